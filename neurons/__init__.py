@@ -1,0 +1,42 @@
+"""Spiking neurons: one step function each; step modes, backends and proofs follow from it.
+
+    neuron = neurons.create("plif", init_tau=2.0)
+    spikes = neuron(currents)        # [T, N, ...] -> [T, N, ...]
+    neuron.reset()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bench.registry import Registry
+
+from . import backends as backends  # callable: neurons.backends("plif", "cpu")
+
+if TYPE_CHECKING:
+    from .base import Neuron
+
+registry = Registry(
+    "neuron",
+    {
+        "if": "neurons.integrate_and_fire:IF",
+        "lif": "neurons.integrate_and_fire:LIF",
+        "plif": "neurons.integrate_and_fire:PLIF",
+    },
+    group="spikebench.neurons",
+)
+
+
+def names() -> list[str]:
+    """Names of all neurons."""
+    return registry.names()
+
+
+def create(name: str, *, step_mode: str = "m", backend: str = "auto", **params: Any) -> Neuron:
+    """A neuron layer by name.
+
+    `step_mode` "m" takes `[T, N, ...]`, "s" one step `[N, ...]`; `backend` is one of `neurons.backends(name)` or "auto".
+    `params` are the neuron's own, under SpikingJelly's names where it has them. Raises UnknownName for an unknown neuron
+    and TypeError or ValueError for parameters that it does not have or accept.
+    """
+    return registry.get(name)(step_mode=step_mode, backend=backend, **params)

@@ -1,0 +1,84 @@
+"""Layers on sequences [T, N, ...].
+
+Layers without memory fold time into the batch, which gives the same numbers several times faster; batch norm does not
+(its statistics belong to a step), nor does dropout (its mask belongs to a sequence).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class _Folded:
+    """Applies a memoryless layer to all T * N samples at once."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])  # type: ignore[misc]
+
+
+class Conv2d(_Folded, nn.Conv2d):
+    """[T, N, C, H, W] -> [T, N, C', H', W']"""
+
+
+class MaxPool2d(_Folded, nn.MaxPool2d):
+    """[T, N, C, H, W] -> [T, N, C, H', W']; spikes stay binary."""
+
+
+class AvgPool2d(_Folded, nn.AvgPool2d):
+    """[T, N, C, H, W] -> [T, N, C, H', W']"""
+
+
+class StepBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm of every step by itself, [T, N, C, H, W].
+
+    In training each step is normalised with its own statistics and the running averages move T times; in evaluation
+    all steps use the running averages, so time can be folded.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        return torch.stack([super(StepBatchNorm2d, self).forward(step) for step in x.unbind(0)])
+
+
+class SharedDropout(nn.Module):
+    """Dropout with one mask for the whole sequence [T, N, ...].
+
+    The mask ([N, ...], True = kept) is drawn at the first step after a reset and serves until the next reset; kept
+    entries are scaled by 1 / (1 - p). The identity in evaluation.
+    """
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        self.p = p
+        self.mask: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        if self.mask is None:
+            self.mask = torch.rand_like(x[0]) >= self.p
+        return x * (self.mask.to(x.dtype) / (1 - self.p))
+
+    def reset(self) -> None:
+        """Forgets the mask."""
+        self.mask = None
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+class Vote(nn.Module):
+    """Mean over consecutive groups of `voters` neurons, [T, N, voters * classes] -> [T, N, classes]."""
+
+    def __init__(self, voters: int = 10) -> None:
+        super().__init__()
+        self.voters = voters
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool1d(x, self.voters)
+
+    def extra_repr(self) -> str:
+        return f"voters={self.voters}"

@@ -1,0 +1,77 @@
+"""Backend `spikingjelly`: the same neuron computed by the peer library, for comparison.
+
+| here                | SpikingJelly                                     |
+|---------------------|--------------------------------------------------|
+| if                  | IFNode                                           |
+| lif(tau)            | LIFNode(tau)                                     |
+| plif(init_tau), `w` | ParametricLIFNode, whose `w` is this layer's own |
+| decay_input         | decay_input                                      |
+| v_threshold         | v_threshold                                      |
+| v_reset (None: soft)| v_reset                                          |
+| detach_reset        | detach_reset                                     |
+| ATan(alpha)         | surrogate.ATan(alpha)                            |
+| state `v`           | state `v`                                        |
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from ..surrogate import ATan
+from . import eager
+
+if TYPE_CHECKING:
+    from ..base import Neuron
+
+_NODES = {"if": "IFNode", "lif": "LIFNode", "plif": "ParametricLIFNode"}
+
+
+def refuses(neuron: type[Neuron], device: str) -> str | None:
+    """Why the peer does not compute `neuron` on `device`, or None."""
+    if neuron.name not in _NODES:
+        return f"SpikingJelly has no neuron with the equations of {neuron.name!r}"
+    try:
+        from spikingjelly.activation_based import neuron as _  # noqa: F401
+    except ImportError as error:
+        return f"SpikingJelly does not import ({error}); install it with: pip install spikingjelly"
+    return eager.refuses(neuron, device)
+
+
+def refuses_layer(neuron: Neuron) -> str | None:
+    """Why the peer does not compute this layer, or None."""
+    if type(neuron.surrogate) is not ATan or isinstance(neuron.surrogate.alpha, nn.Parameter):
+        return "only ATan with a fixed alpha is mapped to SpikingJelly's surrogate"
+    return None
+
+
+def sequence(neuron: Neuron, x: Tensor) -> Tensor:
+    """Spikes of all steps of `x` [T, N, ...], computed by SpikingJelly; the state stays on `neuron`."""
+    node = _node(neuron)
+    node.v = neuron.load_states(x[0])[0]
+    spikes = node(x)
+    neuron.store_states([node.v])
+    return spikes
+
+
+def _node(neuron: Any) -> Any:
+    from spikingjelly.activation_based import neuron as peers
+    from spikingjelly.activation_based import surrogate
+
+    own: dict[str, Any] = {}
+    if neuron.name == "lif":
+        own = {"tau": neuron.tau, "decay_input": neuron.decay_input}
+    elif neuron.name == "plif":
+        own = {"decay_input": neuron.decay_input}
+    node = getattr(peers, _NODES[neuron.name])(
+        v_threshold=neuron.v_threshold,
+        v_reset=neuron.v_reset,
+        detach_reset=neuron.detach_reset,
+        surrogate_function=surrogate.ATan(alpha=neuron.surrogate.alpha),
+        step_mode="m",
+        **own,
+    )
+    if neuron.name == "plif":
+        node.w = neuron.w
+    return node.train(neuron.training)

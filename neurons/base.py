@@ -1,0 +1,146 @@
+"""What every neuron shares: step modes, state carried across calls, backends.
+
+A neuron states its parameters (in `__init__`), its `states` and one `step`, which reads like its equations. Everything
+else - sequences, backends, parity, speed and memory targets - is derived from that step. A neuron whose time axis is no
+recurrence overrides `sequence` instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from . import backends
+from .surrogate import ATan
+
+STEP_MODES = ("s", "m")
+
+
+class Neuron(nn.Module):
+    """A layer of spiking neurons with state.
+
+    State tensors are attributes named in `states`; before the first input, and after `reset`, they hold their initial
+    value as a float and take the input's shape, type and device when it comes. `step_mode` and `backend` may be
+    changed at any time.
+    """
+
+    name: ClassVar[str]
+    states: ClassVar[tuple[str, ...]] = ("v",)
+
+    def __init__(self, *, step_mode: str = "m", backend: str = "auto") -> None:
+        super().__init__()
+        if step_mode not in STEP_MODES:
+            raise ValueError(f"Unknown step mode {step_mode!r}. Known: 's' (one step), 'm' (a sequence).")
+        backends.check(backend)
+        self.step_mode = step_mode
+        self.backend = backend
+
+    def initial(self) -> dict[str, float]:
+        """Value of each state at rest."""
+        return dict.fromkeys(self.states, 0.0)
+
+    def step(self, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """One time step: input `x` [N, ...] and the states before it; returns the spikes and the states after it."""
+        raise TypeError(f"{type(self).__name__} defines no single step; use step_mode='m'.")
+
+    def sequence(self, x: Tensor) -> Tensor:
+        """All steps of `x` [T, N, ...] in plain PyTorch: the reference that every other backend is held against."""
+        states = self.load_states(x[0])
+        spikes = []
+        for x_t in x.unbind(0):  # x[t] would cost a full [T, N] gradient per step
+            spike, *states = self.step(x_t, *states)
+            spikes.append(spike)
+        self.store_states(states)
+        return torch.stack(spikes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Spikes (0.0 or 1.0) in the shape of `x`: [N, ...] in step mode "s", [T, N, ...] in "m"."""
+        if self.step_mode == "s":
+            spike, *states = self.step(x, *self.load_states(x))
+            self.store_states(states)
+            return spike
+        if x.ndim == 0 or x.shape[0] == 0:
+            raise ValueError(f"A sequence [T, N, ...] with T of at least 1 is needed, got shape {list(x.shape)}.")
+        return backends.resolve(self, x.device.type).sequence(self, x)
+
+    def reset(self) -> None:
+        """Back to the initial state."""
+        for state, value in self.initial().items():
+            setattr(self, state, value)
+
+    def constants(self) -> dict[str, float]:
+        """Learned scalars whose course over training is worth a curve, by name (PLIF: its tau)."""
+        return {}
+
+    def load_states(self, x: Tensor) -> list[Tensor]:
+        """The states in the shape of one step's input `x`."""
+        values = []
+        for name in self.states:
+            value = getattr(self, name)
+            if not isinstance(value, Tensor):
+                value = torch.full_like(x, value, requires_grad=False)
+            elif value.shape != x.shape:
+                raise ValueError(
+                    f"State {name!r} has shape {list(value.shape)} from an earlier input, this one has "
+                    f"{list(x.shape)}; call reset() between sequences of different shape."
+                )
+            values.append(value)
+        return values
+
+    def store_states(self, values: list[Tensor]) -> None:
+        """Keeps the states for the next call."""
+        for name, value in zip(self.states, values, strict=True):
+            setattr(self, name, value)
+
+
+class ThresholdNeuron(Neuron):
+    """A neuron with a potential `v` that fires at `v_threshold` and is then reset.
+
+    `v_reset` is the potential after a spike (hard reset) or None for a soft reset, which subtracts the threshold;
+    `detach_reset` keeps the gradient out of the reset; `surrogate` is the spike function, by default ATan(2).
+    """
+
+    def __init__(
+        self,
+        *,
+        v_threshold: float = 1.0,
+        v_reset: float | None = 0.0,
+        detach_reset: bool = False,
+        surrogate: nn.Module | None = None,
+        **common: Any,
+    ) -> None:
+        super().__init__(**common)
+        self.v_threshold = float(v_threshold)
+        self.v_reset = None if v_reset is None else float(v_reset)
+        self.detach_reset = detach_reset
+        self.surrogate = ATan() if surrogate is None else surrogate
+        self.reset()
+
+    @property
+    def v_rest(self) -> float:
+        """Where the potential starts and leaks to: the reset potential, or 0 with a soft reset."""
+        return 0.0 if self.v_reset is None else self.v_reset
+
+    def initial(self) -> dict[str, float]:
+        return {**super().initial(), "v": self.v_rest}
+
+    def fire(self, h: Tensor) -> Tensor:
+        """S = Theta(H - V_th), Theta(0) = 1."""
+        return self.surrogate(h - self.v_threshold)
+
+    def after_spike(self, h: Tensor, s: Tensor) -> Tensor:
+        """V = H (1 - S) + V_reset S (hard) or H - V_th S (soft)."""
+        if self.detach_reset:
+            s = s.detach()
+        if self.v_reset is None:
+            return h - self.v_threshold * s
+        v = h * (1 - s)
+        return v + self.v_reset * s if self.v_reset else v
+
+    def extra_repr(self) -> str:
+        return (
+            f"v_threshold={self.v_threshold:g}, v_reset={self.v_reset}, detach_reset={self.detach_reset}, "
+            f"step_mode={self.step_mode!r}, backend={self.backend!r}"
+        )

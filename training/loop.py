@@ -1,0 +1,151 @@
+"""The loop over epochs: train, evaluate, remember, checkpoint."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from neurons.base import Neuron
+
+from . import checkpoint
+
+if TYPE_CHECKING:
+    from tasks import Split, Task
+
+History = list[dict[str, float]]
+
+EVALUATION_BATCH = 256  # results do not depend on it; memory does
+
+
+class Diverged(RuntimeError):
+    """The loss is no longer finite."""
+
+
+def fit(
+    scheme: Any,
+    task: Task,
+    *,
+    epochs: int,
+    batch_size: int,
+    seed: int,
+    device: str,
+    path: Path | None = None,
+    on_epoch: Callable[[int, dict[str, float]], None] | None = None,
+) -> History:
+    """Trains `scheme` on `task` and returns one record an epoch.
+
+    A record holds train_loss, train_accuracy, test_accuracy, validation_accuracy (when the task has that split), lr,
+    train_seconds, the firing rate of each spiking layer on the test set (rate_0 ...) and learned constants (tau_0 ...),
+    layers counted in forward order. Accuracies are fractions.
+
+    With `path`, every epoch ends in a checkpoint there and a run found there is continued: on a CPU its records are those
+    of an uninterrupted run, bit for bit, times aside. The caller seeds the global RNGs before it builds the network;
+    the order of the samples depends on `seed` and the epoch alone, so that compared networks see the same batches.
+    `on_epoch(epoch, record)` is called after each epoch, and once for every epoch found in the checkpoint.
+    Raises Diverged.
+    """
+    history: History = []
+    state = checkpoint.load(path) if path else None
+    if state is not None:
+        scheme.load_state_dict(state["scheme"])
+        history = state["history"]
+        for epoch, record in enumerate(history):
+            if on_epoch:
+                on_epoch(epoch, record)
+    for epoch in range(len(history), epochs):
+        record = {"lr": scheme.lr}
+        record |= _train(scheme, task.train, _order(len(task.train), seed, epoch), batch_size, device, epoch)
+        scheme.end_epoch()
+        if task.validation is not None:
+            record["validation_accuracy"] = evaluate(scheme, task.validation, device)
+        with FiringRates(scheme.network) as rates:
+            record["test_accuracy"] = evaluate(scheme, task.test, device)
+        record |= rates.means() | _constants(scheme.network)
+        history.append(record)
+        if path:
+            checkpoint.save(path, {"scheme": scheme.state_dict(), "history": history})
+        if on_epoch:
+            on_epoch(epoch, record)
+    return history
+
+
+def evaluate(scheme: Any, split: Split, device: str) -> float:
+    """Fraction of `split` that is predicted correctly."""
+    scheme.network.eval()
+    with torch.inference_mode():
+        correct = torch.stack(
+            [
+                (scheme.predict(x) == labels).sum()
+                for x, labels in _batches(split, torch.arange(len(split)).split(EVALUATION_BATCH), device)
+            ]
+        ).sum()
+    return correct.item() / len(split)
+
+
+def _train(
+    scheme: Any, split: Split, order: Tensor, batch_size: int, device: str, epoch: int
+) -> dict[str, float]:
+    scheme.network.train()
+    start = time.perf_counter()
+    # The last incomplete batch is dropped, as in the released code.
+    indices = order[: len(order) // batch_size * batch_size].split(batch_size)
+    if not indices:
+        raise ValueError(f"A batch of {batch_size} is larger than the {len(split)} training samples.")
+    losses, hits = zip(*(scheme.train_batch(x, y) for x, y in _batches(split, indices, device)), strict=True)
+    loss = torch.stack(losses).mean().item()  # one transfer an epoch; it waits for the device
+    seconds = time.perf_counter() - start
+    if not math.isfinite(loss):
+        raise Diverged(f"the training loss became {loss} in epoch {epoch}")
+    seen = len(indices) * batch_size
+    accuracy = torch.stack(hits).sum().item() / seen
+    return {"train_loss": loss, "train_accuracy": accuracy, "train_seconds": seconds, "train_samples": float(seen)}
+
+
+def _order(samples: int, seed: int, epoch: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    return torch.randperm(samples, generator=generator)
+
+
+def _batches(split: Split, indices: Any, device: str) -> Iterator[tuple[Tensor, Tensor]]:
+    for chosen in indices:
+        x, labels = split.batch(chosen)
+        yield x.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+
+
+def _constants(network: torch.nn.Module) -> dict[str, float]:
+    layers = [module for module in network.modules() if isinstance(module, Neuron)]
+    return {f"{name}_{i}": value for i, layer in enumerate(layers) for name, value in layer.constants().items()}
+
+
+class FiringRates:
+    """Mean firing rate of each spiking layer of `network` over everything it sees within the `with` block."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        self.layers = [module for module in network.modules() if isinstance(module, Neuron)]
+        self.spikes: list[Any] = [0.0] * len(self.layers)
+        self.elements = [0] * len(self.layers)
+
+    def __enter__(self) -> FiringRates:
+        self.hooks = [
+            layer.register_forward_hook(lambda _m, _x, out, i=i: self._add(i, out))
+            for i, layer in enumerate(self.layers)
+        ]
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for hook in self.hooks:
+            hook.remove()
+
+    def _add(self, i: int, spikes: Tensor) -> None:
+        self.spikes[i] = self.spikes[i] + spikes.detach().sum(dtype=torch.float64)
+        self.elements[i] += spikes.numel()
+
+    def means(self) -> dict[str, float]:
+        """rate_0, rate_1, ... in spikes per neuron and step."""
+        return {f"rate_{i}": float(s) / n for i, (s, n) in enumerate(zip(self.spikes, self.elements, strict=True))}
