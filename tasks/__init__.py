@@ -1,0 +1,97 @@
+"""Data sets and synthetic tasks: loading, event-to-frame integration, splits.
+
+    task = tasks.load("digits", validation=0.15)
+    x, y = task.train.batch([0, 1, 2])          # [3, 1, 8, 8] float32, [3] int64
+
+Importing this package imports neither torch nor NumPy; a task's module is imported when it is loaded.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.errors import DataDamaged, DataMissing, TaskError
+from tasks.task import DatasetInfo, Split, Task
+
+if TYPE_CHECKING:
+    from tasks.loader import Loader
+
+__all__ = [
+    "DataDamaged",
+    "DataMissing",
+    "DatasetInfo",
+    "Split",
+    "Task",
+    "TaskError",
+    "available",
+    "load",
+    "module",
+    "names",
+]
+
+_LOADERS = {
+    "digits": "tasks.digits:DIGITS",
+    "digits_events": "tasks.digits_events:DIGITS_EVENTS",
+}
+
+
+def names() -> list[str]:
+    """The names of all tasks."""
+    return list(_LOADERS)
+
+
+def module(name: str) -> str:
+    """The dotted module that loads a task, for fingerprints. Raises TaskError for an unknown name."""
+    return _target(name).partition(":")[0]
+
+
+def load(name: str, *, root: str | Path | None = None, cache: str | Path | None = None, **options: Any) -> Task:
+    """Load a task.
+
+    `root` is the data root (default: the environment variable SPIKEBENCH_DATA); `cache` the folder for integrated
+    frames. Every task takes `validation` (0, or the part of each training class held out, see
+    `tasks.splits.head_split`); event tasks take `T` (frames), `split_by` ("number" or "time") and `normalization`
+    (None, "frequency", "max", "norm", "sum").
+
+    Raises TaskError for an unknown name or option, DataMissing, DataDamaged.
+    """
+    loader = _loader(name)
+    known = [p.name for p in inspect.signature(loader.load).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for option in options:
+        if option not in known:
+            raise TaskError(f"Task {name!r} has no option {option!r}.{_near(option, known)} Known: {', '.join(known)}.")
+    return loader.load(Path(root) if root else None, Path(cache) if cache else None, **options)
+
+
+def available(name: str, root: str | Path | None = None) -> str | None:
+    """None when the data of a task seems to be there, else the sentence that says what is missing.
+
+    A quick look at the folders: nothing is decoded. Raises TaskError for an unknown name.
+    """
+    loader = _loader(name)
+    if loader.check is not None:
+        try:
+            loader.check(Path(root) if root else None)
+        except DataMissing as missing:
+            return str(missing)
+    return None
+
+
+def _loader(name: str) -> Loader:
+    path, _, attribute = _target(name).partition(":")
+    return getattr(import_module(path), attribute)
+
+
+def _target(name: str) -> str:
+    if name not in _LOADERS:
+        raise TaskError(f"Unknown task {name!r}.{_near(name, names())} Known tasks: {', '.join(names())}.")
+    return _LOADERS[name]
+
+
+def _near(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,136 @@
+"""Event recordings as frames: from any source of recordings to a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from tasks.errors import DataDamaged, TaskError
+from tasks.frames import check_options, count, normalise
+from tasks.splits import divide
+from tasks.task import DatasetInfo, Indices, Split, Task
+
+DEFAULT_CACHE = Path("out/cache")
+
+Progress = Callable[[int, int], None]
+
+
+class Recording(NamedTuple):
+    """Events of one sample: times (us), pixels, polarities (0 or 1), and where they came from, for messages."""
+
+    t: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    p: np.ndarray
+    origin: str
+
+
+@dataclass(frozen=True)
+class EventSource:
+    """A set of recordings. `recordings()` yields them in the order of `labels`, the `train` training samples first.
+
+    `code` are the modules that decide what the recordings hold; a change in them makes cached frames stale.
+    """
+
+    info: DatasetInfo
+    classes: int
+    height: int
+    width: int
+    labels: np.ndarray
+    train: int
+    recordings: Callable[[], Iterator[Recording]]
+    code: tuple[ModuleType, ...]
+
+    def counts(self, T: int, split_by: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Counts `[T, 2, H, W]` (uint16) and frame durations `[T]` (us) of each recording."""
+        for t, x, y, p, origin in self.recordings():
+            try:
+                frames, durations = count(t, x, y, p, frames=T, height=self.height, width=self.width, split_by=split_by)
+            except TaskError as problem:
+                raise TaskError(f"{origin}: {problem}") from None
+            if frames.max() > np.iinfo(np.uint16).max:
+                raise DataDamaged(origin, "its densest pixel", f"{frames.max()} events of one polarity in one frame")
+            yield frames.astype(np.uint16), durations
+
+
+class FrameSplit(Split):
+    """Frames of event recordings.
+
+    `counts[rows]` gives raw counts `[n, T, 2, H, W]`; `durations` `[all, T]` (us); `rows` picks the samples of this
+    split out of them, one per label.
+    """
+
+    def __init__(
+        self, counts: Any, durations: np.ndarray, rows: np.ndarray, labels: torch.Tensor, normalization: str | None
+    ) -> None:
+        self.counts, self.durations, self.rows = counts, durations, rows
+        self.labels, self.normalization = labels, normalization
+
+    def batch(self, indices: Indices) -> tuple[torch.Tensor, torch.Tensor]:
+        indices = torch.as_tensor(indices, dtype=torch.int64)
+        rows = self.rows[indices.numpy()]
+        frames = normalise(self.counts[rows].astype(np.float32), self.normalization, self.durations[rows])
+        return torch.from_numpy(frames), self.labels[indices]
+
+    def subset(self, indices: Indices) -> FrameSplit:
+        indices = torch.as_tensor(indices, dtype=torch.int64)
+        rows = self.rows[indices.numpy()]
+        return FrameSplit(self.counts, self.durations, rows, self.labels[indices], self.normalization)
+
+
+def event_task(
+    source: EventSource,
+    cache: Path | None,
+    *,
+    T: int,
+    split_by: str,
+    normalization: str | None,
+    validation: float,
+    progress: Progress | None,
+) -> Task:
+    """The task of these recordings; frames are kept under `cache`, or in memory alone when it is None.
+
+    `progress(done, all)` is called after each recording that had to be integrated.
+    """
+    check_options(T, split_by, normalization)
+    if cache is None:
+        counts, durations = _in_memory(source, T, split_by, progress)
+    else:
+        from tasks.cache import cached_counts
+
+        counts, durations = cached_counts(cache, source, T, split_by, progress)
+    labels = torch.from_numpy(np.array(source.labels, np.int64))
+    split = FrameSplit(counts, durations, np.arange(len(labels)), labels, normalization)
+    train, held_out = divide(split.subset(range(source.train)), validation)
+    return Task(
+        name=source.info.name,
+        kind="events",
+        classes=source.classes,
+        shape=(2, source.height, source.width),
+        steps=T,
+        train=train,
+        validation=held_out,
+        test=split.subset(range(source.train, len(labels))),
+        dataset=source.info,
+    )
+
+
+def compact(counts: np.ndarray) -> np.ndarray:
+    """The counts in one byte each where they fit."""
+    return counts.astype(np.uint8) if counts.max(initial=0) <= np.iinfo(np.uint8).max else counts
+
+
+def _in_memory(source: EventSource, T: int, split_by: str, progress: Progress | None) -> tuple[np.ndarray, np.ndarray]:
+    n = len(source.labels)
+    counts = np.empty((n, T, 2, source.height, source.width), np.uint16)
+    durations = np.empty((n, T))
+    for i, (counts[i], durations[i]) in enumerate(source.counts(T, split_by)):
+        if progress:
+            progress(i + 1, n)
+    return compact(counts), durations

@@ -1,0 +1,42 @@
+"""How a training set is divided."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tasks.errors import TaskError
+from tasks.task import Split
+
+
+def head_split(labels: np.ndarray, val_ratio: float) -> tuple[np.ndarray, np.ndarray]:
+    """Split every class at its head, in the order of the data set (PLIF, accuracy-B; spec section 3.3).
+
+    The first `ceil(n_class * (1 - val_ratio))` samples of each class go to training and the rest to validation; the
+    lists are concatenated class by class. Returns `(train_idx, val_idx)`, int64. The product is taken in float64 as
+    in the original code, so a ratio without an exact binary form rounds as it did there.
+
+    Raises TaskError unless 0 < val_ratio < 1.
+    """
+    if not 0 < val_ratio < 1:
+        raise TaskError(f"A validation part of {val_ratio} was asked for; it must lie between 0 and 1.")
+    labels = np.asarray(labels)
+    heads, tails = [], []
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        cut = math.ceil(len(members) * (1 - val_ratio))
+        heads.append(members[:cut])
+        tails.append(members[cut:])
+    none = np.empty(0, np.int64)
+    return np.concatenate([none, *heads]), np.concatenate([none, *tails])
+
+
+def divide(train: Split, validation: float) -> tuple[Split, Split | None]:
+    """The training split and, unless `validation` is 0, the validation split taken from it."""
+    if validation == 0:
+        return train, None
+    head, tail = head_split(train.labels.numpy(), validation)
+    if len(tail) == 0:
+        raise TaskError(f"A validation part of {validation} leaves no validation sample out of {len(train)}.")
+    return train.subset(head), train.subset(tail)
