@@ -1,0 +1,81 @@
+"""The results room: the store of measured and published values.
+
+    from results import Store, default_url
+    with Store(default_url()) as store:
+        store.record(run)
+
+Names are loaded when they are first used, so that importing this package costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from results.errors import StoreError
+    from results.outcomes import OUTCOMES
+    from results.run import (
+        Dataset,
+        Metric,
+        Parity,
+        Published,
+        Run,
+        Sample,
+        StoredRun,
+        canonical_json,
+        content_key,
+        new_id,
+        timestamp,
+    )
+    from results.store import DEFAULT_URL, Store, default_url
+    from results.units import UNITS
+
+_HOMES = {
+    "results.errors": ("StoreError",),
+    "results.outcomes": ("OUTCOMES",),
+    "results.run": (
+        "Dataset",
+        "Metric",
+        "Parity",
+        "Published",
+        "Run",
+        "Sample",
+        "StoredRun",
+        "canonical_json",
+        "content_key",
+        "new_id",
+        "timestamp",
+    ),
+    "results.store": ("DEFAULT_URL", "Store", "default_url"),
+    "results.units": ("UNITS",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "DEFAULT_URL",
+    "OUTCOMES",
+    "UNITS",
+    "Dataset",
+    "Metric",
+    "Parity",
+    "Published",
+    "Run",
+    "Sample",
+    "Store",
+    "StoreError",
+    "StoredRun",
+    "canonical_json",
+    "content_key",
+    "default_url",
+    "new_id",
+    "timestamp",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'results' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,212 @@
+"""Opening a store's database: URLs and paths, SQLite's switches, migrations; every failure becomes a StoreError.
+
+SQLite runs in WAL with foreign keys on. A write begins as BEGIN IMMEDIATE and waits its turn for up to 30 s, because a
+transaction that starts reading and turns to writing is refused at once when another one writes. On PostgreSQL an
+advisory lock makes writers queue likewise, so that "insert what is missing" is free of races on both.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool, StaticPool
+
+from results import schema
+from results.errors import StoreError, explain
+from results.units import UNITS
+
+PATIENCE = 30.0  # seconds a writer waits for its turn
+ADVISORY_LOCK = 0x5350494B  # PostgreSQL's name of the store's write lock: any number, always the same
+
+
+def parse(url: str | Path) -> URL:
+    """The SQLAlchemy URL of a store given as URL or as path of an SQLite file."""
+    given = str(url)
+    if not given.strip():
+        raise StoreError("An empty store was named; give a file such as results/spikebench.db or a database URL.")
+    if "://" not in given:
+        return URL.create("sqlite", database=given)
+    try:
+        parsed = make_url(given)
+    except (ArgumentError, ValueError):
+        raise StoreError(
+            "The store's URL cannot be read; write sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
+        ) from None
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in ("postgresql", "postgres") else parsed
+
+
+def is_memory(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
+
+
+def make_engine(url: URL, *, create: bool, read_only: bool) -> Engine:
+    """An engine for `url`, its file looked at and its folder made beforehand. Connects to nothing yet."""
+    shown = url.render_as_string()
+    if url.get_backend_name() == "sqlite" and not is_memory(url):
+        url = _sqlite_file(url, shown, create, read_only)
+    options: dict[str, Any] = {}
+    if url.get_backend_name() == "sqlite":
+        # One connection per step: the last one to close folds the WAL back, so that a resting store is one file.
+        options = {"poolclass": StaticPool if is_memory(url) else NullPool, "connect_args": {"timeout": PATIENCE}}
+    try:
+        engine = create_engine(url, **options)
+    except (NoSuchModuleError, ModuleNotFoundError) as error:
+        raise StoreError(
+            f"The store {shown} needs a database driver that is not here: {error}. For PostgreSQL: "
+            "pip install 'spikebench[postgresql]'."
+        ) from None
+    except (ArgumentError, TypeError) as error:
+        raise StoreError(f"The store {shown} cannot be opened: {error}. Correct the URL.") from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _switch_on)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _sqlite_file(url: URL, shown: str, create: bool, read_only: bool) -> URL:
+    if str(url.database).startswith("file:"):
+        return url  # SQLite's own URI says how to open it
+    path = Path(str(url.database))
+    if path.is_dir():
+        raise StoreError(f"The store {shown} is a folder; name a file in it, such as {path / 'spikebench.db'}.")
+    if not path.exists():
+        if read_only or not create:
+            raise StoreError(
+                f"There is no store {shown}; run something that writes to it, or name another with --store."
+            )
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"The folder of the store {shown} cannot be made: {error.strerror} ({error.filename}). "
+                "Name a store elsewhere with --store."
+            ) from None
+    if not read_only:
+        return url
+    query = {"mode": "ro", "uri": "true"}
+    if not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists():
+        query["immutable"] = "1"  # readers of a WAL store need its folder for the index, unless nobody can write
+    return url.set(database=f"{path.absolute().as_uri()}", query=query)
+
+
+def _switch_on(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
+
+
+@contextmanager
+def reading(engine: Engine, shown: str) -> Iterator[Connection]:
+    """A transaction that sees one state of the store throughout."""
+    options = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+    with _explained(shown), engine.connect().execution_options(**options) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine, shown: str) -> Iterator[Connection]:
+    """A transaction that nobody else writes beside: all of it is kept, or nothing."""
+    with _explained(shown), engine.connect().execution_options(writes=True) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
+        yield connection
+
+
+@contextmanager
+def _explained(shown: str) -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise explain(error, shown) from error
+
+
+def prepare(engine: Engine, shown: str, *, create: bool, read_only: bool) -> None:
+    """Bring the database to the current schema, or say why it cannot be used. Safe when several start at once."""
+    with reading(engine, shown) as connection:
+        found = revision(connection, shown)
+        missing = set(UNITS) - set(connection.scalars(select(schema.unit.c.name))) if found == schema.REVISION else None
+    if found not in (None, schema.REVISION):
+        _require_older(found, shown)
+    if read_only or (found is None and not create):
+        if found == schema.REVISION:
+            return
+        state = "holds no tables" if found is None else f"has the older schema {found}"
+        raise StoreError(f"The store {shown} {state}; open it once for writing, as every run of the suite does.")
+    if engine.dialect.name == "sqlite":
+        _write_ahead(engine, shown)
+    elif missing == set():
+        return
+    with writing(engine, shown) as connection:  # on SQLite also the proof, before any work is done, that it can write
+        if revision(connection, shown) != schema.REVISION:
+            _migrate(connection)
+        if missing != set():
+            known = set(connection.scalars(select(schema.unit.c.name)))
+            if new := sorted(set(UNITS) - known):
+                connection.execute(insert(schema.unit), [{"name": name} for name in new])
+
+
+def revision(connection: Connection, shown: str) -> str | None:
+    """The schema revision found, None for an empty database."""
+    tables = inspect(connection).get_table_names()
+    if "alembic_version" in tables:
+        return connection.scalar(text("SELECT version_num FROM alembic_version"))
+    if tables:
+        raise StoreError(
+            f"The database {shown} is no spikebench store: it holds other tables ({', '.join(sorted(tables)[:3])}). "
+            "It was left as it is; name an empty database or another file with --store."
+        )
+    return None
+
+
+def _write_ahead(engine: Engine, shown: str) -> None:
+    """Switch a file to WAL. SQLite does not wait for the lock this takes, so the waiting is done here."""
+    deadline = time.monotonic() + PATIENCE
+    with _explained(shown), closing(engine.raw_connection()) as connection:
+        cursor = connection.cursor()
+        while True:
+            try:
+                if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                    cursor.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+
+
+def _scripts() -> Any:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _require_older(found: str, shown: str) -> None:
+    from alembic.script import ScriptDirectory
+
+    known = {script.revision for script in ScriptDirectory.from_config(_scripts()).walk_revisions()}
+    if found not in known:
+        raise StoreError(
+            f"The store {shown} was written by a newer spikebench (schema {found}, this one knows up to "
+            f"{schema.REVISION}). It was left as it is; update spikebench or name another store with --store."
+        )
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic import command
+
+    config = _scripts()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

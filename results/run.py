@@ -1,0 +1,278 @@
+"""The records of a store as plain dataclasses, checked and normalised when they are made.
+
+Two rules hold everywhere. A value that could not be computed is None (NULL), never 0. What is identified by its
+content has the SHA-256 of its canonical JSON as id, so that two machines give equal things equal ids.
+"""
+
+import difflib
+import hashlib
+import json
+import math
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from results.errors import StoreError
+from results.outcomes import OK, OUTCOMES
+from results.units import UNITS
+
+PROVENANCES = ("reported", "derived", "from_memory", "pilot")
+
+
+def canonical_json(document: Any) -> str:
+    """The one spelling of a JSON document: sorted keys, no spaces, ASCII. StoreError for NaN, infinities, objects."""
+    try:
+        return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            f"A record holds something JSON cannot: {error}. Use finite numbers, strings, lists and dicts."
+        ) from None
+
+
+def content_key(document: Any) -> str:
+    """SHA-256 of the canonical JSON, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(document).encode()).hexdigest()
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """ISO-8601 in UTC with microseconds and a final Z (now if no moment is given); such strings sort as times do."""
+    return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measured value; step None means the whole run, otherwise the epoch from 0. NaN and infinities become None."""
+
+    name: str
+    value: float | None
+    unit: str
+    step: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", _number(self.value))
+        _filled("metric name", self.name)
+        _known("unit", self.unit, UNITS)
+        if self.step is not None:
+            object.__setattr__(self, "step", _natural("step", self.step))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One raw reading of a repeated measurement, such as the time of the index-th repetition."""
+
+    name: str
+    index: int
+    value: float | None
+    unit: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", _number(self.value))
+        object.__setattr__(self, "index", _natural("index", self.index))
+        _filled("sample name", self.name)
+        _known("unit", self.unit, UNITS)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The data a run saw: digest of the source files, number of samples per split, complete False for a subset."""
+
+    digest: str
+    name: str
+    complete: bool
+    counts: dict[str, int]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _filled("dataset digest", self.digest)
+        _filled("dataset name", self.name)
+        object.__setattr__(self, "complete", bool(self.complete))
+        counts = {str(split): _natural("count", count) for split, count in self.counts.items()}
+        object.__setattr__(self, "counts", counts)
+        object.__setattr__(self, "note", _text(self.note))
+
+    @property
+    def id(self) -> str:
+        """Content key of the whole record, so that one digest described in two ways is two records, none lost."""
+        return content_key([self.digest, self.name, self.complete, self.counts, self.note])
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run as listed: all but its metrics, samples and data sets. Treat the dicts as read-only, they are shared."""
+
+    id: str
+    experiment: dict[str, Any]
+    experiment_key: str
+    implementation: str  # fingerprint of the code that computed it; another one makes the result stale
+    outcome: str
+    reason: str
+    started: str  # as from timestamp()
+    seconds: float | None
+    seed: int
+    device: str
+    backend: str
+    command: str
+    peak_memory: int | None  # bytes
+    machine: dict[str, Any]
+    environment: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run(StoredRun):
+    """One execution of an experiment with everything it yielded. StoreError if a field is not as described."""
+
+    datasets: tuple[Dataset, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    samples: tuple[Sample, ...] = ()
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "id", _uuid(self.id))
+        _filled("experiment key", self.experiment_key)
+        _known("outcome", self.outcome, OUTCOMES)
+        put(self, "reason", _text(self.reason))
+        if self.outcome != OK:
+            _filled(f"reason of a run that is {self.outcome}", self.reason)
+        put(self, "started", _moment(self.started))
+        put(self, "seconds", _number(self.seconds))
+        if self.seconds is not None and self.seconds < 0:
+            raise StoreError(f"A run cannot take {self.seconds} s; give a duration from 0 or None.")
+        put(self, "seed", int(self.seed))
+        put(self, "command", _text(self.command))
+        if self.peak_memory is not None:
+            put(self, "peak_memory", _natural("peak memory", self.peak_memory))
+        for document in ("experiment", "machine", "environment"):
+            put(self, document, json.loads(canonical_json(getattr(self, document))))
+        put(self, "datasets", tuple(sorted(set_of(self.datasets, "data set", lambda d: d.id), key=lambda d: d.id)))
+        put(self, "metrics", tuple(sorted(set_of(self.metrics, "metric", metric_key), key=metric_key)))
+        put(self, "samples", tuple(sorted(set_of(self.samples, "sample", sample_key), key=sample_key)))
+
+
+@dataclass(frozen=True)
+class Parity:
+    """One comparison of a backend with the eager reference in float64; errors are largest absolute differences."""
+
+    id: str
+    started: str
+    neuron: str
+    backend: str
+    step_mode: str
+    dtype: str
+    device: str
+    detach_reset: bool
+    case: str
+    flips: int | None  # spikes that differ
+    first_step: int | None  # None also when no spike differs
+    threshold_distance: float | None  # |H - v_threshold| of the reference at the first flip
+    state_error: float | None
+    grad_error: float | None
+    kernel: str  # what really ran
+    green: bool
+    reason: str  # non-empty unless green
+    implementation: str
+    machine: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        put(self, "id", _uuid(self.id))
+        put(self, "started", _moment(self.started))
+        for flag in ("detach_reset", "green"):
+            put(self, flag, bool(getattr(self, flag)))
+        for count in ("flips", "first_step"):
+            if getattr(self, count) is not None:
+                put(self, count, _natural(count, getattr(self, count)))
+        for error in ("threshold_distance", "state_error", "grad_error"):
+            put(self, error, _number(getattr(self, error)))
+        put(self, "reason", _text(self.reason))
+        if not self.green:
+            _filled("reason of a parity check that is not green", self.reason)
+        for document in ("machine", "environment"):
+            put(self, document, json.loads(canonical_json(getattr(self, document))))
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published number. Protocol is "A", "B" or "" where none applies; step is an epoch or None."""
+
+    paper: str
+    table: str
+    row: str
+    column: str
+    protocol: str
+    step: int | None
+    value: float
+    unit: str
+    source: str
+    provenance: str
+
+
+def metric_key(metric: Metric) -> tuple[str, int]:
+    return metric.name, -1 if metric.step is None else metric.step
+
+
+def sample_key(sample: Sample) -> tuple[str, int]:
+    return sample.name, sample.index
+
+
+def set_of(items: Iterable[Any], what: str, key: Any) -> list[Any]:
+    """The items with exact repetitions dropped; StoreError when two of them differ under one key."""
+    found: dict[Any, Any] = {}
+    for item in items:
+        if found.setdefault(key(item), item) != item:
+            raise StoreError(f"A run gives the {what} {key(item)} twice, as {found[key(item)]} and {item}; keep one.")
+    return list(found.values())
+
+
+def _number(value: Any) -> float | None:
+    if value is None:
+        return None
+    number = float(value)
+    # Adding 0.0 turns -0.0 into 0.0, which SQLite would do on some rows only.
+    return number + 0.0 if math.isfinite(number) else None
+
+
+def _natural(what: str, value: Any) -> int:
+    if int(value) != value or not 0 <= value < 2**63:
+        raise StoreError(f"The {what} {value!r} is no whole number from 0; give one.")
+    return int(value)
+
+
+def _filled(what: str, text: str) -> None:
+    if not isinstance(text, str) or not text.strip():
+        raise StoreError(f"The {what} is {text!r}; give a non-empty text.")
+
+
+def _known(what: str, name: str, known: Mapping[str, str]) -> None:
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise StoreError(f"Unknown {what} {name!r}.{hint} Known: {', '.join(known)}.")
+
+
+def _text(text: str) -> str:
+    """Captured output may hold NUL and lone surrogates, which databases refuse: they become U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except (ValueError, AttributeError, TypeError):
+        raise StoreError(f"The id {text!r} is no UUID; make one with results.new_id().") from None
+
+
+def _moment(text: str) -> str:
+    try:
+        moment = datetime.fromisoformat(text)
+    except (ValueError, TypeError):
+        raise StoreError(f"The time {text!r} is not ISO-8601; make one with results.timestamp().") from None
+    if moment.utcoffset() != timedelta(0):
+        raise StoreError(f"The time {text!r} is not marked as UTC; make one with results.timestamp().")
+    return timestamp(moment)

@@ -1,0 +1,364 @@
+"""The results store: every outcome is a row, written once, in one short transaction."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Table, delete, insert, select
+
+from results import connect, schema
+from results.errors import StoreError, damaged
+from results.run import (
+    Dataset,
+    Metric,
+    Parity,
+    Published,
+    Run,
+    Sample,
+    StoredRun,
+    canonical_json,
+    content_key,
+    metric_key,
+    sample_key,
+)
+
+DEFAULT_URL = "sqlite:///results/spikebench.db"
+AT_ONCE = 500  # ids per query: databases limit the number of bound values
+
+
+def default_url() -> str:
+    """The store to use when none is named: SPIKEBENCH_STORE if set, else `results/spikebench.db` under the cwd."""
+    return os.environ.get("SPIKEBENCH_STORE") or DEFAULT_URL
+
+
+class Store:
+    """An open store.
+
+    `url` is a database URL or the path of an SQLite file; SQLite and PostgreSQL are tested. `create` makes a missing
+    one (file, folder, tables); `read_only` promises to write nothing, not even a newer schema. A store holds no open
+    connection between two calls on SQLite, a small pool elsewhere; close() or a with block gives that back.
+    Every method raises StoreError, and only that, when the database cannot do what was asked.
+    """
+
+    def __init__(self, url: str | Path = DEFAULT_URL, create: bool = True, read_only: bool = False) -> None:
+        parsed = connect.parse(url)
+        self.url = parsed.render_as_string()  # passwords are masked
+        self.read_only = read_only
+        self.engine = connect.make_engine(parsed, create=create, read_only=read_only)
+        connect.prepare(self.engine, self.url, create=create, read_only=read_only)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- writing
+
+    def record(self, run: Run) -> None:
+        """Store a run and all that belongs to it. Recording the same run again changes nothing."""
+        self.record_all([run])
+
+    def record_all(self, runs: Iterable[Run] = (), parities: Iterable[Parity] = ()) -> int:
+        """Store all of these or, on an error, none; return how many were new.
+
+        StoreError if an id or an experiment key is already taken by something else: nothing is ever overwritten.
+        """
+        runs, parities = list(runs), list(parities)
+        self._require_writable()
+        with connect.writing(self.engine, self.url) as connection:
+            add = _Adder(connection)
+            records: list[Run | Parity] = [*runs, *parities]
+            add(schema.machine, [_document_row(record.machine) for record in records])
+            add(schema.environment, [_document_row(record.environment) for record in records])
+            add(
+                schema.experiment,
+                [{"key": run.experiment_key, "document": canonical_json(run.experiment)} for run in runs],
+            )
+            add(schema.dataset, [_dataset_row(dataset) for run in runs for dataset in run.datasets])
+            new = set(add(schema.run, [_row(schema.run, run) for run in runs]))
+            _require_same([run for run in runs if run.id not in new], connection)
+            fresh = {run.id: run for run in runs if run.id in new}.values()
+            add.fresh(schema.run_dataset, [{"run_id": r.id, "dataset_id": d.id} for r in fresh for d in r.datasets])
+            add.fresh(schema.metric, [_metric_row(run.id, metric) for run in fresh for metric in run.metrics])
+            add.fresh(schema.sample, [{"run_id": run.id, **vars(sample)} for run in fresh for sample in run.samples])
+            return len(new) + len(add(schema.parity, [_row(schema.parity, parity) for parity in parities]))
+
+    def replace_published(
+        self, paper: str, digest: str, tables: Sequence[Mapping[str, str]], values: Sequence[Published]
+    ) -> None:
+        """Replace what is known of a paper; `tables` give table, caption, source, provenance and note of each."""
+        self._require_writable()
+        own = ("paper", "table", "row", "column", "protocol", "value", "unit")
+        rows = [
+            {
+                **{name: getattr(value, name) for name in own},
+                "step": schema.WHOLE_RUN if value.step is None else value.step,
+                "position": position,
+            }
+            for position, value in enumerate(values)
+        ]
+        with connect.writing(self.engine, self.url) as connection:
+            for table in (schema.published, schema.published_table):
+                connection.execute(delete(table).where(table.c.paper == paper))
+            add = _Adder(connection)
+            add.fresh(schema.published_table, [{"paper": paper, "digest": digest, **table} for table in tables])
+            add.fresh(schema.published, rows)
+
+    # ---- reading
+
+    def runs(self, keys: Iterable[str] | None = None, outcome: str | None = None) -> list[StoredRun]:
+        """The runs of these experiments (of all, if None) without metrics and samples, the newest last."""
+        with connect.reading(self.engine, self.url) as connection:
+            return self._runs(connection, schema.run.c.experiment_key, keys, outcome)
+
+    def run(self, run_id: str) -> Run:
+        """One run in full; the beginning of its id is enough where it is unique. StoreError if there is none."""
+        with connect.reading(self.engine, self.url) as connection:
+            column = schema.run.c.id
+            query = select(column).where(column.startswith(run_id, autoescape=True)).limit(4)
+            found = sorted(connection.scalars(query))
+            if not run_id or not found:
+                raise StoreError(f"No run {run_id!r} in {self.url}; python -m results show lists those that are there.")
+            if len(found) > 1:
+                raise StoreError(f"{run_id!r} begins more than one run ({', '.join(found)} ...); give more of its id.")
+            return self._full(connection, column, found)[0]
+
+    def full_runs(self, keys: Iterable[str] | None = None) -> list[Run]:
+        """As runs(), with metrics, samples and data sets: everything, for copying."""
+        with connect.reading(self.engine, self.url) as connection:
+            return self._full(connection, schema.run.c.experiment_key, keys)
+
+    def metrics(self, run_ids: Iterable[str], names: Iterable[str] | None = None) -> dict[str, list[Metric]]:
+        """Metrics by run id, sorted by name and step, all names if None. A run without any has an empty list."""
+        with connect.reading(self.engine, self.url) as connection:
+            return _metrics(connection, run_ids, names)
+
+    def samples(self, run_ids: Iterable[str]) -> dict[str, list[Sample]]:
+        """Raw samples by run id, sorted by name and index. A run without any has an empty list."""
+        with connect.reading(self.engine, self.url) as connection:
+            return _samples(connection, run_ids)
+
+    def datasets(self, run_id: str) -> tuple[Dataset, ...]:
+        """The data sets a run saw."""
+        with connect.reading(self.engine, self.url) as connection:
+            return tuple(_datasets(connection, [run_id], self.url)[run_id])
+
+    def parity(self) -> list[Parity]:
+        """All parity checks, the newest last."""
+        with connect.reading(self.engine, self.url) as connection:
+            rows = connection.execute(_joined(schema.parity)).mappings().all()
+        found = [Parity(**_fields(Parity, row, self.url)) for row in rows]
+        return sorted(found, key=lambda parity: (parity.started, parity.id))
+
+    def published(self, paper: str | None = None, tables: Iterable[str] | None = None) -> list[Published]:
+        """Published values by paper and table, within a table in reading order. published.sync() puts them here."""
+        value, table = schema.published, schema.published_table
+        query = (
+            select(value, table.c.source, table.c.provenance)
+            .join(table, (table.c.paper == value.c.paper) & (table.c.table == value.c.table))
+            .order_by(value.c.position)
+        )
+        if paper is not None:
+            query = query.where(value.c.paper == paper)
+        if tables is not None:
+            query = query.where(value.c.table.in_(list(tables)))
+        names = [field.name for field in fields(Published)]
+        with connect.reading(self.engine, self.url) as connection:
+            rows = [{name: row[name] for name in names} for row in connection.execute(query).mappings()]
+        found = [Published(**(row | {"step": _step(row["step"])})) for row in rows]
+        return sorted(found, key=lambda one: (one.paper, one.table))
+
+    def published_digests(self) -> dict[str, str]:
+        """The digest of the data files from which each paper's values were loaded."""
+        table = schema.published_table
+        with connect.reading(self.engine, self.url) as connection:
+            rows = connection.execute(select(table.c.paper, table.c.digest).distinct())
+            return {row.paper: row.digest for row in rows}
+
+    # ---- inside
+
+    def _require_writable(self) -> None:
+        if self.read_only:
+            raise StoreError(f"The store {self.url} was opened for reading only; open it without read_only to write.")
+
+    def _runs(
+        self, connection: Connection, column: Any, wanted: Iterable[str] | None, outcome: str | None
+    ) -> list[StoredRun]:
+        found: list[StoredRun] = []
+        decode = lru_cache(maxsize=None)(lambda text: _document(text, self.url))
+        for where in _chunks(column, wanted):
+            query = _joined(schema.run).where(*where)
+            if outcome is not None:
+                query = query.where(schema.run.c.outcome == outcome)
+            for row in connection.execute(query).mappings():
+                found.append(StoredRun(**_fields(StoredRun, row, self.url, decode)))
+        return sorted(found, key=lambda run: (run.started, run.id))
+
+    def _full(self, connection: Connection, column: Any, wanted: Iterable[str] | None) -> list[Run]:
+        runs = self._runs(connection, column, wanted, None)
+        ids = [run.id for run in runs]
+        metrics, samples = _metrics(connection, ids, None), _samples(connection, ids)
+        datasets = _datasets(connection, ids, self.url)
+        return [
+            Run(
+                **vars(run),
+                datasets=tuple(datasets[run.id]),
+                metrics=tuple(metrics[run.id]),
+                samples=tuple(samples[run.id]),
+            )
+            for run in runs
+        ]
+
+
+class _Adder:
+    """Inserts rows that are not there yet; sound because the store has one writer at a time."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def __call__(self, table: Table, rows: Iterable[dict[str, Any]]) -> list[str]:
+        """Add what is missing by primary key, in one order everywhere; return the keys added."""
+        (key,) = table.primary_key.columns
+        wanted: dict[str, dict[str, Any]] = {}
+        for row in rows:
+            _require_equal(table, row, wanted.setdefault(row[key.name], row))
+        stored: set[str] = set()
+        for where in _chunks(key, wanted):
+            for found in self.connection.execute(select(table).where(*where)).mappings():
+                stored.add(found[key.name])
+                _require_equal(table, wanted[found[key.name]], dict(found))
+        new = sorted(set(wanted) - stored)
+        self.fresh(table, [wanted[name] for name in new])
+        return new
+
+    def fresh(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        if rows:
+            self.connection.execute(insert(table), rows)
+
+
+def _require_equal(table: Table, given: dict[str, Any], stored: dict[str, Any]) -> None:
+    if differing := [name for name in given if given[name] != stored[name]]:
+        (key,) = table.primary_key.columns
+        raise StoreError(
+            f"The {table.name} {given[key.name]} is already recorded with another {differing[0]}; records are never "
+            "overwritten, so nothing of this step was kept. Record it under an id of its own."
+        )
+
+
+def _require_same(runs: Sequence[Run], connection: Connection) -> None:
+    """StoreError if a run that was there already has other metrics, samples or data sets."""
+    ids = [run.id for run in runs]
+    metrics, samples = _metrics(connection, ids, None), _samples(connection, ids)
+    datasets: dict[str, set[str]] = {run_id: set() for run_id in ids}
+    for where in _chunks(schema.run_dataset.c.run_id, ids):
+        for row in connection.execute(select(schema.run_dataset).where(*where)):
+            datasets[row.run_id].add(row.dataset_id)
+    for run in runs:
+        for what, given, stored in (
+            ("metrics", list(run.metrics), metrics[run.id]),
+            ("samples", list(run.samples), samples[run.id]),
+            ("data sets", {dataset.id for dataset in run.datasets}, datasets[run.id]),
+        ):
+            if given != stored:
+                raise StoreError(
+                    f"The run {run.id} is already recorded with other {what}; records are never overwritten, so "
+                    "nothing of this step was kept. Record it under an id of its own."
+                )
+
+
+def _row(table: Table, record: Run | Parity) -> dict[str, Any]:
+    """The record's fields as columns of `table`; machine and environment become their ids."""
+    ids = {"machine_id": content_key(record.machine), "environment_id": content_key(record.environment)}
+    return {name: ids[name] if name in ids else getattr(record, name) for name in table.c.keys()}  # noqa: SIM118
+
+
+def _document_row(document: dict[str, Any]) -> dict[str, Any]:
+    return {"id": content_key(document), "document": canonical_json(document)}
+
+
+def _dataset_row(dataset: Dataset) -> dict[str, Any]:
+    return {**vars(dataset), "id": dataset.id, "counts": canonical_json(dataset.counts)}
+
+
+def _metric_row(run_id: str, metric: Metric) -> dict[str, Any]:
+    return {"run_id": run_id, **vars(metric), "step": metric_key(metric)[1]}
+
+
+def _joined(table: Table) -> Any:
+    """The table's rows with the documents of their machine, environment and, for runs, experiment."""
+    columns: list[Any] = [
+        table,
+        schema.machine.c.document.label("machine"),
+        schema.environment.c.document.label("environment"),
+    ]
+    query = table.join(schema.machine).join(schema.environment)
+    if table is schema.run:
+        columns.append(schema.experiment.c.document.label("experiment"))
+        query = query.join(schema.experiment)
+    return select(*columns).select_from(query)
+
+
+def _fields(kind: type, row: RowMapping, store: str, decode: Callable[[str], Any] | None = None) -> dict[str, Any]:
+    decode = decode or (lambda text: _document(text, store))
+    documents = ("experiment", "machine", "environment")
+    return {f.name: decode(row[f.name]) if f.name in documents else row[f.name] for f in fields(kind)}
+
+
+def _document(text: str, store: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise damaged(store, f"a document in it is not JSON ({error})") from None
+
+
+def _metrics(connection: Connection, run_ids: Iterable[str], names: Iterable[str] | None) -> dict[str, list[Metric]]:
+    found: dict[str, list[Metric]] = {run_id: [] for run_id in run_ids}
+    table = schema.metric
+    for where in _chunks(table.c.run_id, found):
+        query = select(table).where(*where)
+        if names is not None:
+            query = query.where(table.c.name.in_(list(names)))
+        for run_id, name, step, value, unit in connection.execute(query):
+            found[run_id].append(Metric(name, value, unit, _step(step)))
+    return {run_id: sorted(metrics, key=metric_key) for run_id, metrics in found.items()}
+
+
+def _samples(connection: Connection, run_ids: Iterable[str]) -> dict[str, list[Sample]]:
+    found: dict[str, list[Sample]] = {run_id: [] for run_id in run_ids}
+    for where in _chunks(schema.sample.c.run_id, found):
+        for run_id, name, index, value, unit in connection.execute(select(schema.sample).where(*where)):
+            found[run_id].append(Sample(name, index, value, unit))
+    return {run_id: sorted(samples, key=sample_key) for run_id, samples in found.items()}
+
+
+def _datasets(connection: Connection, run_ids: Iterable[str], store: str) -> dict[str, list[Dataset]]:
+    found: dict[str, list[Dataset]] = {run_id: [] for run_id in run_ids}
+    link, table = schema.run_dataset, schema.dataset
+    for where in _chunks(link.c.run_id, found):
+        query = select(link.c.run_id, table).join(table, link.c.dataset_id == table.c.id).where(*where)
+        for row in connection.execute(query):
+            counts = _document(row.counts, store)
+            found[row.run_id].append(Dataset(row.digest, row.name, row.complete, counts, row.note))
+    return {run_id: sorted(datasets, key=lambda dataset: dataset.id) for run_id, datasets in found.items()}
+
+
+def _step(stored: int) -> int | None:
+    return None if stored == schema.WHOLE_RUN else stored
+
+
+def _chunks(column: Any, wanted: Iterable[str] | None) -> Iterator[list[Any]]:
+    """Conditions that together select the rows with these values, or one that selects all if None."""
+    if wanted is None:
+        yield []
+        return
+    values = sorted(set(wanted))
+    for start in range(0, len(values), AT_ONCE):
+        yield [column.in_(values[start : start + AT_ONCE])]
