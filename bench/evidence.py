@@ -1,0 +1,34 @@
+"""What claims may look at: the measured values of one table's cells, by row, column and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Measured results of a table at one scale.
+
+    `curve(row, column, seed, metric)` gives a metric by epoch, `final` its value for the whole run (both empty or None
+    where nothing was measured); `test_samples` the size of the test set behind a column. `published(table, row, column)`
+    gives a published value or None.
+    """
+
+    scale: str
+    columns: tuple[str, ...]
+    seeds: tuple[int, ...]
+    curves: Mapping[tuple[str, str, int, str], Sequence[float]]
+    finals: Mapping[tuple[str, str, int, str], float]
+    test_samples: Mapping[str, int]
+    published: Callable[[str, str, str], float | None]
+
+    def curve(self, row: str, column: str, seed: int, metric: str) -> Sequence[float]:
+        return self.curves.get((row, column, seed, metric), ())
+
+    def final(self, row: str, column: str, seed: int, metric: str) -> float | None:
+        return self.finals.get((row, column, seed, metric))
+
+    def seeds_of(self, column: str, *rows: str) -> list[int]:
+        """The seeds for which every one of `rows` was measured in `column`."""
+        return [s for s in self.seeds if all(self.curve(row, column, s, "test_accuracy") for row in rows)]

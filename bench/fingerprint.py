@@ -1,0 +1,84 @@
+"""Which code computed a result: a digest of the sources behind an experiment, so that a change makes it stale.
+
+Followed are the imports, inside this project, of the modules that define the task, the model, the neuron and the scheme.
+Comments, docstrings and layout do not count; package `__init__` files only list names and are left out.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+from pathlib import Path
+
+from .experiment import Experiment
+
+ROOMS = ("neurons", "models", "training", "tasks")
+
+
+def implementation(experiment: Experiment) -> str:
+    """12 hexadecimal digits: equal for equal code behind `experiment`. UnknownName for names this version lacks."""
+    return _digest(experiment.task, experiment.model, experiment.neuron, experiment.scheme)
+
+
+@functools.cache
+def _digest(task: str, model: str, neuron: str, scheme: str) -> str:
+    import models
+    import neurons
+    import tasks
+    import training
+
+    pending = {
+        tasks.module(task),
+        models.registry.module(model),
+        neurons.registry.module(neuron),
+        training.registry.module(scheme),
+        "training.loop",
+    }
+    seen: dict[str, str] = {}
+    while pending:
+        module = pending.pop()
+        if module in seen:
+            continue
+        seen[module], imported = _read(module)
+        pending |= imported
+    text = "\n".join(f"{module} {digest}" for module, digest in sorted(seen.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@functools.cache
+def _read(module: str) -> tuple[str, frozenset[str]]:
+    """Digest of a module's code and the project's modules that it imports."""
+    path = _path(module)
+    if path is None:
+        return "", frozenset()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            parent = module.split(".")[: -node.level] if node.level else []
+            base = ".".join([*parent, *([node.module] if node.module else [])])
+            imported |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    own = frozenset(name for name in imported if name.split(".")[0] in ROOMS and _path(name) is not None)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), own
+
+
+@functools.cache
+def _path(module: str) -> Path | None:
+    """The file of a module, found without importing its parents (which would import torch); None for packages."""
+    top, *rest = module.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None:
+        return None
+    if not rest:
+        return None if spec.submodule_search_locations or not spec.origin else Path(spec.origin)
+    for folder in spec.submodule_search_locations or ():
+        path = Path(folder, *rest).with_suffix(".py")
+        if path.is_file():
+            return path
+    return None

@@ -1,0 +1,88 @@
+"""Tables and claims of a paper, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .experiment import Experiment
+
+if TYPE_CHECKING:
+    from .evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a published value stands in the store: table, row and column; for a curve also which part of it.
+
+    `until` (a number of epochs) takes the largest value of the first `until` epochs of a training curve.
+    """
+
+    table: str
+    row: str
+    column: str
+    until: int | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of a table: what was published, and the experiment and metric that measure it.
+
+    `experiment` is given for seed 0 and run for each seed asked for. `not_comparable` is the reason why its number must
+    not be held against the published one; empty when scale, protocol and data are the same.
+    """
+
+    row: str
+    column: str
+    protocol: str
+    experiment: Experiment
+    metric: str
+    sources: tuple[Source, ...]
+    not_comparable: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the store says of a claim: "holds", "fails" or "undecided", with the numbers and the test."""
+
+    status: str
+    evidence: str
+    test: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of a paper, and the function over the stored results that decides it."""
+
+    id: str
+    statement: str
+    source: str
+    decide: Callable[[Evidence], Finding]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a paper. `cells(scale)` lists its cells; `notes` are the departures from the paper."""
+
+    name: str
+    paper: str
+    title: str
+    unit: str
+    cells: Callable[[str], list[Cell]]
+    claims: tuple[Claim, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def experiments(self, scale: str, seeds: Iterable[int]) -> list[Experiment]:
+        """The distinct experiments behind the cells, in table order."""
+        distinct = {e.key: e for seed in seeds for cell in self.cells(scale) for e in [cell.experiment.with_seed(seed)]}
+        return list(distinct.values())
+
+
+def merge(findings: Iterable[tuple[str, Finding]]) -> Finding:
+    """One finding out of several named ones: fails if any fails, holds if all hold, else undecided."""
+    named = list(findings)
+    statuses = {finding.status for _, finding in named}
+    status = "fails" if "fails" in statuses else "holds" if statuses == {"holds"} else "undecided"
+    tests = list(dict.fromkeys(finding.test for _, finding in named))
+    return Finding(status, "; ".join(f"{name}: {finding.evidence}" for name, finding in named), "; ".join(tests))
