@@ -1,0 +1,143 @@
+"""The published values of the papers: read from published/PAPER.toml and kept in a store.
+
+A file names its `paper` and holds tables, each with id, caption, source, provenance (reported, derived, from_memory or
+pilot) and perhaps a note. A table is made of blocks; all numbers of a block share protocol and unit:
+
+    [[table]]
+    id = "table1"
+    caption = "..."
+    source = "..."
+    provenance = "reported"
+    [[table.block]]
+    protocol = "A"
+    unit = "%"
+    columns = ["MNIST", "CIFAR-10"]
+    rows = [["PLIF 2 max", 99.72, 93.5], ["LIF 16 max", 99.49, ""]]
+
+The first entry of a row is its label; "" is a cell without a number. [curves] describes the file PAPER.curves.csv
+beside it, with the columns run, epoch and one per metric; its numbers become the table "curve" with row = run, column =
+metric, step = epoch, and protocol A or B where the run's name begins so ("A-..."). `units` there gives the unit of each
+metric, by its name without a final number (tau for tau0, tau1 ...).
+"""
+
+import csv
+import hashlib
+import math
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from results.errors import StoreError
+from results.run import PROVENANCES, Published
+from results.store import Store
+from results.units import UNITS
+
+FOLDER = Path(__file__).parent / "published"
+CURVES = "curve"  # the table of all training curves of a paper
+
+
+def sync(store: Store, folder: Path = FOLDER) -> list[str]:
+    """Bring the store's published values up to date and return the papers that were loaded.
+
+    Compares one digest per paper, so calling it when nothing changed costs milliseconds. StoreError if a file does
+    not follow the format above.
+    """
+    known = store.published_digests()
+    loaded = []
+    for path in sorted(folder.glob("*.toml")):
+        content = path.read_bytes()
+        digest = hashlib.sha256(content)
+        curves = folder / f"{path.stem}.curves.csv"
+        if curves.exists():
+            digest.update(curves.read_bytes())
+        if known.get(path.stem) != digest.hexdigest():
+            tables, values = load(path)
+            store.replace_published(path.stem, digest.hexdigest(), tables, values)
+            loaded.append(path.stem)
+    return loaded
+
+
+def load(path: Path) -> tuple[list[dict[str, str]], list[Published]]:
+    """Tables (table, caption, source, provenance, note) and values of one paper's file, in the order of the file."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        if document["paper"] != path.stem:
+            raise ValueError(f"it says paper = {document['paper']!r}")
+        tables, values = [], []
+        for table in document.get("table", []):
+            tables.append(_described(table, table["id"]))
+            values += list(_cells(document["paper"], table))
+        if curves := document.get("curves"):
+            tables.append(_described(curves, CURVES))
+            values += list(_curves(document["paper"], curves, path.with_name(f"{path.stem}.curves.csv")))
+        _require_unique(values)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        found = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise StoreError(f"The published values {path} cannot be read: {found}. See results/published.py.") from error
+    return tables, values
+
+
+def _described(table: dict[str, Any], name: str) -> dict[str, str]:
+    if table["provenance"] not in PROVENANCES:
+        raise ValueError(f"table {name}: provenance {table['provenance']!r} is none of {', '.join(PROVENANCES)}")
+    return {"table": name, **{key: table.get(key, "") for key in ("caption", "source", "provenance", "note")}}
+
+
+def _cells(paper: str, table: dict[str, Any]) -> Iterator[Published]:
+    for block in table["block"]:
+        for label, *cells in block["rows"]:
+            if len(cells) != len(block["columns"]):
+                raise ValueError(
+                    f"table {table['id']}, row {label!r}: {len(cells)} cells, {len(block['columns'])} columns"
+                )
+            for column, cell in zip(block["columns"], cells, strict=True):
+                if cell == "":
+                    continue
+                where = f"table {table['id']}, row {label!r}, column {column!r}"
+                yield _value(
+                    paper, table, table["id"], label, column, block["protocol"], None, cell, block["unit"], where
+                )
+
+
+def _curves(paper: str, curves: dict[str, Any], path: Path) -> Iterator[Published]:
+    with path.open(encoding="utf-8", newline="") as file:
+        lines = csv.reader(file)
+        _, _, *metrics = next(lines)
+        units = [curves["units"][metric.rstrip("0123456789")] for metric in metrics]
+        for run, epoch, *cells in lines:
+            protocol = run[0] if run.startswith(("A-", "B-")) else ""
+            for metric, unit, cell in zip(metrics, units, cells, strict=True):
+                if cell:
+                    where = f"{path.name}, line {lines.line_num}, {metric}"
+                    yield _value(paper, curves, CURVES, run, metric, protocol, int(epoch), float(cell), unit, where)
+
+
+def _value(
+    paper: str,
+    table: dict[str, Any],
+    name: str,
+    row: str,
+    column: str,
+    protocol: str,
+    step: int | None,
+    value: object,
+    unit: str,
+    where: str,
+) -> Published:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f'{where}: {value!r} is no number; write "" where there is none')
+    if unit not in UNITS:
+        raise ValueError(f"{where}: unknown unit {unit!r}, known are {', '.join(UNITS)}")
+    if protocol not in ("A", "B", ""):
+        raise ValueError(f'{where}: protocol {protocol!r} is none of "A", "B", ""')
+    return Published(paper, name, row, column, protocol, step, float(value), unit, table["source"], table["provenance"])
+
+
+def _require_unique(values: list[Published]) -> None:
+    seen = set()
+    for value in values:
+        key = (value.table, value.row, value.column, value.protocol, value.step)
+        if key in seen:
+            raise ValueError(f"table {value.table} gives row {value.row!r}, column {value.column!r} twice")
+        seen.add(key)
