@@ -36,6 +36,12 @@ __all__ = [
 _LOADERS = {
     "digits": "tasks.digits:DIGITS",
     "digits_events": "tasks.digits_events:DIGITS_EVENTS",
+    "mnist": "tasks.mnist:MNIST",
+    "fashion_mnist": "tasks.mnist:FASHION_MNIST",
+    "cifar10": "tasks.cifar10:CIFAR10",
+    "nmnist": "tasks.nmnist:NMNIST",
+    "cifar10dvs": "tasks.cifar10dvs:CIFAR10DVS",
+    "dvs128gesture": "tasks.dvs128gesture:DVS128GESTURE",
 }
 
 

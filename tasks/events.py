@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from tasks.errors import DataDamaged, TaskError
+from tasks.errors import TaskError
 from tasks.frames import check_options, count, normalise
 from tasks.splits import divide
 from tasks.task import DatasetInfo, Indices, Split, Task
@@ -49,14 +49,22 @@ class EventSource:
 
     def counts(self, T: int, split_by: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Counts `[T, 2, H, W]` (uint16) and frame durations `[T]` (us) of each recording."""
-        for t, x, y, p, origin in self.recordings():
-            try:
-                frames, durations = count(t, x, y, p, frames=T, height=self.height, width=self.width, split_by=split_by)
-            except TaskError as problem:
-                raise TaskError(f"{origin}: {problem}") from None
-            if frames.max() > np.iinfo(np.uint16).max:
-                raise DataDamaged(origin, "its densest pixel", f"{frames.max()} events of one polarity in one frame")
-            yield frames.astype(np.uint16), durations
+        try:
+            for t, x, y, p, origin in self.recordings():
+                yield self._count(t, x, y, p, origin, T, split_by)
+        except OSError as problem:
+            raise TaskError(f"A recording of {self.info.name} cannot be read: {problem}.") from problem
+
+    def _count(
+        self, t: np.ndarray, x: np.ndarray, y: np.ndarray, p: np.ndarray, origin: str, T: int, split_by: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            frames, durations = count(t, x, y, p, frames=T, height=self.height, width=self.width, split_by=split_by)
+        except TaskError as problem:
+            raise TaskError(f"{origin}: {problem}") from None
+        if frames.max() > np.iinfo(np.uint16).max:
+            raise TaskError(f"{origin}: a pixel has {frames.max():,} events in one frame; ask for more frames.")
+        return frames.astype(np.uint16), durations
 
 
 class FrameSplit(Split):

@@ -1,0 +1,31 @@
+"""Checks shared by the readers of event files.
+
+The readers of this room are NumPy views of the bytes and not those of SpikingJelly or tonic, because an error must name
+the file and the byte; the tests compare them with SpikingJelly's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tasks.errors import DataDamaged
+
+
+def check_stream(
+    path: Path, t: np.ndarray, x: np.ndarray, y: np.ndarray, side: int, offset: Callable[[int], int]
+) -> None:
+    """Raise DataDamaged unless every pixel lies on a sensor of side x side and no time goes back.
+
+    `offset(i)` is the byte at which event i begins.
+    """
+    outside = np.flatnonzero((x >= side) | (y >= side))
+    if len(outside):
+        i = int(outside[0])
+        raise DataDamaged(path, f"byte {offset(i)}", f"pixel ({x[i]}, {y[i]}) on a sensor of {side} x {side}")
+    back = np.flatnonzero(t[1:] < t[:-1])
+    if len(back):
+        i = int(back[0]) + 1
+        raise DataDamaged(path, f"byte {offset(i)}", f"time {t[i]} us after {t[i - 1]} us")

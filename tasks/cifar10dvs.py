@@ -1,0 +1,112 @@
+"""CIFAR10-DVS: 10,000 images of CIFAR-10 shown moving to an event camera of 128 x 128 pixels, 1,000 a class.
+
+Layout CIFAR10DVS/<class>/cifar10_<class>_<n>.aedat. Recordings 0 to 899 of each class train, 900 to 999 test; a part
+of them is a subset, not an error.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.errors import DataDamaged
+from tasks.loader import Loader
+from tasks.source import Published, completeness, files_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tasks.events import Recording
+    from tasks.task import Task
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+PER_CLASS, TRAIN_PER_CLASS = 1000, 900
+EXPECTED = {"train": 9000, "test": 1000}
+_NAME = re.compile(r"cifar10_([a-z]+)_(\d+)\.aedat")
+
+PUBLISHED = Published(
+    "CIFAR10-DVS",
+    "CIFAR10DVS",
+    "https://figshare.com/articles/dataset/CIFAR10-DVS_New/4724671",
+    "unpack its ten zip files there",
+)
+
+
+def _folder(root: Path | None) -> Path:
+    folder = PUBLISHED.place(root)
+    if not any(next((folder / name).glob("*.aedat"), None) for name in CLASSES):
+        raise PUBLISHED.missing(folder / "<class>" / "cifar10_<class>_<n>.aedat")
+    return folder
+
+
+def _check(root: Path | None) -> None:
+    _folder(root)
+
+
+def load(
+    root: Path | None,
+    cache: Path | None,
+    *,
+    T: int = 20,
+    split_by: str = "number",
+    normalization: str | None = None,
+    validation: float = 0.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Task:
+    import numpy as np
+
+    from tasks import aedat2
+    from tasks.events import DEFAULT_CACHE, EventSource, event_task
+    from tasks.task import DatasetInfo
+
+    folder, cache = _folder(root), cache or DEFAULT_CACHE
+    # Sorted by class, then by number: the order the split of accuracy-B is made in.
+    files = sorted((*_label_and_number(path), path) for path in folder.glob("*/*.aedat"))
+    train = [entry for entry in files if entry[1] < TRAIN_PER_CLASS]
+    test = [entry for entry in files if entry[1] >= TRAIN_PER_CLASS]
+    for part, numbers in ((train, "0 to 899"), (test, "900 to 999")):
+        if not part:
+            raise PUBLISHED.missing(folder / "<class>" / f"cifar10_<class>_<n>.aedat with n in {numbers}")
+    found = {"train": len(train), "test": len(test)}
+    paths = [path for _, _, path in train + test]
+    complete, note = completeness(found, EXPECTED)
+    source = EventSource(
+        info=DatasetInfo("cifar10dvs", files_digest(paths, folder, cache), complete, found, note),
+        classes=len(CLASSES),
+        height=aedat2.SIDE,
+        width=aedat2.SIDE,
+        labels=np.array([label for label, _, _ in train + test], np.int64),
+        train=len(train),
+        recordings=lambda: _recordings(paths),
+        code=(aedat2,),
+    )
+    return event_task(
+        source,
+        cache,
+        T=T,
+        split_by=split_by,
+        normalization=normalization,
+        validation=validation,
+        progress=progress,
+    )
+
+
+def _label_and_number(path: Path) -> tuple[int, int]:
+    folder, named = path.parent.name, _NAME.fullmatch(path.name)
+    if folder not in CLASSES:
+        raise DataDamaged(path, "the name of its folder", f"{folder!r} is not a class of CIFAR-10")
+    if named is None or named[1] != folder or int(named[2]) >= PER_CLASS:
+        raise DataDamaged(path, "its name", f"it is not cifar10_{folder}_<0 to {PER_CLASS - 1}>.aedat")
+    return CLASSES.index(folder), int(named[2])
+
+
+def _recordings(paths: list[Path]) -> Iterator[Recording]:
+    from tasks import aedat2
+    from tasks.events import Recording
+
+    for path in paths:
+        yield Recording(*aedat2.read(path), str(path))
+
+
+CIFAR10DVS = Loader(load, _check)

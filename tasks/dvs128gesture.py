@@ -1,0 +1,153 @@
+"""DVS128 Gesture: 11 hand and arm gestures before an event camera of 128 x 128 pixels.
+
+Layout DVS128Gesture/DvsGesture/ (or DVS128Gesture/ itself): the lists trials_to_train.txt and trials_to_test.txt, each
+recording they name (AEDAT 3.1) and its <recording>_labels.csv, which cuts it into samples [start, end) of one gesture.
+Recordings that are not there make a subset, not an error. Complete: 1,176 + 288 samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.errors import DataDamaged
+from tasks.loader import Loader
+from tasks.source import Published, completeness, files_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tasks.events import Recording
+    from tasks.task import Task
+
+SIDE, CLASSES = 128, 11
+EXPECTED = {"train": 1176, "test": 288}
+LISTS = {"train": "trials_to_train.txt", "test": "trials_to_test.txt"}
+
+PUBLISHED = Published(
+    "DVS128 Gesture",
+    "DVS128Gesture",
+    "https://research.ibm.com/interactive/dvsgesture/",
+    "unpack DvsGesture.tar.gz there",
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A recording and its segments: line of the csv, label (from 0), start and end in us."""
+
+    path: Path
+    labels_path: Path
+    segments: list[tuple[int, int, int, int]]
+
+
+def _folder(root: Path | None) -> Path:
+    base = PUBLISHED.place(root)
+    for folder in (base / "DvsGesture", base):
+        if all((folder / name).is_file() for name in LISTS.values()):
+            return folder
+    raise PUBLISHED.missing(base / "DvsGesture" / LISTS["train"])
+
+
+def _check(root: Path | None) -> None:
+    folder = _folder(root)
+    for name in LISTS.values():
+        if not _listed(folder / name):
+            raise PUBLISHED.missing(folder / f"the recordings in {name}")
+
+
+def _listed(path: Path) -> list[Path]:
+    """The recordings that a list names and that are there, in its order, which is sorted."""
+    names = sorted({line.strip() for line in path.read_text().splitlines() if line.strip()})
+    for name in names:
+        if Path(name).name != name or not name.endswith(".aedat"):
+            raise DataDamaged(path, f"the entry {name!r}", "it is not the name of an .aedat file")
+    return [path.parent / name for name in names if (path.parent / name).is_file()]
+
+
+def load(
+    root: Path | None,
+    cache: Path | None,
+    *,
+    T: int = 20,
+    split_by: str = "number",
+    normalization: str | None = None,
+    validation: float = 0.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Task:
+    import numpy as np
+
+    from tasks import aedat3
+    from tasks.events import DEFAULT_CACHE, EventSource, event_task
+    from tasks.task import DatasetInfo
+
+    _check(root)
+    folder, cache = _folder(root), cache or DEFAULT_CACHE
+    parts = {part: [_trial(path) for path in _listed(folder / name)] for part, name in LISTS.items()}
+    found = {part: sum(len(trial.segments) for trial in trials) for part, trials in parts.items()}
+    trials = parts["train"] + parts["test"]
+    raw = [path for trial in trials for path in (trial.path, trial.labels_path)]
+    complete, note = completeness(found, EXPECTED)
+    source = EventSource(
+        info=DatasetInfo("dvs128gesture", files_digest(raw, folder, cache), complete, found, note),
+        classes=CLASSES,
+        height=SIDE,
+        width=SIDE,
+        labels=np.array([label for trial in trials for _, label, _, _ in trial.segments], np.int64),
+        train=found["train"],
+        recordings=lambda: _recordings(trials),
+        code=(aedat3,),
+    )
+    return event_task(
+        source,
+        cache,
+        T=T,
+        split_by=split_by,
+        normalization=normalization,
+        validation=validation,
+        progress=progress,
+    )
+
+
+def _trial(path: Path) -> Trial:
+    labels_path = path.with_name(f"{path.stem}_labels.csv")
+    if not labels_path.is_file():
+        raise PUBLISHED.missing(labels_path)
+    segments = []
+    lines = labels_path.read_text(errors="replace").splitlines()
+    for number, line in enumerate(lines[1:], 2):
+        if not line.strip():
+            continue
+        try:
+            gesture, start, end = (int(field) for field in line.split(","))
+        except ValueError:
+            raise DataDamaged(labels_path, f"line {number}", f"{line!r} is not class,start,end") from None
+        if not 1 <= gesture <= CLASSES:
+            raise DataDamaged(labels_path, f"line {number}", f"class {gesture} is not one of 1 to {CLASSES}")
+        if start >= end:
+            raise DataDamaged(labels_path, f"line {number}", f"the segment ends at {end} us, before {start} us")
+        segments.append((number, gesture - 1, start, end))
+    if not segments:
+        raise DataDamaged(labels_path, f"line {len(lines) + 1}", "no segment before the end of the file")
+    return Trial(path, labels_path, segments)
+
+
+def _recordings(trials: list[Trial]) -> Iterator[Recording]:
+    import numpy as np
+
+    from tasks import aedat3
+    from tasks.events import Recording
+
+    for trial in trials:
+        t, x, y, p = aedat3.read(trial.path, SIDE)
+        for line, _, start, end in trial.segments:
+            first, last = np.searchsorted(t, (start, end))
+            if first == last:
+                problem = f"no event in {start} to {end} us; the recording covers {t[0]} to {t[-1]} us"
+                raise DataDamaged(trial.labels_path, f"line {line}", problem)
+            own = slice(first, last)
+            yield Recording(t[own], x[own], y[own], p[own], f"{trial.labels_path}, line {line}")
+
+
+DVS128GESTURE = Loader(load, _check)
