@@ -8,9 +8,10 @@ import difflib
 import hashlib
 import json
 import math
+import operator
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -133,6 +134,7 @@ class Run(StoredRun):
 
     def __post_init__(self) -> None:
         put = object.__setattr__
+        _check_kinds(self)
         put(self, "id", _uuid(self.id))
         _filled("experiment key", self.experiment_key)
         _known("outcome", self.outcome, OUTCOMES)
@@ -143,10 +145,10 @@ class Run(StoredRun):
         put(self, "seconds", _number(self.seconds))
         if self.seconds is not None and self.seconds < 0:
             raise StoreError(f"A run cannot take {self.seconds} s; give a duration from 0 or None.")
-        put(self, "seed", int(self.seed))
+        put(self, "seed", _integer("seed", self.seed, -(2**63), 2**63))
         put(self, "command", _text(self.command))
         if self.peak_memory is not None:
-            put(self, "peak_memory", _natural("peak memory", self.peak_memory))
+            put(self, "peak_memory", _integer("peak memory", self.peak_memory, 0, 2**63))
         for document in ("experiment", "machine", "environment"):
             put(self, document, json.loads(canonical_json(getattr(self, document))))
         put(self, "datasets", tuple(sorted(set_of(self.datasets, "data set", lambda d: d.id), key=lambda d: d.id)))
@@ -181,6 +183,7 @@ class Parity:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
+        _check_kinds(self)
         put(self, "id", _uuid(self.id))
         put(self, "started", _moment(self.started))
         for flag in ("detach_reset", "green"):
@@ -226,22 +229,42 @@ def set_of(items: Iterable[Any], what: str, key: Any) -> list[Any]:
     found: dict[Any, Any] = {}
     for item in items:
         if found.setdefault(key(item), item) != item:
-            raise StoreError(f"A run gives the {what} {key(item)} twice, as {found[key(item)]} and {item}; keep one.")
+            raise StoreError(f"The {what} {key(item)} is given twice, with different content; keep one.")
     return list(found.values())
 
 
 def _number(value: Any) -> float | None:
     if value is None:
         return None
+    if isinstance(value, str):
+        raise StoreError(f"The value {value!r} is a text; give a number, or None where there is none.")
     number = float(value)
     # Adding 0.0 turns -0.0 into 0.0, which SQLite would do on some rows only.
     return number + 0.0 if math.isfinite(number) else None
 
 
 def _natural(what: str, value: Any) -> int:
-    if int(value) != value or not 0 <= value < 2**63:
-        raise StoreError(f"The {what} {value!r} is no whole number from 0; give one.")
-    return int(value)
+    return _integer(what, value, 0, 2**31)
+
+
+def _integer(what: str, value: Any, low: int, end: int) -> int:
+    try:
+        whole = operator.index(value)
+    except TypeError:
+        raise StoreError(f"The {what} {value!r} is no whole number; give one.") from None
+    if not low <= whole < end:
+        raise StoreError(f"The {what} {whole} is out of range; give a whole number from {low} to {end - 1}.")
+    return whole
+
+
+def _check_kinds(record: Any) -> None:
+    """StoreError where a text or a document of the record is something else."""
+    for entry in fields(record):
+        value = getattr(record, entry.name)
+        if entry.type is str and not isinstance(value, str):
+            raise StoreError(f"The {entry.name} {value!r} is no text; give a str.")
+        if entry.type == dict[str, Any] and not isinstance(value, dict):
+            raise StoreError(f"The {entry.name} {value!r} is no JSON object; give a dict.")
 
 
 def _filled(what: str, text: str) -> None:

@@ -24,6 +24,7 @@ from results.run import (
     content_key,
     metric_key,
     sample_key,
+    set_of,
 )
 
 DEFAULT_URL = "sqlite:///results/spikebench.db"
@@ -71,7 +72,7 @@ class Store:
 
         StoreError if an id or an experiment key is already taken by something else: nothing is ever overwritten.
         """
-        runs, parities = list(runs), list(parities)
+        runs, parities = set_of(runs, "id", lambda run: run.id), set_of(parities, "id", lambda parity: parity.id)
         self._require_writable()
         with connect.writing(self.engine, self.url) as connection:
             add = _Adder(connection)
@@ -85,7 +86,7 @@ class Store:
             add(schema.dataset, [_dataset_row(dataset) for run in runs for dataset in run.datasets])
             new = set(add(schema.run, [_row(schema.run, run) for run in runs]))
             _require_same([run for run in runs if run.id not in new], connection)
-            fresh = {run.id: run for run in runs if run.id in new}.values()
+            fresh = [run for run in runs if run.id in new]
             add.fresh(schema.run_dataset, [{"run_id": r.id, "dataset_id": d.id} for r in fresh for d in r.datasets])
             add.fresh(schema.metric, [_metric_row(run.id, metric) for run in fresh for metric in run.metrics])
             add.fresh(schema.sample, [{"run_id": run.id, **vars(sample)} for run in fresh for sample in run.samples])

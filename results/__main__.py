@@ -1,0 +1,251 @@
+"""`python -m results`: look at a store, merge stores, write and read results as text."""
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from results.errors import StoreError
+
+if TYPE_CHECKING:
+    from results.run import Metric, Run, StoredRun
+
+app = typer.Typer(
+    name="results",
+    help="Look at a results store, merge stores, write and read results as sorted lines of JSON.",
+    epilog="Exit status: 0 done, 1 it could not be done, 2 wrong usage, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="Database URL or SQLite file. Default: SPIKEBENCH_STORE, else sqlite:///results/spikebench.db.",
+        show_default=False,
+    ),
+]
+
+
+def _command(function: Callable[..., None]) -> Callable[..., None]:
+    """Register a sub-command whose failures are one sentence and an exit status."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except StoreError as error:
+            print(error, file=sys.stderr)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            print("Interrupted; the store is as it was before this command.", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+    return app.command(name=function.__name__.rstrip("_"))(wrapped)
+
+
+@_command
+def show(
+    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="The id of a run, or its beginning.")] = None,
+    store: StoreOption = None,
+) -> None:
+    """List the runs of a store, the newest last, or show one of them.
+
+    Examples:
+
+        python -m results show
+
+        python -m results show 3f2a91c4
+
+        python -m results show --store postgresql://me@db.example/spikebench
+    """
+    from results.store import Store, default_url
+
+    with Store(store or default_url(), read_only=True) as opened:
+        if run is None:
+            _print_runs(opened.runs(), opened.url)
+        else:
+            _print_run(opened.run(run))
+
+
+@_command
+def merge(
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Stores to read: files or URLs.")],
+    store: StoreOption = None,
+) -> None:
+    """Add the results of other stores to one. Repeating it changes nothing, and nothing is ever overwritten.
+
+    Examples:
+
+        python -m results merge laptop.db cluster.db
+
+        python -m results merge laptop.db --store postgresql://me@db.example/spikebench
+    """
+    from results import lines
+    from results.store import Store, default_url
+
+    with Store(store or default_url()) as target:
+        for name in sources:
+            with Store(name, read_only=True) as source:
+                print(f"{source.url}: {lines.merge(target, source)} new, now in {target.url}")
+
+
+@_command
+def export(
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write; - is the terminal.")] = Path("-"),
+    keys: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="Only the runs of this experiment; may be repeated."),
+    ] = None,
+    store: StoreOption = None,
+) -> None:
+    """Write results as text, one record a line, sorted: the same results give the same bytes.
+
+    Examples:
+
+        python -m results export results/archive/plif.jsonl
+
+        python -m results export - --keys 0f3c5a... | gzip > one.jsonl.gz
+    """
+    from results import lines
+    from results.store import Store, default_url
+
+    with Store(store or default_url(), read_only=True) as opened:
+        if str(file) == "-":
+            for line in lines.dump(opened, keys or None):
+                print(line)
+        else:
+            print(f"{lines.write(opened, file, keys or None)} lines from {opened.url} in {file}")
+
+
+@_command
+def import_(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files written by export.")],
+    store: StoreOption = None,
+) -> None:
+    """Take exported results into a store: all of the files or, if a line is damaged, none.
+
+    Examples:
+
+        python -m results import results/archive/plif.jsonl
+
+        python -m results import one.jsonl two.jsonl --store sqlite:///both.db
+    """
+    from results import lines
+    from results.store import Store, default_url
+
+    records = lines.read(files)  # before the store is opened: a damaged file must not even make an empty one
+    with Store(store or default_url()) as opened:
+        print(f"{opened.record_all(*records)} new, now in {opened.url}")
+
+
+def _print_runs(runs: "list[StoredRun]", store: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not runs:
+        print(f"No runs in {store} yet.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("run", "started", "experiment", "seed", "outcome", "seconds", "reason"):
+        table.add_column(heading, no_wrap=heading != "reason", justify="right" if heading == "seconds" else "left")
+    for run in runs:
+        cells = (
+            run.id[:8],
+            run.started[:19],
+            _title(run),
+            str(run.seed),
+            run.outcome,
+            _figure(run.seconds, 1),
+            run.reason,
+        )
+        table.add_row(*map(_plain, cells))
+    console = Console(highlight=False, markup=False)
+    console.print(table)
+    console.print(f"{len(runs)} runs in {store}")
+
+
+def _print_run(run: "Run") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    facts = Table(box=None, pad_edge=False, show_header=False)
+    facts.add_column(style="bold", no_wrap=True)
+    facts.add_column(overflow="fold")
+    memory = "not measured" if run.peak_memory is None else f"{run.peak_memory / 2**20:.1f} MiB"
+    for name, value in (
+        ("run", run.id),
+        ("outcome", f"{run.outcome}: {run.reason}" if run.reason else run.outcome),
+        ("started", run.started),
+        ("seconds", _figure(run.seconds, 1)),
+        ("peak memory", memory),
+        ("experiment", run.experiment_key),
+        *((f"  {name}", str(value)) for name, value in sorted(run.experiment.items())),
+        ("device, backend", f"{run.device}, {run.backend}"),
+        ("code", run.implementation),
+        ("command", run.command),
+        *(("data", f"{d.name}{'' if d.complete else ' (a subset)'}: {d.counts} {d.note}") for d in run.datasets),
+        ("machine", ", ".join(str(value) for value in run.machine.values())),
+        ("python", str(run.environment.get("python", "unknown"))),
+        ("revision", str(run.environment.get("revision", "unknown"))),
+    ):
+        facts.add_row(_plain(name), _plain(value))
+    console = Console(highlight=False, markup=False)
+    console.print(facts)
+    if run.metrics:
+        console.print()
+        console.print(_metric_table(run.metrics))
+    if run.samples:
+        console.print(f"\n{len(run.samples)} raw samples: {_plain(', '.join(sorted({s.name for s in run.samples})))}")
+
+
+def _metric_table(metrics: "tuple[Metric, ...]") -> Any:
+    """One line per metric: its value for the whole run, and how it went over the epochs."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("metric", no_wrap=True)
+    for heading in ("whole run", "epochs", "first", "last", "lowest", "highest"):
+        table.add_column(heading, justify="right")
+    table.add_column("unit")
+    for name in sorted({metric.name for metric in metrics}):
+        own = [metric for metric in metrics if metric.name == name]
+        whole = [metric.value for metric in own if metric.step is None]
+        steps = [metric.value for metric in own if metric.step is not None]
+        known = [value for value in steps if value is not None]
+        cells = [_figure(whole[0]) if whole else "", str(len(steps) or "")]
+        cells += [_figure(steps[0]), _figure(steps[-1])] if steps else ["", ""]
+        cells += [_figure(min(known)), _figure(max(known))] if known else ["", ""]
+        table.add_row(_plain(name), *cells, own[0].unit)
+    return table
+
+
+def _title(run: "StoredRun") -> str:
+    parts = [run.experiment.get(name) for name in ("task", "model", "neuron", "scheme", "scale")]
+    return " ".join(part for part in parts if isinstance(part, str)) or run.experiment_key[:12]
+
+
+def _figure(value: float | None, digits: int | None = None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.6g}" if digits is None else f"{value:.{digits}f}"
+
+
+def _plain(text: str) -> str:
+    """Stored text cannot steer the terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def main() -> None:
+    app(prog_name="python -m results")
+
+
+if __name__ == "__main__":
+    main()

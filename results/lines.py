@@ -1,0 +1,210 @@
+"""Results as text: one JSON record a line, keys and lines sorted, the same bytes for the same results.
+
+Records are machine, environment, experiment, dataset (each under its id), run (with its metrics as [name, step, value,
+unit] and its samples as [name, index, value, unit]) and parity. Floats are written so that they read back exactly; a
+value that could not be computed is null. Published values are not written: they are part of the program.
+"""
+
+import json
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+from results.errors import StoreError
+from results.run import Dataset, Metric, Parity, Run, Sample, StoredRun, canonical_json, content_key
+from results.store import Store
+
+_SHARED = ("machine", "environment")  # documents that a run or parity record names by id
+
+
+def dump(store: Store, keys: Iterable[str] | None = None) -> list[str]:
+    """The lines, without line ends, of all results or of the runs of these experiments.
+
+    StoreError if one of `keys` has no run. Parity checks belong to no experiment and come only with everything.
+    """
+    wanted = None if keys is None else set(keys)
+    runs = store.full_runs(wanted)
+    if wanted is not None and (missing := sorted(wanted - {run.experiment_key for run in runs})):
+        raise StoreError(f"No run of experiment {missing[0]} in {store.url}; python -m results show lists the keys.")
+    parities = store.parity() if wanted is None else []
+    lines = set()
+    for record in (*runs, *parities):
+        for kind in _SHARED:
+            document = getattr(record, kind)
+            lines.add(_line(kind, id=content_key(document), document=document))
+    for run in runs:
+        lines.add(_line("experiment", key=run.experiment_key, document=run.experiment))
+        lines |= {_line("dataset", id=dataset.id, **vars(dataset)) for dataset in run.datasets}
+        lines.add(_run_line(run))
+    lines |= {_line("parity", **_named(parity)) for parity in parities}
+    return sorted(lines)
+
+
+def write(store: Store, path: Path, keys: Iterable[str] | None = None) -> int:
+    """Write the lines to a file, which is replaced only when all of them are on disk; return their number."""
+    lines = dump(store, keys)
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="ascii", newline="\n", dir=path.parent, delete=False) as file:
+            try:
+                file.writelines(f"{line}\n" for line in lines)
+                file.flush()
+                os.fsync(file.fileno())
+                os.chmod(file.name, 0o666 & ~_umask())
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+    except OSError as error:
+        raise StoreError(f"The lines cannot be written to {path}: {error.strerror}. Name another file.") from error
+    return len(lines)
+
+
+def read(paths: Sequence[Path]) -> tuple[list[Run], list[Parity]]:
+    """The runs and parities of these files, for Store.record_all.
+
+    StoreError names file, line and reason of a line that is damaged.
+    """
+    runs: list[Run] = []
+    parities: list[Parity] = []
+    for path in paths:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise StoreError(f"The lines in {path} cannot be read: {error.strerror}. Check the file's name.") from error
+        more_runs, more_parities = parse(str(path), content.splitlines())
+        runs += more_runs
+        parities += more_parities
+    return runs, parities
+
+
+def merge(store: Store, source: Store) -> int:
+    """Add to the store all results of another one; return how many runs and parities were new."""
+    return store.record_all(source.full_runs(), source.parity())
+
+
+def parse(name: str, lines: Iterable[bytes]) -> tuple[list[Run], list[Parity]]:
+    """The runs and parities written in these lines; `name` is what errors call the file."""
+    found: dict[str, dict[str, Any]] = defaultdict(dict)
+    waiting: list[tuple[int, str, dict[str, Any]]] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        with _located(name, number):
+            record = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+            if not isinstance(record, dict):
+                raise ValueError(f"a record is an object, this is {type(record).__name__}")
+            kind = record.pop("record", None)
+            if kind in ("run", "parity"):
+                waiting.append((number, kind, record))
+            else:
+                key, content = _shared(kind, record)
+                found[kind][key] = content
+    runs: list[Run] = []
+    parities: list[Parity] = []
+    for number, kind, record in waiting:
+        with _located(name, number):
+            for shared in _SHARED:
+                record[shared] = _look_up(found, shared, record[shared])
+            if kind == "run":
+                runs.append(_run(record, found))
+            else:
+                _require_fields(record, [field.name for field in fields(Parity)])
+                parities.append(Parity(**record))
+    return runs, parities
+
+
+def _line(record: str, **content: Any) -> str:
+    return canonical_json({"record": record, **content})
+
+
+def _run_line(run: Run) -> str:
+    content = _named(run) | {
+        "experiment": run.experiment_key,
+        "datasets": [dataset.id for dataset in run.datasets],
+        "metrics": [[metric.name, metric.step, metric.value, metric.unit] for metric in run.metrics],
+        "samples": [[sample.name, sample.index, sample.value, sample.unit] for sample in run.samples],
+    }
+    del content["experiment_key"]
+    return _line("run", **content)
+
+
+def _named(record: Run | Parity) -> dict[str, Any]:
+    return vars(record) | {kind: content_key(getattr(record, kind)) for kind in _SHARED}
+
+
+def _shared(kind: Any, record: dict[str, Any]) -> tuple[str, Any]:
+    """Key and content of a record that others refer to, checked against its key where that is made of the content."""
+    if kind in _SHARED:
+        _require_fields(record, ["id", "document"])
+        _require_key(record["id"], content_key(record["document"]))
+        return record["id"], record["document"]
+    if kind == "experiment":
+        _require_fields(record, ["key", "document"])
+        return record["key"], record["document"]
+    if kind == "dataset":
+        _require_fields(record, ["id", *(field.name for field in fields(Dataset))])
+        key = record.pop("id")
+        dataset = Dataset(**record)
+        _require_key(key, dataset.id)
+        return key, dataset
+    raise ValueError(f"unknown record {kind!r}; perhaps a newer spikebench wrote it")
+
+
+def _run(record: dict[str, Any], found: dict[str, dict[str, Any]]) -> Run:
+    names = [field.name for field in fields(StoredRun) if field.name != "experiment_key"]
+    _require_fields(record, [*names, "datasets", "metrics", "samples"])
+    key = record["experiment"]
+    return Run(
+        **record
+        | {
+            "experiment": _look_up(found, "experiment", key),
+            "experiment_key": key,
+            "datasets": tuple(_look_up(found, "dataset", dataset) for dataset in record["datasets"]),
+            "metrics": tuple(Metric(name, value, unit, step) for name, step, value, unit in record["metrics"]),
+            "samples": tuple(Sample(name, index, value, unit) for name, index, value, unit in record["samples"]),
+        }
+    )
+
+
+def _look_up(found: dict[str, dict[str, Any]], kind: str, key: str) -> Any:
+    if key not in found[kind]:
+        raise ValueError(f"its {kind} {key!r} is not in the file")
+    return found[kind][key]
+
+
+def _require_fields(record: dict[str, Any], names: Iterable[str]) -> None:
+    expected = set(names)
+    if missing := sorted(expected - set(record)):
+        raise ValueError(f"{missing[0]!r} is missing")
+    if unknown := sorted(set(record) - expected):
+        raise ValueError(f"{unknown[0]!r} is unknown; perhaps a newer spikebench wrote it")
+
+
+def _require_key(given: str, computed: str) -> None:
+    if given != computed:
+        raise ValueError(f"the id {given!r} does not belong to the content, whose id is {computed!r}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no value; write null")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@contextmanager
+def _located(name: str, number: int) -> Iterator[None]:
+    """Turns whatever goes wrong with a line into a StoreError that names file and line."""
+    try:
+        yield
+    except (StoreError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        found = f"{error} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")
+        raise StoreError(f"{name}, line {number}: {found}. Nothing was imported; mend or drop the line.") from error
