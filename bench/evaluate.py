@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .evidence import Evidence
@@ -95,7 +95,7 @@ class _Runs:
         self.ok, self.latest = best, latest
         ids = [run.id for run in best.values()]
         self.metrics: dict[str, list[Metric]] = store.metrics(ids)
-        self.datasets: dict[str, list[Dataset]] = store.datasets(ids)
+        self.datasets: dict[str, tuple[Dataset, ...]] = {run_id: store.datasets(run_id) for run_id in ids}
         self.seeds = sorted({seed for _, seed in latest})
 
     def of(self, cell: Cell) -> list[StoredRun]:
@@ -111,7 +111,8 @@ class _Runs:
         return next((d.counts["test"] for run in runs for d in self.datasets[run.id] if "test" in d.counts), None)
 
     def incomplete(self, runs: Sequence[StoredRun]) -> str:
-        return next((d.note or f"{d.name} is a subset" for run in runs for d in self.datasets[run.id] if not d.complete), "")
+        subsets = (d for run in runs for d in self.datasets[run.id] if not d.complete)
+        return next((d.note or f"{d.name} is a subset" for d in subsets), "")
 
 
 def _template(run: StoredRun) -> str | None:
@@ -229,7 +230,3 @@ class _PublishedLookup:
             test[epoch].provenance,
         )
 
-
-def with_seed(cells: Iterable[Cell], seed: int) -> list[Cell]:
-    """The cells with their experiments at `seed`."""
-    return [replace(cell, experiment=cell.experiment.with_seed(seed)) for cell in cells]

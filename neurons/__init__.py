@@ -1,8 +1,8 @@
 """Spiking neurons: one step function each; step modes, backends and proofs follow from it.
 
-    neuron = neurons.create("plif", init_tau=2.0)
-    spikes = neuron(currents)        # [T, N, ...] -> [T, N, ...]
-    neuron.reset()
+neuron = neurons.create("plif", init_tau=2.0)
+spikes = neuron(currents)        # [T, N, ...] -> [T, N, ...]
+neuron.reset()
 """
 
 from __future__ import annotations

@@ -49,14 +49,19 @@ def check(backend: str) -> None:
         raise unknown("backend", backend, ["auto", *MODULES])
 
 
-def resolve(neuron: Neuron, device: str) -> ModuleType:
-    """The backend module that computes `neuron` on `device`; RuntimeError with the reason when it cannot."""
+def chosen(neuron: Neuron, device: str) -> str:
+    """Name of the backend that computes `neuron` on `device`; RuntimeError with the reason when none can."""
     for backend in AUTO if neuron.backend == "auto" else (neuron.backend,):
         module = importlib.import_module(MODULES[backend])
         reason = module.refuses(type(neuron), device) or module.refuses_layer(neuron)
         if reason is None:
-            return module
+            return backend
     raise RuntimeError(f"Backend {backend!r} cannot run {type(neuron).__name__} on {device}: {reason}")
+
+
+def resolve(neuron: Neuron, device: str) -> ModuleType:
+    """The module behind `chosen`."""
+    return importlib.import_module(MODULES[chosen(neuron, device)])
 
 
 class _Callable(ModuleType):

@@ -1,0 +1,34 @@
+"""The console script `spikebench`: the commands of the suite under one name."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+COMMANDS = {
+    "reproduce": ("bench.reproduce", "regenerate tables of papers"),
+    "results": ("results.__main__", "merge, export, import and show stored results"),
+    "report": ("reports.__main__", "build the HTML site from a store"),
+}
+
+
+def main() -> None:
+    """`spikebench VERB ...` does what `python -m` does with the verb's module."""
+    verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if verb in ("--help", "-h"):
+        print("Usage: spikebench VERB [OPTIONS]\n")
+        for name, (_, what) in COMMANDS.items():
+            print(f"  {name:12} {what}")
+        print("\nspikebench VERB --help tells more.")
+        return
+    if verb not in COMMANDS:
+        from .registry import unknown
+
+        print(f"Error: {unknown('verb', verb, COMMANDS)}", file=sys.stderr)
+        sys.exit(2)
+    del sys.argv[1]
+    importlib.import_module(COMMANDS[verb][0]).app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Errors that the command line shows as one sentence."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+OK, FAILED, WRONG_USAGE, PARITY_RED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class UsageError(Exception):
+    """The command was used wrongly; the message says what was asked, what was found and what can be done."""
+
+
+def exit_status(command: Callable[..., int]) -> Callable[..., None]:
+    """Makes a function a command: its return value is the exit status, its known errors are sentences."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        from results import StoreError
+        from tasks import TaskError
+
+        from .registry import UnknownName
+
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            status = command(*args, **kwargs)
+        except (UsageError, UnknownName) as error:
+            status = _say(error, WRONG_USAGE)
+        except (StoreError, TaskError) as error:
+            status = _say(error, FAILED)
+        except OSError as error:  # a full disk, a folder that cannot be written
+            status = _say(error, FAILED)
+        except KeyboardInterrupt:
+            status = _say("Interrupted. What was finished is stored; the same command goes on from there.", INTERRUPTED)
+        sys.exit(status)
+
+    return wrapped
+
+
+def _say(message: object, status: int) -> int:
+    print(f"Error: {message}" if status != INTERRUPTED else message, file=sys.stderr)
+    return status
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,47 @@
+"""What goes into a worker process and what comes out of it; free of PyTorch, for the parent's sake."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from results import Dataset, Metric, Sample
+
+from .experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a worker needs besides the experiment: where and with how much."""
+
+    experiment: Experiment
+    device: str
+    data: str | None
+    cache: Path
+    checkpoint: Path
+    log: Path
+    threads: int
+    memory: int | None  # bytes of private memory on the host
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a request; `outcome` and `reason` as in the store."""
+
+    outcome: str
+    reason: str = ""
+    started: str = ""
+    seconds: float | None = None
+    backend: str = ""
+    peak_memory: int | None = None
+    datasets: tuple[Dataset, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    samples: tuple[Sample, ...] = ()
+
+
+def start(request: Request, connection: Connection) -> None:
+    """Runs in the child, where importing the worker (and PyTorch) costs the parent nothing."""
+    from .worker import main
+
+    main(request, connection)

@@ -1,0 +1,241 @@
+"""python -m bench.reproduce TABLE: regenerates a table of a paper and says how it compares with what was published."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .errors import FAILED, OK, UsageError, exit_status
+from .experiment import SCALES
+from .papers import registry
+from .registry import unknown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from results import Store
+
+    from .job import Request, Result
+    from .plan import Step
+    from .table import Table
+
+FIRST_SEED = 2020  # the seed of every published PLIF run; further seeds count up from it
+TIMEOUTS = {"quick": 1800.0, "short": 86400.0, "paper": None}  # seconds an experiment
+FAILURES = ("oom", "timeout", "crashed", "diverged", "parity_failed", "interrupted")
+EXECUTORS = ("local",)
+DEVICES = ("auto", "cpu", "cuda")
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command(
+    epilog="Examples: 'python -m bench.reproduce plif_table'; 'python -m bench.reproduce plif_ablation --seeds 3'; "
+    "'python -m bench.reproduce plif_table --scale short --device cuda --data ~/data --plan'."
+)
+@exit_status
+def main(
+    names: Annotated[list[str] | None, typer.Argument(metavar="TABLE...", help="Tables; --list shows them.")] = None,
+    scale: Annotated[str, typer.Option(help="quick, short or paper.")] = "quick",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    seeds: Annotated[int, typer.Option(help="Runs of each experiment, with different seeds.")] = 1,
+    jobs: Annotated[int | None, typer.Option(help="Experiments at a time; default: a core each, or 1 on a GPU.")] = None,
+    executor: Annotated[str, typer.Option(help="Where experiments run: local.")] = "local",
+    store: Annotated[str | None, typer.Option(help="Results store: URL or SQLite file.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data sets (default: SPIKEBENCH_DATA).")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the report, checkpoints, caches and logs.")] = Path("out"),
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would be run, and run nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run again what is stored already.")] = False,
+    list_tables: Annotated[bool, typer.Option("--list", help="List the tables.")] = False,
+    timeout: Annotated[float | None, typer.Option(help="Seconds an experiment may take; default by scale.")] = None,
+    memory: Annotated[float | None, typer.Option(help="GiB of host memory an experiment may take.")] = None,
+) -> int:
+    """Regenerate tables of papers: published value, measured value with its interval, verdict."""
+    from rich.console import Console
+
+    console = Console()
+    if list_tables:
+        return _list(console)
+    if not names:
+        raise UsageError(f"Name a table to reproduce. Known: {', '.join(registry.names())}.")
+    for value, kind, known in ((scale, "scale", SCALES), (device, "device", DEVICES), (executor, "executor", EXECUTORS)):
+        if value not in known:
+            raise unknown(kind, value, known)
+    _at_least(1, "--seeds", seeds)
+    _at_least(1, "--jobs", jobs)
+    _at_least(0, "--timeout", timeout)
+    _at_least(0, "--memory", memory)
+    if data is not None and not data.is_dir():
+        raise UsageError(f"The data root {data} is not a folder. Give the folder that holds the data sets with --data.")
+    tables: list[Table] = [registry.get(name) for name in dict.fromkeys(names)]
+    device = _device(device)
+    chosen_seeds = range(FIRST_SEED, FIRST_SEED + seeds)
+
+    from results import Store, default_url, published
+
+    from .plan import plan as make_plan
+
+    with Store(store or default_url()) as opened:
+        published.sync(opened)
+        experiments = {e.key: e for table in tables for e in table.experiments(scale, chosen_seeds)}.values()
+        steps = make_plan(opened, experiments, str(data) if data else None, force)
+        if plan:
+            _show_plan(console, steps)
+            return OK
+        failed = _carry_out(console, opened, steps, scale, device, jobs, timeout, memory, data, out)
+        _show_results(console, opened, tables, scale, chosen_seeds, out)
+    return FAILED if failed else OK
+
+
+def _at_least(least: int, option: str, value: float | None) -> None:
+    if value is not None and (value < least or (least == 0 and value == 0)):
+        what = "at least 1" if least else "more than 0"
+        raise UsageError(f"{option} was given {value}; it must be {what}.")
+
+
+def _list(console: Console) -> int:
+    for name in registry.names():
+        console.print(f"{name:16} {registry.get(name).title}", highlight=False)
+    return OK
+
+
+def _device(asked: str) -> str:
+    """The device to use; PyTorch is only asked when there is a sign of a GPU, because loading it takes seconds."""
+    found = False
+    if asked != "cpu" and (Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()):
+        import torch
+
+        found = torch.cuda.is_available()
+    if asked == "cuda" and not found:
+        raise UsageError("Device 'cuda' was asked for, but no CUDA device was found. Use --device cpu or auto.")
+    return "cuda" if found else "cpu"
+
+
+def _show_plan(console: Console, steps: list[Step]) -> None:
+    for step in steps:
+        console.print(
+            f"{step.status:12} {step.experiment.label} · seed {step.experiment.seed}"
+            + (f" ({step.reason})" if step.reason else ""),
+            highlight=False,
+        )
+    seconds = [s.run.seconds for s in steps if s.to_run and s.run and s.run.seconds]
+    to_run = sum(step.to_run for step in steps)
+    known = f"; {len(seconds)} of them took {sum(seconds):.0f} s last time" if seconds else ""
+    console.print(f"{to_run} of {len(steps)} experiments to run{known}.", highlight=False)
+
+
+def _carry_out(
+    console: Console,
+    store: Store,
+    steps: list[Step],
+    scale: str,
+    device: str,
+    jobs: int | None,
+    timeout: float | None,
+    memory: float | None,
+    data: Path | None,
+    out: Path,
+) -> int:
+    """Runs what the plan leaves to do and stores every outcome; returns how many runs failed."""
+    import psutil
+
+    from results import Run, environment, new_id, timestamp
+
+    from .job import Request, Result
+    from .local import execute
+    from .progress import Progress
+
+    by_key = {step.experiment.key: step for step in steps}
+    pending = [step for step in steps if step.to_run]
+    cores = len(os.sched_getaffinity(0))
+    jobs = min(jobs or (1 if device == "cuda" else cores), max(1, len(pending)))
+    limit = int(memory * 2**30) if memory else int(0.8 * psutil.virtual_memory().total / jobs)
+    timeout = timeout or TIMEOUTS[scale]
+    command = f"python -m bench.reproduce {shlex.join(sys.argv[1:])}"
+    machine, surroundings = environment.machine(), environment.environment()
+    failed = 0
+
+    def store_result(step: Step, result: Result) -> None:
+        store.record(
+            Run(
+                id=new_id(),
+                experiment=step.experiment.document(),
+                experiment_key=step.experiment.key,
+                implementation=step.implementation,
+                outcome=result.outcome,
+                reason=result.reason,
+                started=result.started or timestamp(),
+                seconds=result.seconds,
+                seed=step.experiment.seed,
+                device=device,
+                backend=result.backend,
+                command=command,
+                peak_memory=result.peak_memory,
+                machine=machine,
+                environment=surroundings,
+                datasets=result.datasets,
+                metrics=result.metrics,
+                samples=result.samples,
+            )
+        )
+
+    for step in steps:
+        known = step.run is not None and (step.run.outcome, step.run.reason) == ("unavailable", step.reason)
+        if step.status == "unavailable" and not known:
+            store_result(step, Result("unavailable", step.reason))
+
+    def request(step: Step) -> Request:
+        name = f"{step.experiment.key}-{step.implementation}"
+        checkpoint = out / "checkpoints" / f"{name}.pt"
+        if step.reason.endswith("--force"):
+            checkpoint.unlink(missing_ok=True)
+        return Request(
+            step.experiment,
+            device,
+            str(data) if data else None,
+            out / "cache",
+            checkpoint,
+            out / "logs" / f"{name}.log",
+            max(1, cores // jobs),
+            limit,
+        )
+
+    with Progress(console, len(pending)) as progress:
+
+        def on_result(request: Request, result: Result) -> None:
+            nonlocal failed
+            store_result(by_key[request.experiment.key], result)
+            failed += result.outcome in FAILURES
+            if result.outcome in ("ok", "diverged"):  # the others may go on from it
+                request.checkpoint.unlink(missing_ok=True)
+            progress.finished(request, result)
+
+        execute(
+            [request(step) for step in pending],
+            jobs=jobs,
+            timeout=timeout,
+            on_start=progress.started,
+            on_epoch=progress.epoch,
+            on_result=on_result,
+        )
+    return failed
+
+
+def _show_results(
+    console: Console, store: Store, tables: list[Table], scale: str, seeds: range, out: Path
+) -> None:
+    from reports import site, terminal
+
+    from .evaluate import evaluate
+
+    for table in tables:
+        terminal.show(evaluate(store, table, scale, seeds), console)
+    console.print(f"Report: {site.build(store, out / 'report')}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,192 @@
+"""One experiment in one process: load, build, train, measure. Runs in a child; the parent writes the store."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import resource
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+
+import models
+import neurons
+import tasks
+import training
+from results import Dataset, Metric, Sample, timestamp
+from training import loop
+
+from .job import Request, Result
+from .selection import accuracy_a, accuracy_b
+
+
+def main(request: Request, connection: Connection) -> None:
+    """Entry point of the child: sends ("epoch", number, record) after each epoch and ("result", Result) at the end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _prepare(request)
+    started, start = timestamp(), time.perf_counter()
+    try:
+        result = _guarded(request, lambda epoch, record: connection.send(("epoch", epoch, record)))
+    except BrokenPipeError:  # the parent is gone; the checkpoint has all that was done
+        return
+    seconds = time.perf_counter() - start
+    result = replace(result, started=started, seconds=seconds, peak_memory=_peak(request.device))
+    connection.send(("result", result))
+
+
+def _prepare(request: Request) -> None:
+    torch.set_num_threads(request.threads)
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False
+    if request.memory is not None and request.device == "cpu":  # CUDA maps far more than it uses
+        resource.setrlimit(resource.RLIMIT_DATA, (request.memory, request.memory))
+    Path("/proc/self/clear_refs").write_text("5")  # peak memory counts from here
+
+
+def _guarded(request: Request, on_epoch: Callable[[int, dict[str, float]], None]) -> Result:
+    """The experiment with every failure turned into its outcome."""
+    try:
+        return run(request, on_epoch)
+    except BrokenPipeError:
+        raise
+    except _Busy as error:
+        return Result("skipped", str(error))
+    except tasks.TaskError as error:
+        return Result("unavailable", str(error))
+    except loop.Diverged as error:
+        return Result("diverged", str(error))
+    except Exception as error:
+        request.log.parent.mkdir(parents=True, exist_ok=True)
+        request.log.write_text(traceback.format_exc(), encoding="utf-8")
+        if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or _NO_MEMORY.search(str(error)):
+            limit = f" (limit {request.memory / 2**30:.1f} GiB)" if request.memory else ""
+            return Result("oom", f"{_first_line(error)}{limit}")
+        return Result("crashed", f"{type(error).__name__}: {_first_line(error)}; the traceback is in {request.log.name}")
+
+
+_NO_MEMORY = re.compile(r"can't allocate memory|Cannot allocate memory|std::bad_alloc")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+class _Busy(Exception):
+    pass
+
+
+def run(request: Request, on_epoch: Callable[[int, dict[str, float]], None]) -> Result:
+    """Trains and measures; raises what goes wrong."""
+    experiment = request.experiment
+    with _only_one(request.checkpoint):
+        _seed(experiment.seed)
+        task = tasks.load(experiment.task, root=request.data, cache=request.cache, **experiment.task_options)
+        neuron = partial(neurons.create, experiment.neuron, **experiment.neuron_options)
+        _seed(experiment.seed)  # compared networks start alike, however their data were made
+        network = models.create(experiment.model, neuron=neuron, **experiment.model_options).to(request.device)
+        scheme = training.registry.get(experiment.scheme)(network, **experiment.scheme_options)
+        history = loop.fit(
+            scheme,
+            task,
+            epochs=experiment.epochs,
+            batch_size=experiment.batch_size,
+            seed=experiment.seed,
+            device=request.device,
+            path=request.checkpoint,
+            on_epoch=on_epoch,
+        )
+    info = task.dataset
+    dataset = Dataset(info.digest, info.name, info.complete, {**info.counts, "test": len(task.test)}, info.note)
+    return Result(
+        "ok",
+        backend=_backends(network, request.device),
+        datasets=(dataset,),
+        metrics=(*_curves(history), *_summary(history, network)),
+        samples=tuple(Sample("train_seconds", i, record["train_seconds"], "s") for i, record in enumerate(history)),
+    )
+
+
+class _only_one:
+    """Holds the lock beside a checkpoint, so that two processes never train the same experiment at once."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        self.path = checkpoint.with_suffix(".lock")
+
+    def __enter__(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = self.path.open("w")
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.file.close()
+            raise _Busy("another process is running this experiment now; run the command again when it is done") from None
+
+    def __exit__(self, *exc: object) -> None:
+        self.file.close()
+
+
+def _seed(seed: int) -> None:
+    import random
+
+    import numpy as np
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+_UNITS = {"accuracy": "fraction", "seconds": "s", "samples": "count", "tau": "steps"}
+
+
+def _unit(name: str) -> str:
+    return next((unit for part, unit in _UNITS.items() if part in name.split("_")), "1")
+
+
+def _curves(history: loop.History) -> list[Metric]:
+    return [
+        Metric(name, value, _unit(name), epoch)
+        for epoch, record in enumerate(history)
+        for name, value in record.items()
+    ]
+
+
+def _summary(history: loop.History, network: torch.nn.Module) -> list[Metric]:
+    test = [record["test_accuracy"] for record in history]
+    best = accuracy_a(test)
+    chosen = {"a": best}
+    if "validation_accuracy" in history[0]:
+        chosen["b"] = accuracy_b(test, [record["validation_accuracy"] for record in history])
+    metrics = [Metric(f"accuracy_{name}", s.accuracy, "fraction") for name, s in chosen.items()]
+    metrics += [Metric(f"epoch_{name}", s.epoch, "epochs") for name, s in chosen.items()]
+    seen = sum(record["train_samples"] for record in history)
+    seconds = sum(record["train_seconds"] for record in history)
+    return [
+        *metrics,
+        Metric("accuracy_last", test[-1], "fraction"),
+        Metric("parameters", sum(p.numel() for p in network.parameters() if p.requires_grad), "count"),
+        Metric("train_throughput", seen / seconds, "samples/s"),
+    ]
+
+
+def _backends(network: torch.nn.Module, device: str) -> str:
+    """The backends that really computed the spiking layers."""
+    from neurons.base import Neuron
+
+    layers = [module for module in network.modules() if isinstance(module, Neuron)]
+    return ", ".join(sorted({neurons.backends.chosen(layer, device) for layer in layers}))
+
+
+def _peak(device: str) -> int:
+    """Largest memory held since the start, in bytes: on the GPU if one was used, else resident on the host."""
+    if device == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) * 1024  # type: ignore[union-attr]
