@@ -70,7 +70,10 @@ def load(name: str, *, root: str | Path | None = None, cache: str | Path | None 
     for option in options:
         if option not in known:
             raise TaskError(f"Task {name!r} has no option {option!r}.{_near(option, known)} Known: {', '.join(known)}.")
-    return loader.load(Path(root) if root else None, Path(cache) if cache else None, **options)
+    try:
+        return loader.load(Path(root) if root else None, Path(cache) if cache else None, **options)
+    except OSError as problem:
+        raise TaskError(f"The data of {name} cannot be read: {problem}.") from problem
 
 
 def available(name: str, root: str | Path | None = None) -> str | None:

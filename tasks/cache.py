@@ -144,4 +144,7 @@ def _only_one(path: Path) -> Iterator[None]:
         return
     with open(path, "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        # Whoever was building here was stopped: with the place free, nobody is writing these.
+        for part in path.parent.glob(f"{path.stem}.*.part"):
+            part.unlink(missing_ok=True)
         yield

@@ -24,7 +24,7 @@ PUBLISHED = Published(
     "CIFAR-10",
     "CIFAR10",
     "https://www.cs.toronto.edu/~kriz/cifar.html",
-    "run torchvision.datasets.CIFAR10(DATA_ROOT + '/CIFAR10', download=True)",
+    "run torchvision.datasets.CIFAR10('DATA_ROOT/CIFAR10', download=True)",
 )
 
 

@@ -29,7 +29,7 @@ PUBLISHED = Published(
     "CIFAR10-DVS",
     "CIFAR10DVS",
     "https://figshare.com/articles/dataset/CIFAR10-DVS_New/4724671",
-    "unpack its ten zip files there",
+    "unpack its ten zip files into DATA_ROOT/CIFAR10DVS",
 )
 
 

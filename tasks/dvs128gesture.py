@@ -29,7 +29,7 @@ PUBLISHED = Published(
     "DVS128 Gesture",
     "DVS128Gesture",
     "https://research.ibm.com/interactive/dvsgesture/",
-    "unpack DvsGesture.tar.gz there",
+    "unpack DvsGesture.tar.gz into DATA_ROOT/DVS128Gesture",
 )
 
 
@@ -116,6 +116,8 @@ def _trial(path: Path) -> Trial:
         raise PUBLISHED.missing(labels_path)
     segments = []
     lines = labels_path.read_text(errors="replace").splitlines()
+    if not lines or not lines[0].startswith("class"):
+        raise DataDamaged(labels_path, "line 1", "it does not name the columns class,startTime_usec,endTime_usec")
     for number, line in enumerate(lines[1:], 2):
         if not line.strip():
             continue

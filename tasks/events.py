@@ -13,7 +13,7 @@ import torch
 
 from tasks.errors import TaskError
 from tasks.frames import check_options, count, normalise
-from tasks.splits import divide
+from tasks.splits import check_ratio, divide
 from tasks.task import DatasetInfo, Indices, Split, Task
 
 DEFAULT_CACHE = Path("out/cache")
@@ -107,6 +107,8 @@ def event_task(
     `progress(done, all)` is called after each recording that had to be integrated.
     """
     check_options(T, split_by, normalization)
+    if validation != 0:
+        check_ratio(validation)
     if cache is None:
         counts, durations = _in_memory(source, T, split_by, progress)
     else:

@@ -60,6 +60,7 @@ def integrate(
     Raises TaskError for unknown options, for events as in 7, and for split by time when the recording lasts no longer
     than T microseconds.
     """
+    check_options(frames, split_by, normalization)
     counts, durations = count(t, x, y, p, frames=frames, height=height, width=width, split_by=split_by)
     return normalise(counts.astype(np.float64), normalization, durations)
 

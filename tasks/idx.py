@@ -13,11 +13,6 @@ from tasks.errors import DataDamaged
 UNSIGNED_BYTE = 0x08
 
 
-def find(folder: Path, stem: str) -> Path | None:
-    """The file `stem`, raw or as `stem.gz`; None when neither is there."""
-    return next((path for path in (folder / stem, folder / f"{stem}.gz") if path.is_file()), None)
-
-
 def content(path: Path) -> bytes:
     """The bytes of a raw or gzip-compressed file. Raises DataDamaged for a broken archive."""
     if path.suffix != ".gz":

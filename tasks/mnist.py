@@ -33,15 +33,14 @@ class IdxSet:
 
     def files(self, root: Path | None) -> dict[tuple[str, str], Path]:
         """The four files by (part, kind). Raises DataMissing."""
-        from tasks.idx import find
-
         folder = self.published.place(root) / "raw"
         found = {}
         for part, stem in STEMS.items():
             for kind, suffix in (("images", "images-idx3-ubyte"), ("labels", "labels-idx1-ubyte")):
-                path = find(folder, f"{stem}-{suffix}")
+                raw = folder / f"{stem}-{suffix}"
+                path = next((path for path in (raw, raw.with_name(f"{raw.name}.gz")) if path.is_file()), None)
                 if path is None:
-                    raise self.published.missing(folder / f"{stem}-{suffix}[.gz]")
+                    raise self.published.missing(raw.with_name(f"{raw.name}[.gz]"))
                 found[part, kind] = path
         return found
 
@@ -105,7 +104,7 @@ _MNIST = IdxSet(
         "MNIST",
         "MNIST",
         "http://yann.lecun.com/exdb/mnist/",
-        "run torchvision.datasets.MNIST(DATA_ROOT, download=True)",
+        "run torchvision.datasets.MNIST('DATA_ROOT', download=True)",
     ),
     mean=0.1307,
     std=0.3081,
@@ -117,7 +116,7 @@ _FASHION_MNIST = IdxSet(
         "Fashion-MNIST",
         "FashionMNIST",
         "https://github.com/zalandoresearch/fashion-mnist",
-        "run torchvision.datasets.FashionMNIST(DATA_ROOT, download=True)",
+        "run torchvision.datasets.FashionMNIST('DATA_ROOT', download=True)",
     ),
     mean=0.2860,
     std=0.3530,

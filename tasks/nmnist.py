@@ -24,7 +24,10 @@ EXPECTED = {"train": 60_000, "test": 10_000}
 PARTS = {"train": "Train", "test": "Test"}
 
 PUBLISHED = Published(
-    "N-MNIST", "NMNIST", "https://www.garrickorchard.com/datasets/n-mnist", "unpack Train.zip and Test.zip there"
+    "N-MNIST",
+    "NMNIST",
+    "https://www.garrickorchard.com/datasets/n-mnist",
+    "unpack Train.zip and Test.zip into DATA_ROOT/NMNIST",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
@@ -61,10 +62,12 @@ def files_digest(files: Sequence[Path], base: Path, memo: Path | None = None) ->
             content = hashlib.file_digest(handle, "sha256").hexdigest()
         digest.update(f"{file.relative_to(base).as_posix()}\0{content}\n".encode())
     if note:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        part = note.with_suffix(f".{os.getpid()}.part")
-        part.write_text(digest.hexdigest() + "\n")
-        os.replace(part, note)
+        # It only saves time; the frame cache will say so if the folder cannot be written.
+        with contextlib.suppress(OSError):
+            note.parent.mkdir(parents=True, exist_ok=True)
+            part = note.with_suffix(f".{os.getpid()}.part")
+            part.write_text(digest.hexdigest() + "\n")
+            os.replace(part, note)
     return digest.hexdigest()
 
 

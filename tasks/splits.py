@@ -19,8 +19,7 @@ def head_split(labels: np.ndarray, val_ratio: float) -> tuple[np.ndarray, np.nda
 
     Raises TaskError unless 0 < val_ratio < 1.
     """
-    if not 0 < val_ratio < 1:
-        raise TaskError(f"A validation part of {val_ratio} was asked for; it must lie between 0 and 1.")
+    check_ratio(val_ratio)
     labels = np.asarray(labels)
     heads, tails = [], []
     for label in np.unique(labels):
@@ -30,6 +29,12 @@ def head_split(labels: np.ndarray, val_ratio: float) -> tuple[np.ndarray, np.nda
         tails.append(members[cut:])
     none = np.empty(0, np.int64)
     return np.concatenate([none, *heads]), np.concatenate([none, *tails])
+
+
+def check_ratio(val_ratio: float) -> None:
+    """Raise TaskError unless 0 < val_ratio < 1."""
+    if not isinstance(val_ratio, int | float) or not 0 < val_ratio < 1:
+        raise TaskError(f"A validation part of {val_ratio!r} was asked for; it must lie between 0 and 1.")
 
 
 def divide(train: Split, validation: float) -> tuple[Split, Split | None]:
