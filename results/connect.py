@@ -66,6 +66,8 @@ def make_engine(url: URL, *, create: bool, read_only: bool) -> Engine:
         raise StoreError(f"The store {shown} cannot be opened: {error}. Correct the URL.") from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _switch_on)
+        if read_only:
+            event.listen(engine, "connect", _forbid_writing)
         event.listen(engine, "begin", _begin)
     return engine
 
@@ -90,7 +92,7 @@ def _sqlite_file(url: URL, shown: str, create: bool, read_only: bool) -> URL:
             ) from None
     if not read_only:
         return url
-    query = {"mode": "ro", "uri": "true"}
+    query = {"mode": "rw", "uri": "true"}  # "ro" would leave the WAL's files behind; _forbid_writing is enough
     if not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists():
         query["immutable"] = "1"  # readers of a WAL store need its folder for the index, unless nobody can write
     return url.set(database=f"{path.absolute().as_uri()}", query=query)
@@ -99,6 +101,10 @@ def _sqlite_file(url: URL, shown: str, create: bool, read_only: bool) -> URL:
 def _switch_on(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _forbid_writing(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA query_only = ON")
 
 
 def _begin(connection: Connection) -> None:
