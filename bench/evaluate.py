@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .evidence import Evidence
 from .experiment import Experiment
 from .fingerprint import implementation
-from .statistics import accuracy_interval
+from .intervals import accuracy_interval
 from .table import Cell, Claim, Finding, Source, Table
 from .verdict import verdict
 
@@ -35,8 +35,8 @@ class CellResult:
     """A cell with what is known of it. Values are in the table's unit; `low` and `high` bound a 95 % interval.
 
     `measured` is the mean over `values` (one a seed, with `runs` in the same order), None when nothing was measured;
-    `reason` says why the verdict is what it is, or why there is no measurement. `attempts` are the latest runs, one a seed,
-    whatever their outcome. `stale` marks a value measured by an earlier implementation.
+    `reason` says why the verdict is what it is, or why there is no measurement. `attempts` are the latest runs, one a
+    seed, whatever their outcome. `stale` marks a value measured by an earlier implementation.
     """
 
     cell: Cell
@@ -133,7 +133,7 @@ def evaluate(store: Store, table: Table, scale: str, seeds: Iterable[int] | None
     runs = _Runs(store, cells, seeds)
     published = _PublishedLookup(store, table.paper)
     results = tuple(_cell_result(cell, runs, published) for cell in cells)
-    evidence = _evidence(table, scale, cells, runs, published)
+    evidence = _evidence(scale, cells, runs)
     return TableResult(
         table, scale, tuple(runs.seeds), results, tuple((claim, claim.decide(evidence)) for claim in table.claims)
     )
@@ -143,7 +143,7 @@ def _cell_result(cell: Cell, runs: _Runs, lookup: _PublishedLookup) -> CellResul
     measured_runs = [run for run in runs.of(cell) if runs.value(run, cell.metric) is not None]
     fractions = [value for run in measured_runs if (value := runs.value(run, cell.metric)) is not None]
     attempts = runs.attempts(cell)
-    published = tuple(value for source in cell.sources if (value := lookup.value(source)) is not None)
+    published = tuple(found for source in cell.sources if (found := lookup.value(source)) is not None)
     n = runs.test_samples(measured_runs)
     low = high = measured = None
     if fractions and n:
@@ -171,7 +171,7 @@ def _cell_result(cell: Cell, runs: _Runs, lookup: _PublishedLookup) -> CellResul
     )
 
 
-def _evidence(table: Table, scale: str, cells: Sequence[Cell], runs: _Runs, lookup: _PublishedLookup) -> Evidence:
+def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs) -> Evidence:
     curves: dict[tuple[str, str, int, str], list[float]] = {}
     finals: dict[tuple[str, str, int, str], float] = {}
     test_samples: dict[str, int] = {}
@@ -190,7 +190,7 @@ def _evidence(table: Table, scale: str, cells: Sequence[Cell], runs: _Runs, look
                 curves[(*place, name)] = [value for _, value in sorted(points)]
             test_samples[cell.column] = runs.test_samples([run]) or 0
     columns = tuple(dict.fromkeys(cell.column for cell in cells))
-    return Evidence(scale, columns, tuple(runs.seeds), curves, finals, test_samples, lookup.number)
+    return Evidence(scale, columns, tuple(runs.seeds), curves, finals, test_samples)
 
 
 class _PublishedLookup:
@@ -204,10 +204,6 @@ class _PublishedLookup:
                 self.values[value.table, value.row, value.column] = value
             else:
                 self.curves[value.row, value.column][value.step] = value
-
-    def number(self, table: str, row: str, column: str) -> float | None:
-        found = self.values.get((table, row, column))
-        return None if found is None else found.value
 
     def value(self, source: Source) -> PublishedValue | None:
         if source.until is not None:
@@ -229,4 +225,3 @@ class _PublishedLookup:
             f"{test[epoch].source}, first {until} epochs of {source.row}",
             test[epoch].provenance,
         )
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -10,9 +10,8 @@ from dataclasses import dataclass
 class Evidence:
     """Measured results of a table at one scale.
 
-    `curve(row, column, seed, metric)` gives a metric by epoch, `final` its value for the whole run (both empty or None
-    where nothing was measured); `test_samples` the size of the test set behind a column. `published(table, row, column)`
-    gives a published value or None.
+    `curve(row, column, seed, metric)` gives a metric by epoch, `final` its value for the whole run (empty or None where
+    nothing was measured); `test_samples` the size of the test set behind a column.
     """
 
     scale: str
@@ -21,7 +20,6 @@ class Evidence:
     curves: Mapping[tuple[str, str, int, str], Sequence[float]]
     finals: Mapping[tuple[str, str, int, str], float]
     test_samples: Mapping[str, int]
-    published: Callable[[str, str, str], float | None]
 
     def curve(self, row: str, column: str, seed: int, metric: str) -> Sequence[float]:
         return self.curves.get((row, column, seed, metric), ())

@@ -1,7 +1,7 @@
 """Which code computed a result: a digest of the sources behind an experiment, so that a change makes it stale.
 
-Followed are the imports, inside this project, of the modules that define the task, the model, the neuron and the scheme.
-Comments, docstrings and layout do not count; package `__init__` files only list names and are left out.
+Followed are the imports, inside this project, of the modules that define task, model, neuron and scheme. Comments,
+docstrings and layout do not count; package `__init__` files only list names and are left out.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def execute(
     except KeyboardInterrupt:
         for child in running:
             _stop(child)
-            on_result(child.request, _failed(child, "interrupted", "stopped from outside; a later run goes on from its last epoch"))
+            on_result(child.request, _failed(child, "interrupted", "stopped from outside; its last epoch is kept"))
         running.clear()
         raise
     finally:

@@ -43,7 +43,9 @@ def main(
     scale: Annotated[str, typer.Option(help="quick, short or paper.")] = "quick",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     seeds: Annotated[int, typer.Option(help="Runs of each experiment, with different seeds.")] = 1,
-    jobs: Annotated[int | None, typer.Option(help="Experiments at a time; default: a core each, or 1 on a GPU.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Experiments at a time; default: a core each, or 1 on a GPU.")
+    ] = None,
     executor: Annotated[str, typer.Option(help="Where experiments run: local.")] = "local",
     store: Annotated[str | None, typer.Option(help="Results store: URL or SQLite file.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the data sets (default: SPIKEBENCH_DATA).")] = None,
@@ -62,7 +64,11 @@ def main(
         return _list(console)
     if not names:
         raise UsageError(f"Name a table to reproduce. Known: {', '.join(registry.names())}.")
-    for value, kind, known in ((scale, "scale", SCALES), (device, "device", DEVICES), (executor, "executor", EXECUTORS)):
+    for value, kind, known in (
+        (scale, "scale", SCALES),
+        (device, "device", DEVICES),
+        (executor, "executor", EXECUTORS),
+    ):
         if value not in known:
             raise unknown(kind, value, known)
     _at_least(1, "--seeds", seeds)
@@ -225,9 +231,7 @@ def _carry_out(
     return failed
 
 
-def _show_results(
-    console: Console, store: Store, tables: list[Table], scale: str, seeds: range, out: Path
-) -> None:
+def _show_results(console: Console, store: Store, tables: list[Table], scale: str, seeds: range, out: Path) -> None:
     from reports import site, terminal
 
     from .evaluate import evaluate

@@ -15,7 +15,7 @@ class Selected:
 
 
 def accuracy_a(test: Sequence[float]) -> Selected:
-    """Best on test: optimistic, because the test set chooses (PLIF, Sec. 4.2). The last epoch among equals."""
+    """Best on test: optimistic, because the test set chooses. The last epoch among equals."""
     epoch = max(range(len(test)), key=lambda e: (test[e], e))
     return Selected(test[epoch], epoch)
 

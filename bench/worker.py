@@ -69,7 +69,9 @@ def _guarded(request: Request, on_epoch: Callable[[int, dict[str, float]], None]
         if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or _NO_MEMORY.search(str(error)):
             limit = f" (limit {request.memory / 2**30:.1f} GiB)" if request.memory else ""
             return Result("oom", f"{_first_line(error)}{limit}")
-        return Result("crashed", f"{type(error).__name__}: {_first_line(error)}; the traceback is in {request.log.name}")
+        return Result(
+            "crashed", f"{type(error).__name__}: {_first_line(error)}; the traceback is in {request.log.name}"
+        )
 
 
 _NO_MEMORY = re.compile(r"can't allocate memory|Cannot allocate memory|std::bad_alloc")
@@ -127,7 +129,9 @@ class _only_one:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self.file.close()
-            raise _Busy("another process is running this experiment now; run the command again when it is done") from None
+            raise _Busy(
+                "another process is running this experiment now; run the command again when it is done"
+            ) from None
 
     def __exit__(self, *exc: object) -> None:
         self.file.close()

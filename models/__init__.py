@@ -35,5 +35,5 @@ def create(name: str, **params: Any) -> nn.Module:
 def reset(network: nn.Module) -> None:
     """Returns every stateful layer of `network` (neurons, time-shared dropout) to its initial state."""
     for module in network.modules():
-        if module is not network and hasattr(module, "reset"):
-            module.reset()
+        if callable(reset_layer := getattr(module, "reset", None)):
+            reset_layer()

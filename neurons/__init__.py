@@ -35,8 +35,8 @@ def names() -> list[str]:
 def create(name: str, *, step_mode: str = "m", backend: str = "auto", **params: Any) -> Neuron:
     """A neuron layer by name.
 
-    `step_mode` "m" takes `[T, N, ...]`, "s" one step `[N, ...]`; `backend` is one of `neurons.backends(name)` or "auto".
-    `params` are the neuron's own, under SpikingJelly's names where it has them. Raises UnknownName for an unknown neuron
-    and TypeError or ValueError for parameters that it does not have or accept.
+    `step_mode` "m" takes `[T, N, ...]`, "s" one step `[N, ...]`; `backend` is one of `neurons.backends(name)` or
+    "auto". `params` are the neuron's own, under SpikingJelly's names where it has them. Raises UnknownName for an
+    unknown neuron and TypeError or ValueError for parameters that it does not have or accept.
     """
     return registry.get(name)(step_mode=step_mode, backend=backend, **params)

@@ -21,7 +21,7 @@ class _Heaviside(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None]:
         (u,) = ctx.saved_tensors
         grad_u = grad * ctx.derivative(u, ctx.alpha)
         # Every surrogate here is the derivative of some F(alpha * u), so dF/dalpha = dF/du * u / alpha.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Writes `state` (tensors and plain values) and all RNG states; the old file stays until the new one is complete."""
+    """Writes `state` (tensors, plain values) and all RNG states; the old file stays until the new one is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     with part.open("wb") as file:
@@ -36,7 +36,7 @@ def load(path: Path) -> dict[str, Any] | None:
 
 def _rng_states() -> dict[str, Any]:
     version, internal, gauss = random.getstate()
-    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    kind, keys, position, has_gauss, cached = cast(tuple, np.random.get_state(legacy=True))
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],

@@ -44,10 +44,10 @@ def fit(
     train_seconds, the firing rate of each spiking layer on the test set (rate_0 ...) and learned constants (tau_0 ...),
     layers counted in forward order. Accuracies are fractions.
 
-    With `path`, every epoch ends in a checkpoint there and a run found there is continued: on a CPU its records are those
-    of an uninterrupted run, bit for bit, times aside. The caller seeds the global RNGs before it builds the network;
-    the order of the samples depends on `seed` and the epoch alone, so that compared networks see the same batches.
-    `on_epoch(epoch, record)` is called after each epoch, and once for every epoch found in the checkpoint.
+    With `path`, every epoch ends in a checkpoint there and a run found there is continued: on a CPU its records are
+    those of an uninterrupted run, bit for bit, times aside. The caller seeds the global RNGs before it builds the
+    network; the order of the samples depends on `seed` and the epoch alone, so that compared networks see the same
+    batches. `on_epoch(epoch, record)` is called after each epoch, and once for every epoch found in the checkpoint.
     Raises Diverged.
     """
     history: History = []
@@ -88,9 +88,7 @@ def evaluate(scheme: Any, split: Split, device: str) -> float:
     return correct.item() / len(split)
 
 
-def _train(
-    scheme: Any, split: Split, order: Tensor, batch_size: int, device: str, epoch: int
-) -> dict[str, float]:
+def _train(scheme: Any, split: Split, order: Tensor, batch_size: int, device: str, epoch: int) -> dict[str, float]:
     scheme.network.train()
     start = time.perf_counter()
     # The last incomplete batch is dropped, as in the released code.

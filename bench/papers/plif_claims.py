@@ -1,6 +1,6 @@
 """Claims of the PLIF work as functions over the measured results (numbers C1 ... as in Fang et al. 2021, Sec. 4).
 
-Differences between arms are paired by seed: arms with the same seed start from the same weights and see the same batches.
+Differences between arms are paired by seed: the same seed gives the same initial weights, batches and masks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Callable
 
 from bench.evidence import Evidence
-from bench.statistics import accuracy_interval, paired
+from bench.intervals import accuracy_interval, paired
 from bench.table import Claim, Finding, merge
 
 PAIRED_TEST = "paired by seed, 95 % interval of the mean difference (Student)"
@@ -160,38 +160,46 @@ def _compare(first: str, second: str, score: Callable[..., float]) -> Callable[[
 C1_TAU2 = Claim(
     "C1 (tau 2)",
     "PLIF is more accurate than LIF at tau 2",
-    "Sec. 4.3, table 4; the authors' own N-MNIST numbers say the opposite",
+    "Sec. 4.3 and table 4; the authors' own N-MNIST numbers say the opposite",
     _compare("PLIF 2 max", "LIF 2 max", _best),
 )
 C1_TAU16 = Claim(
     "C1 (tau 16)",
     "PLIF is more accurate than LIF at tau 16",
-    "Sec. 4.3, table 4",
+    "Sec. 4.3 and table 4",
     _compare("PLIF 16 max", "LIF 16 max", _best),
 )
-C2 = Claim("C2", "A badly chosen tau (16) ruins LIF; PLIF started there learns", "Sec. 4.3, table 4", _by_column(_c2))
+C2 = Claim(
+    "C2", "A badly chosen tau (16) ruins LIF; PLIF started there learns", "Sec. 4.3 and table 4", _by_column(_c2)
+)
 C3 = Claim(
-    "C3", "Time constants gather: what tau0 was 2 or 16 matters less and less", "Sec. 4.3, figure 7", _by_column(_c3)
+    "C3",
+    "Time constants gather: what tau0 was 2 or 16 matters less and less",
+    "Fang et al. 2021, robustness to the initial tau",
+    _by_column(_c3),
 )
 C4 = Claim(
-    "C4", "The layer after the first fully connected one gets the largest tau", "Supplement, figure 8", _by_column(_c4)
+    "C4",
+    "The layer after the first fully connected one gets the largest tau",
+    "Fang et al. 2021, supplement",
+    _by_column(_c4),
 )
 C5_TAU2 = Claim(
     "C5 (tau 2)",
     f"PLIF learns faster than LIF at tau 2 (mean accuracy of the first {FIRST_EPOCHS} epochs)",
-    "Sec. 4.3, figure 6; clear in the authors' logs on CIFAR-10 only",
+    "Fang et al. 2021, learning curves; clear in the authors' logs on CIFAR-10 only",
     _compare("PLIF 2 max", "LIF 2 max", _early),
 )
 C5_TAU16 = Claim(
     "C5 (tau 16)",
     f"PLIF learns faster than LIF at tau 16 (mean accuracy of the first {FIRST_EPOCHS} epochs)",
-    "Sec. 4.3, figure 6",
+    "Fang et al. 2021, learning curves",
     _compare("PLIF 16 max", "LIF 16 max", _early),
 )
-C6 = Claim("C6", "Max pooling is comparable to average pooling", "Sec. 4.4, table 5", _by_column(_c6))
+C6 = Claim("C6", "Max pooling is comparable to average pooling", "table 5", _by_column(_c6))
 C9 = Claim(
     "C9",
     "Choosing the epoch on the test set (accuracy A) overestimates accuracy B",
-    "Sec. 4.2, table 7",
+    "table 7",
     _by_column(_c9),
 )

@@ -28,8 +28,8 @@ def t_interval(values: Sequence[float]) -> tuple[float, float]:
 def accuracy_interval(fractions: Sequence[float], n: int) -> tuple[float, float]:
     """95 % interval of a mean accuracy over seeds, each measured on the same `n` test samples.
 
-    The wider of two at each end: Wilson's (the test set is a sample; more seeds do not enlarge it) and, from two seeds on,
-    Student's over the seeds.
+    The wider of two at each end: Wilson's (the test set is a sample; more seeds do not enlarge it) and, from two seeds
+    on, Student's over the seeds.
     """
     mean = statistics.fmean(fractions)
     low, high = wilson(min(max(mean, 0.0), 1.0), n)
