@@ -1,0 +1,73 @@
+"""What every neuron and backend promises: names, modes, states, errors."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import neurons
+from bench.registry import UnknownName
+from neurons.surrogate import ATan
+
+
+def test_names_and_backends() -> None:
+    assert {"if", "lif", "plif"} <= set(neurons.names())
+    for name in neurons.names():
+        assert neurons.backends(name, "cpu")[0] == "torch"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="says what a machine without a GPU says")
+def test_a_backend_that_does_not_run_says_why() -> None:
+    found = neurons.backends("plif", "cuda")
+    assert found == []
+    assert "no CUDA device" in found.refused["torch"]
+
+
+def test_a_layer_that_a_backend_cannot_compute_says_why() -> None:
+    neuron = neurons.create("lif", backend="spikingjelly", surrogate=ATan(learnable=True))
+    with pytest.raises(RuntimeError, match="spikingjelly.*LIF.*alpha"):
+        neuron(torch.zeros(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("plfi", {}, "Unknown neuron 'plfi'. Did you mean 'plif'"),
+        ("lif", {"backend": "troch"}, "Unknown backend 'troch'. Did you mean 'torch'"),
+        ("lif", {"step_mode": "x"}, "Unknown step mode 'x'"),
+    ],
+)
+def test_unknown_names_are_answered(name: str, params: dict[str, str], message: str) -> None:
+    with pytest.raises((UnknownName, ValueError)) as error:
+        neurons.create(name, **params)
+    assert message in str(error.value)
+
+
+def test_parameters_that_a_neuron_does_not_have_are_refused() -> None:
+    with pytest.raises(TypeError, match="init_tau"):
+        neurons.create("lif", init_tau=2.0)
+
+
+def test_a_state_of_another_shape_is_refused_with_advice() -> None:
+    neuron = neurons.create("lif")
+    neuron(torch.zeros(2, 3))
+    with pytest.raises(ValueError, match=r"'v' has shape \[3\].*\[4\].*reset"):
+        neuron(torch.zeros(2, 4))
+
+
+def test_an_empty_sequence_is_refused() -> None:
+    with pytest.raises(ValueError, match="T of at least 1"):
+        neurons.create("lif")(torch.zeros(0, 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_states_take_the_type_of_the_input(dtype: torch.dtype) -> None:
+    neuron = neurons.create("lif")
+    assert neuron(torch.ones(3, 4, dtype=dtype)).dtype == neuron.v.dtype == dtype
+
+
+def test_strided_inputs_need_no_copy_by_the_caller() -> None:
+    x = torch.randn(6, 3, 5, 4) * 2
+    strided = x.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
+    assert not strided.is_contiguous()
+    assert torch.equal(neurons.create("plif")(strided), neurons.create("plif")(x))
