@@ -1,0 +1,119 @@
+"""CIFAR-10 batches and the unpickler that reads them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tasks
+from tasks import DataDamaged
+from tasks.cifar_batches import parse, unpickle
+
+PIXELS = np.arange(2 * 3072, dtype=np.uint32).astype(np.uint8).reshape(2, 3072)
+
+
+def batch(pixels: object = PIXELS, labels: object = (3, 9), protocol: int = 2, **more: object) -> bytes:
+    content = {b"data": pixels, b"labels": list(labels) if isinstance(labels, tuple) else labels}
+    content |= {key.encode(): value for key, value in more.items()}
+    return pickle.dumps(content, protocol=protocol)
+
+
+def write(root: Path, **files: bytes) -> None:
+    folder = root / "CIFAR10" / "cifar-10-batches-py"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+
+
+@pytest.mark.parametrize("protocol", range(5))
+def test_a_batch_of_the_protocols_in_use(protocol: int) -> None:
+    images, labels = parse(batch(protocol=protocol, batch_label=b"one"), Path("b"), key=b"labels", classes=10)
+    assert images.shape == (2, 3, 32, 32)
+    assert np.array_equal(images.reshape(2, -1), PIXELS)
+    assert labels.tolist() == [3, 9]
+
+
+def test_batches_in_their_order_make_a_subset(tmp_path: Path) -> None:
+    write(tmp_path, data_batch_3=batch(labels=(1, 2)), data_batch_1=batch(labels=(5, 6)), test_batch=batch())
+    task = tasks.load("cifar10", root=tmp_path)
+    assert task.train.labels.tolist() == [5, 6, 1, 2]
+    assert task.shape == (3, 32, 32)
+    assert not task.dataset.complete
+    assert task.dataset.note.startswith("A subset: 4 of 50,000 training and 2 of 10,000")
+    x, _ = task.test.batch([1])
+    mean, std = np.array([0.4914, 0.4822, 0.4465]), np.array([0.2023, 0.1994, 0.2010])
+    expected = (PIXELS[1].reshape(3, 32, 32) / 255 - mean[:, None, None]) / std[:, None, None]
+    assert np.allclose(x[0].numpy(), expected, atol=1e-5)
+
+
+def test_without_training_or_without_test_batch_it_is_missing(tmp_path: Path) -> None:
+    write(tmp_path, data_batch_1=batch())
+    assert "test_batch" in (tasks.available("cifar10", tmp_path) or "")
+    write(tmp_path, test_batch=batch())
+    assert tasks.available("cifar10", tmp_path) is None
+    (tmp_path / "CIFAR10" / "cifar-10-batches-py" / "data_batch_1").unlink()
+    assert "data_batch_*" in (tasks.available("cifar10", tmp_path) or "")
+
+
+class _Call:
+    def __init__(self, function, *arguments: object) -> None:
+        self.function, self.arguments = function, arguments
+
+    def __reduce__(self) -> tuple:
+        return self.function, self.arguments
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [(os.mkdir, ("made",)), (eval, ("open('made', 'w')",)), (np.save, ("made", np.zeros(1))), (getattr, (1, "real"))],
+)
+def test_a_pickle_that_calls_anything_is_refused_before_the_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function, arguments: tuple
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataDamaged, match="which image data has no use for"):
+        unpickle(pickle.dumps({b"data": _Call(function, *arguments)}), Path("b"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@given(st.integers(0, len(batch()) - 1))
+def test_a_batch_cut_anywhere_is_damaged_at_or_before_the_cut(cut: int) -> None:
+    with pytest.raises(DataDamaged) as raised:
+        parse(batch()[:cut], Path("b"), key=b"labels", classes=10)
+    word, byte = raised.value.where.split()
+    assert word == "byte"
+    assert int(byte) <= cut
+
+
+@given(st.binary(max_size=60))
+def test_noise_is_damaged_and_nothing_worse(data: bytes) -> None:
+    with pytest.raises(DataDamaged):
+        parse(data, Path("b"), key=b"labels", classes=10)
+
+
+@pytest.mark.parametrize(
+    ("data", "where", "problem"),
+    [
+        (batch(labels=(3, 10)), "record 1", "label 10 is not one of 0 to 9"),
+        (batch(labels=(-1, 1)), "record 0", "label -1"),
+        (batch(labels=("3", 1)), "record 0", "label b?'3'"),
+        (batch(labels=(1,)), "its key labels", "1 labels for 2 images"),
+        (batch(labels=7), "its key labels", "no list of labels for 2 images"),
+        (batch(PIXELS[:, :100]), "its key data", "3,072 columns"),
+        (batch(PIXELS.astype(np.int16)), "its key data", "no uint8 array"),
+        (batch(None), "its key data", "no uint8 array"),
+        (pickle.dumps([1, 2]), "its top level", "no dictionary"),
+        (pickle.dumps({b"data": PIXELS}), "its top level", "with the keys data and labels"),
+        (batch() + b"!", f"byte {len(batch())}", "1 bytes follow"),
+    ],
+)
+def test_what_a_batch_must_not_hold(data: bytes, where: str, problem: str) -> None:
+    with pytest.raises(DataDamaged, match=problem) as raised:
+        parse(data, Path("b"), key=b"labels", classes=10)
+    assert raised.value.where == where
