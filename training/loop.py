@@ -89,12 +89,12 @@ def evaluate(scheme: Any, split: Split, device: str) -> float:
 
 
 def _train(scheme: Any, split: Split, order: Tensor, batch_size: int, device: str, epoch: int) -> dict[str, float]:
+    if len(split) < batch_size:
+        raise ValueError(f"A batch of {batch_size} is larger than the {len(split)} training samples.")
     scheme.network.train()
     start = time.perf_counter()
     # The last incomplete batch is dropped, as in the released code.
     indices = order[: len(order) // batch_size * batch_size].split(batch_size)
-    if not indices:
-        raise ValueError(f"A batch of {batch_size} is larger than the {len(split)} training samples.")
     losses, hits = zip(*(scheme.train_batch(x, y) for x, y in _batches(split, indices, device)), strict=True)
     loss = torch.stack(losses).mean().item()  # one transfer an epoch; it waits for the device
     seconds = time.perf_counter() - start
