@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from bench.evaluate import LAST_DIGIT
+
 if TYPE_CHECKING:
     from bench.evaluate import CellResult, PublishedValue, TableResult
     from bench.table import Finding
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 NONE = "–"
 FIRM = ("reported", "derived")  # provenances that need no remark
 FINE = 1.0  # an interval narrower than this (in the table's unit) is worth a second decimal
+STATES = ("reproduced", "higher", "lower", "sources disagree", "not comparable", "missing", "failed", "not run")
 ENOUGH_SEEDS = 3  # paired tests over seeds start here
 
 
@@ -32,8 +35,12 @@ def interval(low: float | None, high: float | None, places: int) -> str:
 
 
 def distinct(values: Iterable[PublishedValue]) -> list[PublishedValue]:
-    """The published values without repetitions, the first source of each kept."""
-    return list({value.value: value for value in reversed(list(values))}.values())[::-1]
+    """The published values that differ by more than their last digit, the first source of each kept."""
+    kept: list[PublishedValue] = []
+    for value in values:
+        if all(abs(value.value - other.value) > 2 * LAST_DIGIT for other in kept):
+            kept.append(value)
+    return kept
 
 
 def published(cell: CellResult) -> str:
@@ -93,6 +100,38 @@ def hints(result: TableResult) -> list[str]:
     if any(cell.stale for cell in result.cells):
         found.append(f"values marked * were measured by an earlier version of the code: {again}")
     return found
+
+
+def summary(result: TableResult) -> dict[str, int]:
+    """How many cells are what: verdicts, with those that have no measurement told apart as failed or not run."""
+    states = [state(cell) for cell in result.cells]
+    return {word: states.count(word) for word in STATES if word in states}
+
+
+def state(cell: CellResult) -> str:
+    if cell.measured is None:
+        return "failed" if any(run.outcome != "ok" for run in cell.attempts) else "not run"
+    return cell.verdict
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return NONE
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def size(count: int | None) -> str:
+    """Bytes in the largest binary unit that leaves a number from 1."""
+    if count is None:
+        return NONE
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} B"
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,48 @@
+"""python -m reports: build the HTML report from the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command()
+def build(
+    store: Annotated[
+        str | None,
+        typer.Option(help="Store to read: a file or a database URL. [SPIKEBENCH_STORE, else results/spikebench.db]"),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for results; the report is OUT/report/index.html.")] = Path("out"),
+    scale: Annotated[list[str] | None, typer.Option(help="quick, short or paper; may be repeated. [all]")] = None,
+) -> None:
+    """Build the HTML report, with CSV and LaTeX of each table, from the store.
+
+    \b
+    python -m reports
+    python -m reports --store results/spikebench.db --out out
+    python -m reports --scale quick
+    """
+    from bench.registry import UnknownName
+    from results import Store, StoreError, default_url
+
+    from . import site
+    from .errors import ReportError
+
+    try:
+        with Store(default_url() if store is None else store, read_only=True) as opened:
+            index = site.build(opened, out, scale or None)
+    except UnknownName as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    except (StoreError, ReportError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    typer.echo(index)
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m reports")

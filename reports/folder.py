@@ -1,0 +1,55 @@
+"""The site's folder: writes what is new, removes what an earlier build left over, touches nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from .errors import ReportError
+
+MANIFEST = "files.txt"  # the site's own files, one a line
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    """Make the site in `folder` consist of `files` (text by relative path). ReportError if it cannot be written."""
+    try:
+        stale = sorted(_earlier(folder) - set(files))
+        # Listed before they are written: a build cut short leaves no file that the next one does not know.
+        _put(folder / MANIFEST, _listed([*files, *stale]))
+        for name, text in files.items():
+            _put(folder / name, text)
+        for name in stale:
+            (folder / name).unlink(missing_ok=True)
+            if (folder / name).parent != folder and not any((folder / name).parent.iterdir()):
+                (folder / name).parent.rmdir()
+        _put(folder / MANIFEST, _listed(files))
+    except OSError as error:
+        raise ReportError(
+            f"The report cannot be written to {folder}: {error.strerror} ({error.filename}). "
+            "Free the place or name another folder with --out."
+        ) from error
+
+
+def _listed(names: Mapping[str, str] | list[str]) -> str:
+    return "".join(f"{name}\n" for name in sorted(names))
+
+
+def _earlier(folder: Path) -> set[str]:
+    """The files of the last build that are still plain files inside `folder`."""
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        return set()
+    names = manifest.read_text(encoding="utf-8", errors="replace").splitlines()
+    return {name for name in names if _inside(name) and (folder / name).is_file()}
+
+
+def _inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return 0 < len(path.parts) <= 2 and not path.is_absolute() and ".." not in path.parts
+
+
+def _put(path: Path, text: str) -> None:
+    content = text.encode()
+    if not path.is_file() or path.read_bytes() != content:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

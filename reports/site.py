@@ -1,0 +1,293 @@
+"""The HTML report: an index, a page per table and scale, a page per run, the published values. Plain files, no scripts.
+
+The same store gives the same bytes: nothing of the building machine or moment is on the pages.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from . import folder, tables, wording
+
+if TYPE_CHECKING:
+    from bench.evaluate import TableResult
+    from results import Published, Run, Store, StoredRun
+
+TEMPLATES = Path(__file__).parent / "templates"
+SCALES = {
+    "quick": "Small embedded data and narrow networks: tests what a paper claims, not its numbers.",
+    "short": "The paper's data and network for a few epochs, held against the same epochs of the authors' curves.",
+    "paper": "As published.",
+}
+
+
+def build(
+    store: Store, out: Path, scales: Collection[str] | None = None, table_names: Collection[str] | None = None
+) -> Path:
+    """Write the site to `out`/report and return its index.html.
+
+    Tables and scales: those given, else all that have runs or published values. Files of an earlier build that no
+    longer belong are removed. Raises StoreError, ReportError if the folder cannot be written, UnknownName for a scale
+    or table that does not exist.
+    """
+    place = Path(out) / "report"
+    folder.write(place, dict(sorted(_pages(_ReadOnce(store), scales, table_names))))
+    return place / "index.html"
+
+
+class _ReadOnce:
+    """A store whose runs and published values are read from the database once: each table asks for them again."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._read: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def runs(self, *args: Any, **options: Any) -> list[StoredRun]:
+        return self._once("runs", *args, **options)
+
+    def published(self, *args: Any, **options: Any) -> list[Published]:
+        return self._once("published", *args, **options)
+
+    def _once(self, what: str, *args: Any, **options: Any) -> Any:
+        key = repr((what, args, options))
+        if key not in self._read:
+            self._read[key] = getattr(self._store, what)(*args, **options)
+        return self._read[key]
+
+
+@dataclass(frozen=True)
+class TablePage:
+    """A table at one scale, and the names of its files."""
+
+    result: TableResult
+    name: str  # without suffix
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run counts: a cell of a table page."""
+
+    href: str
+    text: str
+
+
+def _pages(
+    store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
+) -> Iterator[tuple[str, str]]:
+    """Every file of the site: its path and text."""
+    from . import curves
+
+    runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
+    shown = _table_pages(store, scales, table_names)
+    full = _full(store, runs)
+    metrics = {run.id: run.metrics for run in full}
+    by_paper: dict[str, list[Published]] = defaultdict(list)
+    for value in store.published():
+        by_paper[value.paper].append(value)
+    authors = {paper: curves.authors_curves(values) for paper, values in by_paper.items()}
+    render = _renderer(by_paper)
+    yield "index.html", render("index.html", tables=_by_table(shown), runs=runs, papers=sorted(by_paper))
+    yield "runs.html", render("runs.html", runs=runs[::-1])
+    for page in shown:
+        groups = curves.groups(page.result, metrics, authors.get(page.result.table.paper, {}))
+        yield f"{page.name}.html", render("table.html", page=page, result=page.result, groups=groups)
+        yield f"{page.name}.csv", tables.to_csv(page.result)
+        yield f"{page.name}.tex", tables.to_latex(page.result)
+    places = _places(shown)
+    for run in full:
+        html = render(
+            "run.html",
+            root="../",
+            run=run,
+            plots=curves.of_run(run, run.metrics),
+            places=places.get(run.id, ()),
+            whole=[(m.name, _with_unit(m.value, m.unit)) for m in run.metrics if m.step is None],
+            samples=_samples(run),
+            epochs=_epochs(run),
+        )
+        yield f"runs/{run.id}.html", html
+    for paper, values in sorted(by_paper.items()):
+        yield f"{_published_page(paper)}.html", render("published.html", paper=paper, tables=_printed(values))
+
+
+def _full(store: _ReadOnce, runs: Sequence[StoredRun]) -> list[Run]:
+    wanted = {run.id for run in runs}
+    return [run for run in store.full_runs(sorted({run.experiment_key for run in runs})) if run.id in wanted]
+
+
+def _table_pages(
+    store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
+) -> list[TablePage]:
+    from bench.evaluate import evaluate
+    from bench.papers import registry
+    from bench.registry import unknown
+
+    for scale in scales or ():
+        if scale not in SCALES:
+            raise unknown("scale", scale, SCALES)
+    pages = []
+    for name in table_names or registry.names():
+        table = registry.get(name)
+        for scale in SCALES if scales is None else [s for s in SCALES if s in scales]:
+            result = evaluate(cast("Store", store), table, scale)
+            if table_names or any(cell.published or cell.attempts for cell in result.cells):
+                pages.append(TablePage(result, f"{name}-{scale}"))
+    return pages
+
+
+def _by_table(pages: Sequence[TablePage]) -> dict[str, dict[str, TablePage]]:
+    """Pages by table and scale."""
+    found: dict[str, dict[str, TablePage]] = defaultdict(dict)
+    for page in pages:
+        found[page.result.table.name][page.result.scale] = page
+    return dict(found)
+
+
+def _places(pages: Sequence[TablePage]) -> dict[str, list[Place]]:
+    """The cells in which each run counts or would count."""
+    found: dict[str, list[Place]] = defaultdict(list)
+    for page in pages:
+        for number, cell in enumerate(page.result.cells, start=1):
+            text = f"{page.result.table.name}, {page.result.scale}: {cell.cell.row}, {cell.cell.column}"
+            for run_id in dict.fromkeys(run.id for run in (*cell.runs, *cell.attempts)):
+                found[run_id].append(Place(f"{page.name}.html#cell-{number}", text))
+    return found
+
+
+def _with_unit(value: float | None, unit: str) -> str:
+    if value is None:
+        return wording.NONE
+    if unit == "B":
+        return wording.size(int(value))
+    return f"{value:,.0f}" if unit == "count" else f"{value:.6g} {unit}".removesuffix(" 1")
+
+
+def _samples(run: Run) -> list[tuple[str, str, int, str, str, str]]:
+    """Name, unit, number, least, median and greatest of each repeated measurement."""
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for sample in run.samples:
+        if sample.value is not None:
+            found[sample.name, sample.unit].append(sample.value)
+    return [
+        (name, unit, len(v), f"{min(v):.6g}", f"{statistics.median(v):.6g}", f"{max(v):.6g}")
+        for (name, unit), v in sorted(found.items())
+    ]
+
+
+def _epochs(run: Run) -> tuple[list[str], list[tuple[int, list[float | None]]]]:
+    """Metrics by epoch: their names, and per epoch their values in that order."""
+    values: dict[int, dict[str, float | None]] = defaultdict(dict)
+    for metric in run.metrics:
+        if metric.step is not None:
+            values[metric.step][metric.name] = metric.value
+    names = sorted({name for found in values.values() for name in found}, key=_natural)
+    return names, [(step, [found.get(name) for name in names]) for step, found in sorted(values.items())]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts tau_2 before tau_10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A published table as a grid; curves only by their extent."""
+
+    name: str
+    source: str
+    provenance: str
+    columns: list[str]
+    rows: dict[str, dict[str, list[Published]]]
+    epochs: int  # points of a training curve; then there are no columns
+
+
+def _printed(values: Sequence[Published]) -> list[Printed]:
+    by_table: dict[str, list[Published]] = defaultdict(list)
+    for value in values:
+        by_table[value.table].append(value)
+    found = []
+    for name, entries in by_table.items():
+        curve = any(value.step is not None for value in entries)
+        rows: dict[str, dict[str, list[Published]]] = {}
+        for value in entries:
+            rows.setdefault(value.row, {}).setdefault(value.column, []).append(value)
+        columns = [] if curve else list(dict.fromkeys(value.column for value in entries))
+        epochs = len({(value.row, value.step) for value in entries}) if curve else 0
+        found.append(Printed(name, entries[0].source, entries[0].provenance, columns, rows, epochs))
+    return found
+
+
+def _published_page(paper: str) -> str:
+    """A file name for any paper's name, distinct for distinct names."""
+    return "published-" + re.sub(r"[^a-z0-9_]", lambda match: f"-{ord(match[0]):x}", paper)
+
+
+def _flat(document: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of a JSON document with their dotted names, sorted."""
+    for key, value in sorted(document.items()):
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _leaf(value)
+
+
+def _leaf(value: Any) -> str:
+    if value is None or value in ({}, []):
+        return wording.NONE
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _label(run: StoredRun) -> str:
+    from bench.experiment import Experiment
+
+    try:
+        return Experiment.of(run.experiment).label
+    except TypeError:  # written by another version
+        return f"experiment {run.experiment_key}"
+
+
+def _renderer(papers: Collection[str]) -> Any:
+    """render(template, **values) -> HTML, with everything escaped that does not come from a template or a figure."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    from bench.verdict import RULE
+
+    from .figures import swatch
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        svg=Markup,
+        flat=lambda document: list(_flat(document)),
+        label=_label,
+        slug=lambda word: re.sub(r"[^a-z]", "-", word),
+        moment=lambda text: text[:16].replace("T", " ") + " UTC",
+    )
+    environment.globals.update(
+        w=wording,
+        RULE=RULE,
+        SCALES=SCALES,
+        css=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        swatch=lambda style: Markup(swatch(style)),
+        published_page=_published_page,
+        paper_names=sorted(papers),
+        root="",
+    )
+    return lambda template, **values: environment.get_template(template).render(**values)

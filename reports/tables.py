@@ -1,0 +1,126 @@
+"""A table of results as CSV and as LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from . import wording
+
+if TYPE_CHECKING:
+    from bench.evaluate import TableResult
+
+COLUMNS = (
+    "table",
+    "scale",
+    "row",
+    "column",
+    "protocol",
+    "unit",
+    "published",
+    "published_source",
+    "measured",
+    "low",
+    "high",
+    "seeds",
+    "test_samples",
+    "verdict",
+    "reason",
+    "stale",
+    "runs",
+)
+_ESCAPES = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "–": "--",
+        "−": "$-$",
+        "±": r"$\pm$",
+        "τ": r"$\tau$",
+    }
+)
+
+
+def to_csv(result: TableResult) -> str:
+    """A line per cell with the columns COLUMNS, numbers in full; several values, seeds or runs joined by ";"."""
+    buffer = io.StringIO()
+    lines = csv.writer(buffer, lineterminator="\n")
+    lines.writerow(COLUMNS)
+    for cell in result.cells:
+        lines.writerow(
+            (
+                result.table.name,
+                result.scale,
+                _inert(cell.cell.row),
+                _inert(cell.cell.column),
+                cell.cell.protocol,
+                result.table.unit,
+                ";".join(f"{value.value:g}" for value in cell.published),
+                _inert("; ".join(value.source for value in cell.published)),
+                _full(cell.measured),
+                _full(cell.low),
+                _full(cell.high),
+                ";".join(str(run.seed) for run in cell.runs),
+                "" if cell.test_samples is None else cell.test_samples,
+                wording.verdict(cell),
+                _inert(wording.plain(cell.reason)),
+                "yes" if cell.stale else "",
+                ";".join(run.id for run in cell.runs),
+            )
+        )
+    return buffer.getvalue()
+
+
+def to_latex(result: TableResult) -> str:
+    """A tabular for the booktabs package: row, column, published, measured, 95 % interval, verdict."""
+    places = wording.decimals(result)
+    unit = escape(result.table.unit)
+    lines = [
+        f"% {wording.plain(result.table.title)}; {result.table.name}, scale {result.scale}",
+        r"% needs \usepackage{booktabs}",
+        r"\begin{tabular}{llrrll}",
+        r"\toprule",
+        rf" & & published ({unit}) & measured ({unit}) & 95\,\% interval & verdict \\",
+    ]
+    for row in result.rows:
+        lines.append(r"\midrule")
+        label = "{}" * row.startswith(("[", "*")) + escape(row)  # after a line break these would be its argument
+        for column in result.columns:
+            cell = result.at(row, column)
+            if cell is None:
+                continue
+            fields = (
+                wording.published(cell),
+                wording.number(cell.measured, places) + "*" * cell.stale,
+                wording.interval(cell.low, cell.high, places),
+                wording.verdict(cell),
+            )
+            lines.append(" & ".join([label, escape(column), *map(escape, fields)]) + r" \\")
+            label = ""
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def escape(text: str) -> str:
+    """`text` so that LaTeX prints it as it is."""
+    return wording.plain(text).translate(_ESCAPES)
+
+
+def _full(value: float | None) -> str:
+    return "" if value is None else f"{value:.10g}"
+
+
+def _inert(text: str) -> str:
+    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -1,0 +1,69 @@
+"""A store with invented runs of the real tables: accuracies that follow a formula, so that pages can be checked by hand."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from bench.experiment import Experiment
+from bench.fingerprint import implementation
+from results import Dataset, Metric, Run
+
+TEST_SAMPLES = 360
+HOSTILE = "<script>alert('x')</script> & \"quoted\" \x1b[31m {{ 7*7 }} $x_1 %"
+FINAL = {("plif", 2.0): 0.95, ("plif", 16.0): 0.85, ("lif", 2.0): 0.94, ("lif", 16.0): 0.40}
+
+
+def run(experiment: Experiment, seed: int = 0, **changes: Any) -> Run:
+    """An invented run: test accuracy rises in equal steps to FINAL (less 0.01 a seed) at the last epoch."""
+    experiment = experiment.with_seed(seed)
+    options = experiment.neuron_options
+    tau = options.get("tau", options.get("init_tau"))
+    final = FINAL[experiment.neuron, tau] - 0.01 * seed
+    test = [final * (epoch + 1) / experiment.epochs for epoch in range(experiment.epochs)]
+    metrics = [Metric("accuracy_a", test[-1], "fraction"), Metric("accuracy_b", test[-1], "fraction")]
+    metrics += [Metric("parameters", 12345, "count"), Metric("train_throughput", 812.5, "samples/s")]
+    for epoch, value in enumerate(test):
+        metrics += [
+            Metric("test_accuracy", value, "fraction", epoch),
+            Metric("validation_accuracy", value * 0.98, "fraction", epoch),
+            Metric("train_accuracy", value * 1.02, "fraction", epoch),
+            Metric("train_loss", 0.1 * (1 - value), "1", epoch),
+            Metric("lr", 0.01, "1", epoch),
+            Metric("train_seconds", 1.5, "s", epoch),
+            *(Metric(f"rate_{layer}", 0.05 + 0.02 * layer, "fraction", epoch) for layer in range(4)),
+        ]
+        if experiment.neuron == "plif":
+            metrics += [Metric(f"tau_{i}", tau + 0.02 * (i - 1) * epoch, "steps", epoch) for i in range(4)]
+    fields: dict[str, Any] = {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_OID, experiment.key)),
+        "experiment": experiment.document(),
+        "experiment_key": experiment.key,
+        "implementation": implementation(experiment),
+        "outcome": "ok",
+        "reason": "",
+        "started": f"2024-01-02T03:04:{seed:02d}.000000Z",
+        "seconds": 61.0,
+        "seed": seed,
+        "device": "cpu",
+        "backend": "torch",
+        "command": "python -m bench.reproduce plif_table",
+        "peak_memory": 300 * 2**20,
+        "machine": {"cpu": "invented", "cores": 2, "memory": 8 * 2**30, "system": "none", "gpus": []},
+        "environment": {"python": "CPython 3.11", "packages": {"torch": "2.11.0"}, "revision": None},
+        "datasets": (Dataset("ab" * 32, experiment.task, True, {"train": 1437, "test": TEST_SAMPLES}),),
+        "metrics": tuple(metrics),
+    }
+    return Run(**(fields | changes))
+
+
+def failed(experiment: Experiment, outcome: str, reason: str, seed: int = 0, **changes: Any) -> Run:
+    """An invented run that came to nothing."""
+    return run(experiment, seed, outcome=outcome, reason=reason, metrics=(), datasets=(), **changes)
+
+
+def runs_of(cells: Iterable[Any], seeds: Iterable[int] = (0,)) -> list[Run]:
+    """An invented run for every distinct experiment of the cells."""
+    experiments = {cell.experiment.key: cell.experiment for cell in cells}
+    return [run(experiment, seed) for seed in seeds for experiment in experiments.values()]
