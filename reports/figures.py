@@ -1,6 +1,6 @@
 """Line plots as inline SVG: the same bytes for the same lines, readable on light and dark ground.
 
-Matplotlib's own axes take four times as long to draw as the rest of a panel, so ticks and labels are set as plain text.
+Matplotlib's axes take many times as long as all the rest of a panel, so the few rules and ticks are placed here.
 Text and rules carry a placeholder colour that becomes `currentColor`; fonts come from the page.
 """
 
@@ -51,88 +51,82 @@ def swatch(style: int) -> str:
     return f'<svg class="swatch" viewBox="0 0 34 8" aria-hidden="true">{line}</svg>'
 
 
-def panel(
-    title: str,
-    lines: Sequence[Line],
-    y_label: str,
-    *,
-    x_label: str = "epoch",
-    log: bool = False,
-    x_range: tuple[float, float] | None = None,
-    y_range: tuple[float, float] | None = None,
-) -> str:
-    """One plot as an SVG element with title and description, empty if there is nothing to draw."""
+def panel(title: str, lines: Sequence[Line], y_label: str, *, x_label: str = "epoch", log: bool = False) -> str:
+    """One plot as an SVG element with title and description, empty if there is nothing to draw; `log` is of the y axis."""
+    from matplotlib.figure import Figure
+
     points = [(x, y) for line in lines for x, y in zip(line.x, line.y, strict=True) if _drawable(y, log)]
     if not points:
         return ""
-    x_low, x_high = x_range or _span([x for x, _ in points])
-    y_low, y_high = y_range or _padded([y for _, y in points if y is not None], log)
-    figure, axes = _axes(log)
-    axes.set_xlim(x_low, x_high)
-    axes.set_ylim(y_low, y_high)
-    _rules(axes, x_low, x_high, y_low, y_high, log)
-    figure.text(0.012, 0.985, y_label, ha="left", va="top", fontsize=8, color=INK)
-    figure.text(FRAME[0] + FRAME[2], 0.0, x_label, ha="right", va="bottom", fontsize=8, color=INK)
+    window = _Window(*_span([x for x, _ in points]), *_padded([y for _, y in points if y is not None], log), log)
+    figure = Figure(figsize=SIZE, facecolor="none")
+    _rules(figure, window, y_label, x_label)
     for line in lines:
-        _draw(axes, line, log)
+        figure.add_artist(_drawn(line, window))
     described = "; ".join(filter(None, (_described(line) for line in lines if not line.faint)))
     return _svg(figure, title, f"{y_label} over {x_label}. {described}")
 
 
-def _axes(log: bool) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure
+@dataclass(frozen=True)
+class _Window:
+    """The part of the plane that is shown, and how it maps to fractions of the figure."""
 
-    figure = Figure(figsize=SIZE, facecolor="none")
-    axes = figure.add_axes(FRAME)
-    axes.set_axis_off()
-    if log:
-        axes.set_yscale("log")
-    return figure, axes
+    x_low: float
+    x_high: float
+    y_low: float
+    y_high: float
+    log: bool
+
+    def x(self, value: float) -> float:
+        return FRAME[0] + FRAME[2] * (value - self.x_low) / (self.x_high - self.x_low)
+
+    def y(self, value: float) -> float:
+        low, high = self.y_low, self.y_high
+        if self.log:
+            value, low, high = math.log(value), math.log(low), math.log(high)
+        return FRAME[1] + FRAME[3] * (value - low) / (high - low)
 
 
-def _rules(axes: Any, x_low: float, x_high: float, y_low: float, y_high: float, log: bool) -> None:
+def _rules(figure: Any, window: _Window, y_label: str, x_label: str) -> None:
+    from matplotlib.lines import Line2D
     from matplotlib.ticker import MaxNLocator
 
-    ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10])
-    y_ticks = LOG_TICKS if log else ticks.tick_values(y_low, y_high)
-    y_ticks = [tick for tick in y_ticks if y_low <= tick <= y_high]
-    axes.hlines(y_ticks, x_low, x_high, colors=INK, linewidths=0.5, alpha=0.16)
-    for tick in y_ticks:
-        axes.annotate(
-            f"{tick:.6g}",
-            (x_low, tick),
-            (-4, 0),
-            textcoords="offset points",
-            ha="right",
-            va="center",
-            fontsize=8,
-            color=INK,
-        )
-    whole = MaxNLocator(5, integer=True, steps=[1, 2, 5, 10])
-    for tick in whole.tick_values(x_low, x_high):
-        if x_low <= tick <= x_high - 0.12 * (x_high - x_low):  # the far end belongs to the axis label
-            place = axes.transData.transform((tick, y_low))
-            x, y = axes.figure.transFigure.inverted().transform(place)
-            axes.figure.text(x, y - 0.035, f"{tick:g}", ha="center", va="top", fontsize=8, color=INK)
+    left, right = FRAME[0], FRAME[0] + FRAME[2]
+    text = {"fontsize": 8, "color": INK}
+    figure.text(0.012, 0.985, y_label, ha="left", va="top", **text)
+    figure.text(right, 0.005, x_label, ha="right", va="bottom", **text)
+    for tick in _y_ticks(window):
+        y = window.y(tick)
+        figure.add_artist(Line2D((left, right), (y, y), color=INK, linewidth=0.5, alpha=0.16))
+        figure.text(left - 0.015, y, f"{tick:.6g}", ha="right", va="center", **text)
+    for tick in MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]).tick_values(window.x_low, window.x_high):
+        if window.x_low <= tick and window.x(tick) < right - 0.12:  # the far end belongs to the axis label
+            figure.text(window.x(tick), FRAME[1] - 0.035, f"{tick:g}", ha="center", va="top", **text)
 
 
-def _draw(axes: Any, line: Line, log: bool) -> None:
+def _y_ticks(window: _Window) -> list[float]:
+    from matplotlib.ticker import MaxNLocator
+
+    even = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(window.y_low, window.y_high)
+    ticks = [tick for tick in even if window.y_low <= tick <= window.y_high]
+    round_ones = [tick for tick in LOG_TICKS if window.y_low <= tick <= window.y_high]
+    return round_ones if window.log and len(round_ones) > 1 else ticks
+
+
+def _drawn(line: Line, window: _Window) -> Any:
     from matplotlib.lines import Line2D
 
     colour, dashes = STYLES[line.style % len(STYLES)]
-    y = [value if value is not None and _drawable(value, log) else math.nan for value in line.y]
-    lone = sum(map(math.isfinite, y)) == 1
-    axes.add_line(
-        Line2D(
-            line.x,
-            y,
-            color=colour,
-            linewidth=0.7 if line.faint else 1.5,
-            alpha=0.45 if line.faint else 1.0,
-            linestyle=(0, dashes) if dashes and not line.faint else "-",
-            marker="o" if lone else "",
-            markersize=3,
-        )
+    y = [window.y(v) if v is not None and _drawable(v, window.log) else math.nan for v in line.y]
+    return Line2D(
+        [window.x(value) for value in line.x],
+        y,
+        color=colour,
+        linewidth=0.7 if line.faint else 1.5,
+        alpha=0.45 if line.faint else 1.0,
+        linestyle=(0, dashes) if dashes and not line.faint else "-",
+        marker="o" if sum(map(math.isfinite, y)) == 1 else "",
+        markersize=3,
     )
 
 

@@ -1,4 +1,4 @@
-"""A store with invented runs of the real tables: accuracies that follow a formula, so that pages can be checked by hand."""
+"""A store with invented runs of the real tables: accuracies follow a formula, so that pages can be checked by hand."""
 
 from __future__ import annotations
 
