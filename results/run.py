@@ -43,7 +43,8 @@ def new_id() -> str:
 
 def timestamp(moment: datetime | None = None) -> str:
     """ISO-8601 in UTC with microseconds and a final Z (now if no moment is given); such strings sort as times do."""
-    return (moment or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    utc = (moment or datetime.now(UTC)).astimezone(UTC)
+    return utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True)

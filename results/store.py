@@ -50,7 +50,11 @@ class Store:
         self.url = parsed.render_as_string()  # passwords are masked
         self.read_only = read_only
         self.engine = connect.make_engine(parsed, create=create, read_only=read_only)
-        connect.prepare(self.engine, self.url, create=create, read_only=read_only)
+        try:
+            connect.prepare(self.engine, self.url, create=create, read_only=read_only)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         self.engine.dispose()
