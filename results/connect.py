@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
+from sqlalchemy import Connection, Engine, create_engine, delete, event, false, insert, inspect, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
@@ -152,9 +152,11 @@ def prepare(engine: Engine, shown: str, *, create: bool, read_only: bool) -> Non
         _write_ahead(engine, shown)
     elif missing == set():
         return
-    with writing(engine, shown) as connection:  # on SQLite also the proof, before any work is done, that it can write
+    with writing(engine, shown) as connection:
         if revision(connection, shown) != schema.REVISION:
             _migrate(connection)
+        # Deletes nothing, but fails on a read-only file: now, and not when a long run is to be recorded.
+        connection.execute(delete(schema.unit).where(false()))
         if missing != set():
             known = set(connection.scalars(select(schema.unit.c.name)))
             if new := sorted(set(UNITS) - known):
