@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -104,14 +105,17 @@ def _group(
         if same[0].runs:
             run = same[0].runs[0]
             with_taus.append((f"Ours, {_rows(same)}, seed {run.seed}", curves[run.id], "tau_"))
-    remark = "; not the same experiment" if cells[0].cell.not_comparable else ""
+    experiment = cells[0].cell.experiment
+    # A small stand-in has epochs of its own; where the data are the paper's, the same epochs stand side by side.
+    last = math.inf if experiment.scale == "quick" else experiment.epochs - 1
+    span = "" if last == math.inf else f", first {experiment.epochs} epochs"
+    remark = f"{span}; not the same experiment" if cells[0].cell.not_comparable else span
     for column in columns:
         places = {row: authors_runs.get((row, column), "") for row in result.rows}
-        theirs = {row: run for row, run in places.items() if run in authors}
-        accuracy.append(_theirs(column, theirs, authors, styles, remark))
-        with_taus += [(f"Authors, {column}, {row}{remark}", authors[run], "tau") for row, run in theirs.items()]
+        theirs = {row: _until(authors[run], last) for row, run in places.items() if run in authors}
+        accuracy.append(_theirs(column, theirs, styles, remark))
+        with_taus += [(f"Authors, {column}, {row}{remark}", found, "tau") for row, found in theirs.items()]
     layers = max((len(_layers(found, prefix)) for _, found, prefix in with_taus), default=0)
-    experiment = cells[0].cell.experiment
     return Group(
         ", ".join(columns) + (f" (by {experiment.task})" if experiment.scale == "quick" else ""),
         tuple(styles.items()),
@@ -158,16 +162,16 @@ def _mean(curves: Sequence[Curve]) -> Curve:
     return tuple(epochs), tuple(means)
 
 
-def _theirs(
-    column: str, runs: Mapping[str, str], authors: AuthorsCurves, styles: Mapping[str, int], remark: str
-) -> Plot:
-    lines = [
-        Line(row, *_percent(authors[run]["test_acc"]), styles[row])
-        for row, run in runs.items()
-        if "test_acc" in authors[run]
-    ]
+def _theirs(column: str, runs: Mapping[str, Mapping[str, Curve]], styles: Mapping[str, int], remark: str) -> Plot:
+    lines = [Line(row, *_percent(found["test_acc"]), styles[row]) for row, found in runs.items() if "test_acc" in found]
     svg = figures.panel(f"Test accuracy by epoch, the authors' runs on {column}", lines, "test accuracy, %")
     return Plot(svg, f"The authors' runs on {column}{remark}")
+
+
+def _until(curves: Mapping[str, Curve], last: float) -> dict[str, Curve]:
+    """The curves up to epoch `last`."""
+    kept = {name: [point for point in zip(*curve, strict=True) if point[0] <= last] for name, curve in curves.items()}
+    return {name: (tuple(x for x, _ in points), tuple(y for _, y in points)) for name, points in kept.items()}
 
 
 def _authors_runs(result: TableResult) -> dict[tuple[str, str], str]:

@@ -52,7 +52,7 @@ def swatch(style: int) -> str:
 
 
 def panel(title: str, lines: Sequence[Line], y_label: str, *, x_label: str = "epoch", log: bool = False) -> str:
-    """One plot as an SVG element with title and description, empty if there is nothing to draw; `log` is of the y axis."""
+    """One plot as an SVG element with title and description, empty if there is nothing to draw; `log` is of y."""
     from matplotlib.figure import Figure
 
     points = [(x, y) for line in lines for x, y in zip(line.x, line.y, strict=True) if _drawable(y, log)]
@@ -100,14 +100,14 @@ def _rules(figure: Any, window: _Window, y_label: str, x_label: str) -> None:
         figure.add_artist(Line2D((left, right), (y, y), color=INK, linewidth=0.5, alpha=0.16))
         figure.text(left - 0.015, y, f"{tick:.6g}", ha="right", va="center", **text)
     for tick in MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]).tick_values(window.x_low, window.x_high):
-        if window.x_low <= tick and window.x(tick) < right - 0.12:  # the far end belongs to the axis label
+        if window.x_low <= tick <= window.x_high:
             figure.text(window.x(tick), FRAME[1] - 0.035, f"{tick:g}", ha="center", va="top", **text)
 
 
 def _y_ticks(window: _Window) -> list[float]:
     from matplotlib.ticker import MaxNLocator
 
-    even = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(window.y_low, window.y_high)
+    even = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(window.y_low, window.y_high)
     ticks = [tick for tick in even if window.y_low <= tick <= window.y_high]
     round_ones = [tick for tick in LOG_TICKS if window.y_low <= tick <= window.y_high]
     return round_ones if window.log and len(round_ones) > 1 else ticks

@@ -168,6 +168,8 @@ def _with_unit(value: float | None, unit: str) -> str:
         return wording.NONE
     if unit == "B":
         return wording.size(int(value))
+    if unit == "fraction":
+        return f"{100 * value:.2f} %"
     return f"{value:,.0f}" if unit == "count" else f"{value:.6g} {unit}".removesuffix(" 1")
 
 

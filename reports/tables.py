@@ -67,7 +67,7 @@ def to_csv(result: TableResult) -> str:
                 _inert(cell.cell.column),
                 cell.cell.protocol,
                 result.table.unit,
-                ";".join(f"{value.value:g}" for value in cell.published),
+                ";".join(_full(value.value) for value in cell.published),
                 _inert("; ".join(value.source for value in cell.published)),
                 _full(cell.measured),
                 _full(cell.low),

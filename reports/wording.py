@@ -50,7 +50,8 @@ def published(cell: CellResult) -> str:
 
 def published_value(value: PublishedValue) -> str:
     remark = "" if value.provenance in FIRM else f" ({value.provenance.replace('_', ' ')})"
-    return f"{value.value:g}{remark}"
+    digits = f"{value.value:.4g}" if abs(value.value) < 10_000 else f"{value.value:,.0f}"
+    return digits + remark
 
 
 def verdict(cell: CellResult) -> str:
