@@ -53,8 +53,7 @@ class Experiment:
 
     @property
     def label(self) -> str:
-        """A short name for progress lines and pages, such as "digits · plif_mnist · plif init_tau=2"."""
-        options = " ".join(
-            f"{name}={value}" for name, value in self.neuron_options.items() if name in ("tau", "init_tau")
-        )
-        return " · ".join([self.task, self.model, f"{self.neuron} {options}".strip()])
+        """A short name for progress lines and pages, such as "digits · plif_mnist max_pool · plif init_tau=2"."""
+        flags = [f"{'' if on else 'no '}{name}" for name, on in self.model_options.items() if isinstance(on, bool)]
+        taus = [f"{name}={value:g}" for name, value in self.neuron_options.items() if name in ("tau", "init_tau")]
+        return " · ".join([self.task, " ".join([self.model, *flags]), " ".join([self.neuron, *taus])])

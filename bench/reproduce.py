@@ -238,7 +238,7 @@ def _show_results(console: Console, store: Store, tables: list[Table], scale: st
 
     for table in tables:
         terminal.show(evaluate(store, table, scale, seeds), console)
-    console.print(f"Report: {site.build(store, out / 'report')}", highlight=False, soft_wrap=True)
+    console.print(f"Report: {site.build(store, out)}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def test_a_backend_that_does_not_run_says_why() -> None:
 
 def test_a_layer_that_a_backend_cannot_compute_says_why() -> None:
     neuron = neurons.create("lif", backend="spikingjelly", surrogate=ATan(learnable=True))
-    with pytest.raises(RuntimeError, match="spikingjelly.*LIF.*alpha"):
+    with pytest.raises(RuntimeError, match=r"spikingjelly.*LIF.*alpha"):
         neuron(torch.zeros(2, 3))
 
 

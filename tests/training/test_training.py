@@ -70,7 +70,7 @@ def test_training_learns_digits(digits: tasks.Task) -> None:
     assert history[-1]["test_accuracy"] > 0.6 > history[0]["train_accuracy"]
     assert history[-1]["train_loss"] < history[0]["train_loss"]
     assert {"validation_accuracy", "lr", "tau_0", "tau_3", "rate_0", "rate_3"} <= set(history[0])
-    assert history[0]["train_samples"] == 1190 // 32 * 32  # the incomplete batch is dropped
+    assert history[0]["train_samples"] == 1194 // 32 * 32  # the incomplete batch is dropped
     assert history[-1]["tau_0"] != pytest.approx(2.0, abs=1e-3)
 
 
@@ -133,7 +133,7 @@ def test_divergence_stops_the_run(digits: tasks.Task) -> None:
 
 
 def test_a_batch_larger_than_the_data_is_refused(digits: tasks.Task) -> None:
-    with pytest.raises(ValueError, match="A batch of 5000 is larger than the 1190"):
+    with pytest.raises(ValueError, match="A batch of 5000 is larger than the 1194"):
         fit(scheme(), digits, epochs=1, batch_size=5000, seed=0, device="cpu")
 
 

@@ -1,0 +1,105 @@
+"""A plug-in of small and of broken experiments, found through entry points like any user's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PLUGIN = """
+import os, signal, time
+from functools import partial
+from bench.experiment import Experiment
+from bench.table import Cell, Source, Table
+import models.plif
+
+def cell(name, model="plif_mnist", epochs=2, task="digits", sources=(), **options):
+    net = {"side": 8, "channels": 3, "hidden": 12, "T": 3}
+    experiment = Experiment(
+        task=task, model=model, neuron="plif", scheme="bptt", epochs=epochs, batch_size=128, scale="quick", seed=0,
+        task_options={"validation": 0.15}, model_options={**net, **options},
+        neuron_options={"init_tau": 2.0, "detach_reset": True}, scheme_options={"lr": 0.01},
+    )
+    return Cell(name, "digits", "A", experiment, "accuracy_a", sources)
+
+def table(name, *cells):
+    return Table(name, "tiny", "a small table", "%", lambda scale: list(cells))
+
+def segfault(neuron, **options):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+def hang(neuron, **options):
+    time.sleep(600)
+
+def hog(neuron, **options):
+    import torch
+    torch.zeros(2**34)
+
+def bug(neuron, **options):
+    raise RuntimeError("first line\\nsecond line")
+
+def nan(neuron, **options):
+    network = models.plif.mnist(neuron, **options)
+    network.fc[6].register_forward_hook(lambda module, args, out: out * float("nan"))
+    return network
+
+TINY = table("tiny", cell("one"), cell("other", channels=4))
+LONG = table("long", cell("one", epochs=40), cell("other", epochs=40, channels=4))
+BROKEN = table(
+    "broken", cell("good"), *[cell(name, model=name) for name in ("segfault", "hang", "hog", "bug", "nan")],
+    cell("no data", task="mnist"),
+)
+"""
+ENTRY_POINTS = """
+[spikebench.tables]
+tiny = tiny_plugin:TINY
+long = tiny_plugin:LONG
+broken = tiny_plugin:BROKEN
+
+[spikebench.models]
+segfault = tiny_plugin:segfault
+hang = tiny_plugin:hang
+hog = tiny_plugin:hog
+bug = tiny_plugin:bug
+nan = tiny_plugin:nan
+"""
+
+
+@pytest.fixture(scope="session")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that makes the plug-in's tables and models known to processes that have it on their path."""
+    folder = tmp_path_factory.mktemp("plugin")
+    (folder / "tiny_plugin.py").write_text(PLUGIN)
+    info = folder / "tiny_plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    return folder
+
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def environment(plugin: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SPIKEBENCH_")}
+    return {**kept, "PYTHONPATH": str(plugin), "COLUMNS": "120"}
+
+
+@pytest.fixture
+def reproduce(environment: dict[str, str], tmp_path: Path) -> Command:
+    """Runs `python -m bench.reproduce` with its store and output in `tmp_path`."""
+
+    def run(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "bench.reproduce", *arguments]
+        if not any(argument.startswith("--store") for argument in arguments):
+            command += ["--store", str(tmp_path / "store.db")]
+        if "--out" not in arguments:
+            command += ["--out", str(tmp_path / "out")]
+        return subprocess.run(command, env={**environment, **changes}, capture_output=True, text=True, timeout=300)
+
+    return run

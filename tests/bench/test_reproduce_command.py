@@ -1,0 +1,179 @@
+"""`python -m bench.reproduce` from end to end: real processes, real training, a real store."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Command
+
+from results import Store
+
+
+def test_help_and_list_need_no_pytorch() -> None:
+    probe = "import sys, runpy; sys.argv = ['reproduce', '{}']\ntry: runpy.run_module('bench.reproduce', run_name='__main__')\nfinally: assert not {{'torch', 'pandas', 'matplotlib', 'sqlalchemy'}} & set(sys.modules)"
+    for option in ("--help", "--list"):
+        done = subprocess.run([sys.executable, "-c", probe.format(option)], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert "plif_table" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_table_is_measured_once_and_then_answered_from_the_store(reproduce: Command, tmp_path: Path) -> None:
+    first = reproduce("tiny", "--seeds", "2")
+    assert first.returncode == 0, first.stderr
+    assert "[4/4]" in first.stdout
+    with Store(tmp_path / "store.db") as store:
+        runs = store.runs()
+        assert [run.outcome for run in runs] == ["ok"] * 4
+        assert {run.seed for run in runs} == {2020, 2021}
+        full = store.run(runs[0].id)
+    metrics = {(metric.name, metric.step): metric.value for metric in full.metrics}
+    assert metrics["accuracy_a", None] == max(metrics["test_accuracy", 0], metrics["test_accuracy", 1])
+    assert metrics["tau_3", 1] is not None
+    assert full.datasets[0].counts["test"] == 397
+    assert full.command.startswith("python -m bench.reproduce tiny --seeds 2")
+    assert full.peak_memory is not None
+    assert full.peak_memory > 50e6
+    assert full.backend == "torch"
+    assert not list((tmp_path / "out" / "checkpoints").glob("*.pt"))
+    report = tmp_path / "out" / "report" / "index.html"
+    assert "tiny" in report.read_text(encoding="utf-8")
+
+    again = reproduce("tiny", "--seeds", "2")
+    assert again.returncode == 0
+    assert "[1/" not in again.stdout  # nothing was run
+    with Store(tmp_path / "store.db") as store:
+        assert len(store.runs()) == 4
+
+    planned = reproduce("tiny", "--seeds", "3", "--plan")
+    assert planned.stdout.count("done") == 4
+    assert planned.stdout.count("missing") == 2
+    assert "2 of 6 experiments to run" in planned.stdout
+
+    forced = reproduce("tiny", "--force")
+    assert "[2/2]" in forced.stdout
+    with Store(tmp_path / "store.db") as store:
+        repeated = store.run(store.runs()[-1].id)
+        original = next(store.run(run.id) for run in runs if run.experiment_key == repeated.experiment_key)
+    timed = {"train_seconds", "train_throughput"}
+    assert [m for m in repeated.metrics if m.name not in timed] == [m for m in original.metrics if m.name not in timed]
+
+
+@pytest.mark.slow
+def test_a_failure_costs_its_own_cell_only(reproduce: Command, tmp_path: Path) -> None:
+    done = reproduce("broken", "--timeout", "20", "--memory", "4", "--jobs", "2")
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    with Store(tmp_path / "store.db") as store:
+        outcomes = {
+            run.experiment["model"] if run.experiment["task"] == "digits" else "no data": (run.outcome, run.reason)
+            for run in store.runs()
+        }
+    assert outcomes["plif_mnist"] == ("ok", "")
+    assert outcomes["segfault"] == ("crashed", "died of SIGSEGV")
+    assert outcomes["hang"][0] == "timeout"
+    assert "20 s" in outcomes["hang"][1]
+    assert outcomes["hog"][0] == "oom"
+    assert "4.0 GiB" in outcomes["hog"][1]
+    assert outcomes["bug"][0] == "crashed"
+    assert outcomes["bug"][1].startswith("RuntimeError: first line; the traceback is in")
+    assert "second line" in next((tmp_path / "out" / "logs").glob("*.log")).read_text()
+    assert outcomes["nan"][0] == "diverged"
+    assert "nan in epoch 0" in outcomes["nan"][1]
+    assert outcomes["no data"][0] == "unavailable"
+
+
+def _losses(store_path: Path) -> dict[str, list[tuple[str, int | None, float | None]]]:
+    with Store(store_path) as store:
+        return {
+            run.experiment_key: [
+                (metric.name, metric.step, metric.value)
+                for metric in store.run(run.id).metrics
+                if metric.name not in ("train_seconds", "train_throughput")
+            ]
+            for run in store.runs(outcome="ok")
+        }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
+def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
+    reproduce: Command, environment: dict[str, str], tmp_path: Path, how: signal.Signals
+) -> None:
+    store, out = tmp_path / "store.db", tmp_path / "out"
+    command = [sys.executable, "-m", "bench.reproduce", "long", "--store", str(store), "--out", str(out)]
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("checkpoints/*.pt"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(how)
+    _, errors = running.communicate(timeout=60)
+    if how == signal.SIGKILL:
+        time.sleep(1.5)  # the orphans end at their next epoch, for want of a listener
+    else:
+        assert running.returncode == 130
+        assert "Traceback" not in errors
+        assert "the same command goes on" in errors
+        with Store(store) as opened:
+            assert [run.outcome for run in opened.runs()] == ["interrupted"] * 2
+    assert list(out.glob("checkpoints/*.pt"))
+    assert reproduce("long").returncode == 0
+    assert reproduce("long", "--store", str(tmp_path / "whole.db"), "--out", str(tmp_path / "whole")).returncode == 0
+    resumed = _losses(store)
+    assert len(resumed) == 2
+    assert resumed == _losses(tmp_path / "whole.db")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        ([], 2, "Name a table to reproduce. Known: plif_table"),
+        (["plif_tabel"], 2, "Unknown table 'plif_tabel'. Did you mean 'plif_table'"),
+        (["tiny", "--scale", "quik"], 2, "Unknown scale 'quik'. Did you mean 'quick'"),
+        (["tiny", "--device", "gpu"], 2, "Unknown device 'gpu'"),
+        (["tiny", "--executor", "slrm"], 2, "Unknown executor 'slrm'"),
+        (["tiny", "--seeds", "0"], 2, "--seeds was given 0; it must be at least 1"),
+        (["tiny", "--jobs", "-1"], 2, "--jobs was given -1; it must be at least 1"),
+        (["tiny", "--timeout", "0"], 2, "--timeout was given 0"),
+        (["tiny", "--seeds", "many"], 2, "'many'"),
+        (["tiny", "--nonsense"], 2, "--nonsense"),
+        (["tiny", "--data", "/does/not/exist"], 2, "The data root /does/not/exist is not a folder"),
+        (["tiny", "--store", "/proc/nowhere/store.db"], 1, "/proc/nowhere"),
+    ],
+)
+def test_wrong_use_is_one_sentence(reproduce: Command, arguments: list[str], status: int, sentence: str) -> None:
+    done = reproduce(*arguments)
+    assert done.returncode == status, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_gpu_is_one_sentence(reproduce: Command) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    done = reproduce("tiny", "--device", "cuda")
+    assert done.returncode == 2
+    assert "no CUDA device was found" in done.stderr
+
+
+def test_a_damaged_store_is_left_alone(reproduce: Command, tmp_path: Path) -> None:
+    (tmp_path / "store.db").write_bytes(b"these are not the bytes of a database" * 100)
+    before = (tmp_path / "store.db").read_bytes()
+    done = reproduce("tiny", "--plan")
+    assert done.returncode == 1
+    assert "damaged or no database" in done.stderr
+    assert (tmp_path / "store.db").read_bytes() == before
+
+
+def test_missing_data_is_a_sentence_in_the_plan(reproduce: Command) -> None:
+    done = reproduce("plif_table", "--scale", "short", "--plan")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("unavailable") == 12
+    assert "0 of 12 experiments to run" in done.stdout
