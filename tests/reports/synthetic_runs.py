@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from bench.experiment import Experiment
 from bench.fingerprint import implementation
-from results import Dataset, Metric, Run
+from bench.papers.plif import PLIF_ABLATION, PLIF_TABLE
+from bench.table import Cell
+from results import Dataset, Metric, Run, Store
+from results.published import sync
 
 TEST_SAMPLES = 360
 HOSTILE = "<script>alert('x')</script> & \"quoted\" \x1b[31m {{ 7*7 }} $x_1 %"
 FINAL = {("plif", 2.0): 0.95, ("plif", 16.0): 0.85, ("lif", 2.0): 0.94, ("lif", 16.0): 0.40}
 
 
-def run(experiment: Experiment, seed: int = 0, **changes: Any) -> Run:
-    """An invented run: test accuracy rises in equal steps to FINAL (less 0.01 a seed) at the last epoch."""
+def run(experiment: Experiment, seed: int = 0, final: float | None = None, **changes: Any) -> Run:
+    """An invented run: test accuracy rises in equal steps to `final`, or else to FINAL less 0.01 a seed."""
     experiment = experiment.with_seed(seed)
     options = experiment.neuron_options
     tau = options.get("tau", options.get("init_tau"))
-    final = FINAL[experiment.neuron, tau] - 0.01 * seed
+    final = FINAL[experiment.neuron, tau] - 0.01 * seed if final is None else final
     test = [final * (epoch + 1) / experiment.epochs for epoch in range(experiment.epochs)]
     metrics = [Metric("accuracy_a", test[-1], "fraction"), Metric("accuracy_b", test[-1], "fraction")]
     metrics += [Metric("parameters", 12345, "count"), Metric("train_throughput", 812.5, "samples/s")]
@@ -63,7 +67,28 @@ def failed(experiment: Experiment, outcome: str, reason: str, seed: int = 0, **c
     return run(experiment, seed, outcome=outcome, reason=reason, metrics=(), datasets=(), **changes)
 
 
-def runs_of(cells: Iterable[Any], seeds: Iterable[int] = (0,)) -> list[Run]:
+def runs_of(cells: Iterable[Cell], seeds: Iterable[int] = (0,)) -> list[Run]:
     """An invented run for every distinct experiment of the cells."""
     experiments = {cell.experiment.key: cell.experiment for cell in cells}
     return [run(experiment, seed) for seed in seeds for experiment in experiments.values()]
+
+
+def cell(row: str, column: str, scale: str = "quick") -> Cell:
+    """A cell of plif_ablation."""
+    return next(c for c in PLIF_ABLATION.cells(scale) if (c.row, c.column) == (row, column))
+
+
+def all_runs() -> list[Run]:
+    """plif_table at quick scale, two seeds; of the ablation MNIST, three seeds, a failed run, one at short scale."""
+    ablation = [c for c in PLIF_ABLATION.cells("quick") if c.column == "MNIST"]
+    runs = runs_of(PLIF_TABLE.cells("quick"), (0, 1)) + runs_of(ablation, (0, 1, 2))
+    runs.append(failed(cell("LIF 16 max", "N-MNIST").experiment, "diverged", HOSTILE, command=HOSTILE))
+    runs += runs_of([cell("PLIF 2 max", "MNIST", "short")])
+    return list({run.id: run for run in runs}.values())
+
+
+def filled(path: Path, runs: list[Run]) -> Path:
+    with Store(path) as store:
+        sync(store)
+        store.record_all(runs)
+    return path

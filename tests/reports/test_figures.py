@@ -1,0 +1,77 @@
+"""Figures: same input, same bytes; nothing that a page could not carry."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reports.figures import FRAME, SIZE, Line, panel, swatch
+
+SVG = "{http://www.w3.org/2000/svg}"
+UP = Line("up", (0.0, 1.0, 2.0), (10.0, 20.0, 30.0))
+
+
+def points(svg: str, colour: str) -> list[tuple[float, float]]:
+    """The corners of the line of that colour."""
+    path = next(p for p in ET.fromstring(svg).iter(f"{SVG}path") if f"stroke: {colour}" in p.get("style", ""))
+    numbers = [word for word in path.get("d", "").split() if word not in "MLz"]
+    return list(zip(map(float, numbers[::2]), map(float, numbers[1::2]), strict=True))
+
+
+def test_same_lines_same_bytes() -> None:
+    assert panel("a", [UP], "y") == panel("a", [UP], "y")
+
+
+def test_points_lie_where_they_should() -> None:
+    # y from 10 to 30 with 5 % margins spans 9 ... 31; a point at 20 lies in the middle of the frame.
+    width, height = (72 * inches for inches in SIZE)
+    middle = (width * (FRAME[0] + FRAME[2] / 2), height * (1 - FRAME[1] - FRAME[3] / 2))
+    found = points(panel("a", [Line("x", (0.0, 1.0, 2.0), (10.0, 20.0, 30.0)), UP], "y"), "#2f7fd1")
+    assert found[0][0] == round(width * FRAME[0], 6)
+    assert found[-1][0] == round(width * (FRAME[0] + FRAME[2]), 6)
+    bent = points(panel("a", [Line("x", (0.0, 1.0, 2.0), (10.0, 30.0, 20.0))], "y"), "#2f7fd1")
+    assert abs(bent[-1][1] - middle[1]) < 1e-4
+    logarithmic = points(panel("a", [Line("x", (0.0, 1.0, 2.0), (1.0, 100.0, 10.0))], "y", log=True), "#2f7fd1")
+    assert abs(logarithmic[-1][1] - middle[1]) < 1e-4
+
+
+def test_gaps_stay_gaps() -> None:
+    assert panel("a", [Line("x", (0.0, 1.0), (None, None))], "y") == ""
+    assert panel("a", [Line("x", (0.0, 1.0), (0.0, -1.0))], "y", log=True) == ""
+    svg = panel("a", [Line("x", (0.0, 1.0, 2.0, 3.0, 4.0), (1.0, 2.0, None, 3.0, 1.0))], "y")
+    path = next(p for p in ET.fromstring(svg).iter(f"{SVG}path") if "#2f7fd1" in p.get("style", ""))
+    assert path.get("d", "").count("M") == 2
+
+
+def test_it_is_readable_by_machines_and_in_the_dark() -> None:
+    svg = panel("Tau & <co>", [UP], "tau")
+    root = ET.fromstring(svg)
+    assert root.get("role") == "img"
+    assert root.get("aria-label") == "Tau & <co>"
+    assert [element.text for element in root.iter(f"{SVG}title")] == ["Tau & <co>"]
+    assert [e.text for e in root.iter(f"{SVG}desc")] == ["tau over epoch. up: 10 at first, 30 at last"]
+    assert "currentColor" in svg
+    assert "#010203" not in svg
+    assert "#ffffff" not in svg
+    assert "Matplotlib" not in svg
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20),
+    st.lists(st.none() | st.floats(-1e6, 1e6), min_size=1, max_size=6),
+    st.booleans(),
+)
+def test_any_line_gives_well_formed_svg_or_none(label: str, values: list[float | None], log: bool) -> None:
+    svg = panel(label, [Line(label, tuple(map(float, range(len(values)))), tuple(values))], "y", log=log)
+    drawable = [v for v in values if v is not None and (v > 0 or not log)]
+    assert bool(svg) == bool(drawable)
+    if svg:
+        assert ET.fromstring(svg).find(f"{SVG}title") is not None
+
+
+def test_swatches_tell_styles_apart() -> None:
+    assert len({swatch(style) for style in range(8)}) == 8
+    assert swatch(8) == swatch(0)

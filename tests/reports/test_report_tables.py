@@ -1,0 +1,91 @@
+"""CSV and LaTeX against values worked out by hand."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+
+import pytest
+import synthetic_runs as invented
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic_runs import HOSTILE, cell
+
+from bench.evaluate import evaluate
+from bench.papers.plif import PLIF_ABLATION, PLIF_TABLE
+from reports import tables, to_csv, to_latex
+from results import Store
+
+
+def test_csv_holds_every_cell_in_full(store: Store) -> None:
+    lines = list(csv.DictReader(io.StringIO(to_csv(evaluate(store, PLIF_TABLE, "quick")))))
+    assert len(lines) == 12
+    mnist = lines[0]
+    assert (mnist["row"], mnist["column"], mnist["protocol"], mnist["unit"]) == ("accuracy-A", "MNIST", "A", "%")
+    assert mnist["published"] == "97.72;99.72;99.72"
+    assert float(mnist["measured"]) == pytest.approx(94.0)  # 95, 94 and 93 % with seeds 0, 1 and 2
+    # Wilson at 0.94, n = 360: centre 0.93535, half width 0.02472; Student over seeds: half width 4.303 / sqrt(3) = 2.484.
+    assert float(mnist["low"]) == pytest.approx(91.06, abs=0.01)
+    assert float(mnist["high"]) == pytest.approx(96.48, abs=0.01)
+    assert (mnist["seeds"], mnist["test_samples"], mnist["verdict"], mnist["stale"]) == (
+        "0;1;2",
+        "360",
+        "not comparable",
+        "",
+    )
+    ids = [invented.run(PLIF_TABLE.cells("quick")[0].experiment, seed).id for seed in range(3)]
+    assert mnist["runs"] == ";".join(ids)
+
+
+def test_csv_leaves_empty_what_was_not_measured(store: Store) -> None:
+    lines = list(csv.DictReader(io.StringIO(to_csv(evaluate(store, PLIF_ABLATION, "quick")))))
+    failed = next(line for line in lines if (line["row"], line["column"]) == ("LIF 16 max", "N-MNIST"))
+    assert (failed["measured"], failed["low"], failed["high"], failed["seeds"], failed["runs"]) == ("", "", "", "", "")
+    assert failed["verdict"] == "missing (diverged)"
+    assert failed["reason"] == "diverged: " + HOSTILE.replace("\x1b", "\ufffd")
+
+
+def test_csv_text_is_never_a_formula() -> None:
+    assert tables._inert("=1+1") == "'=1+1"
+    assert tables._inert("@x") == "'@x"
+    assert tables._inert("a=1") == "a=1"
+
+
+def test_latex_is_a_table_of_six_columns(store: Store) -> None:
+    text = to_latex(evaluate(store, PLIF_TABLE, "quick", seeds=[0]))
+    assert r"accuracy-A & MNIST & 97.72 / 99.72 & 95.0 & [92.2, 96.8] & not comparable \\" in text
+    assert r" & Fashion-MNIST & 94.38 & 95.0 & [92.2, 96.8] & not comparable \\" in text
+    body = [line for line in text.splitlines() if line.endswith(r" \\")]
+    assert len(body) == 13  # the head and twelve cells
+    assert all(len(re.findall(r"(?<!\\)&", line)) == 5 for line in body)
+    assert text.count(r"\midrule") == 2
+
+
+def test_latex_names_what_became_of_a_failed_cell(store: Store) -> None:
+    text = to_latex(evaluate(store, PLIF_ABLATION, "quick"))
+    assert r" & N-MNIST & 99.15 & -- &  & missing (diverged) \\" in text
+
+
+def test_latex_escapes_by_hand() -> None:
+    assert tables.escape("50 % of $x_1 & {y}#~^\\") == (
+        r"50 \% of \$x\_1 \& \{y\}\#\textasciitilde{}\textasciicircum{}\textbackslash{}"
+    )
+
+
+@given(st.text())
+def test_latex_escapes_any_text(text: str) -> None:
+    found = tables.escape(text)
+    without = re.sub(r"\\(textbackslash|textasciitilde|textasciicircum|textless|textgreater|textbar)\{\}", "", found)
+    without = without.replace(r"$\pm$", "").replace(r"$\tau$", "").replace("$-$", "")
+    without = re.sub(r"\\[&%$#_{}]", "", without)
+    assert not set(without) & set("\\&%$#_{}~^<>|\n")
+
+
+def test_stale_values_are_marked(empty_store: Store) -> None:
+    empty_store.record(invented.run(cell("PLIF 2 max", "MNIST").experiment, implementation="0" * 12))
+    result = evaluate(empty_store, PLIF_ABLATION, "quick")
+    assert "& 95.0* &" in to_latex(result)
+    assert [line["stale"] for line in csv.DictReader(io.StringIO(to_csv(result)))].count("yes") == sum(
+        c.experiment.key == cell("PLIF 2 max", "MNIST").experiment.key for c in PLIF_ABLATION.cells("quick")
+    )

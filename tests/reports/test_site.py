@@ -1,0 +1,240 @@
+"""The pages: same bytes for the same store, nothing unescaped, no broken link, the right numbers in them."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import synthetic_runs as invented
+from synthetic_runs import all_runs, cell, filled
+
+from bench.papers.plif import PLIF_TABLE
+from bench.registry import UnknownName
+from reports import ReportError, build
+from results import Store
+from results.published import sync
+
+
+class Page(HTMLParser):
+    """Links, ids and text of a page; fails on tags that do not close."""
+
+    VOID = ("meta", "br", "path", "line", "use", "rect")
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.hrefs: list[str] = []
+        self.ids: list[str] = []
+        self.tags: list[str] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(path.read_text())
+        assert self._open == [], path
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self._open.append(tag)
+        for name, value in attrs:
+            assert not name.startswith("on")
+            if name == "href" and value:
+                self.hrefs.append(value)
+            if name == "id" and value:
+                self.ids.append(value)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.ids += [value for name, value in attrs if name == "id" and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] != "style":
+            self.text += f" {data}"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def claim(page: str, statement: str) -> str:
+    """The article of the claim with that statement."""
+    return next(article for article in page.split('<article class="claim">')[1:] if statement in article)
+
+
+def test_same_store_gives_same_bytes_whatever_the_order_of_recording(built: Path, tmp_path: Path) -> None:
+    with Store(filled(tmp_path / "other.db", all_runs()[::-1])) as other:
+        again = build(other, tmp_path / "elsewhere").parent
+    assert contents(again) == contents(built)
+
+
+def test_building_again_changes_nothing(store: Store, tmp_path: Path) -> None:
+    first = build(store, tmp_path, scales=["short"]).parent
+    times = {path: path.stat().st_mtime_ns for path in first.rglob("*.html")}
+    build(store, tmp_path, scales=["short"])
+    assert {path: path.stat().st_mtime_ns for path in first.rglob("*.html")} == times
+
+
+def test_every_link_leads_somewhere_and_stays_inside(built: Path) -> None:
+    pages = {path: Page(path) for path in built.rglob("*.html")}
+    links = 0
+    for path, page in pages.items():
+        for href in page.hrefs:
+            name, _, fragment = href.partition("#")
+            target = (path.parent / name).resolve() if name else path
+            assert target.is_relative_to(built.resolve()), href
+            assert target.is_file(), (path, href)
+            if fragment:
+                assert fragment in Page(target).ids if target not in pages else fragment in pages[target].ids, (
+                    path,
+                    href,
+                )
+            links += 1
+    assert links > 100
+
+
+def test_ids_are_unique_and_nothing_is_loaded_from_outside(built: Path) -> None:
+    for path in built.rglob("*.html"):
+        page = Page(path)
+        assert len(page.ids) == len(set(page.ids)), path
+        assert not {"script", "img", "iframe", "object", "link"} & set(page.tags), path
+        assert not re.search(r"url\((?!#)", path.read_text()), path
+
+
+def test_hostile_text_is_escaped_everywhere(built: Path) -> None:
+    shown = 0
+    for path in built.rglob("*.html"):
+        text = path.read_text()
+        assert "<script" not in text
+        assert "49" not in re.findall(r"\[31m (\S+)", text)  # {{ 7*7 }} was not evaluated
+        shown += "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &#34;quoted&#34;" in text
+    assert shown == 3  # the table's page, the list of runs, the run's own page
+
+
+def test_interval_is_wilsons_for_the_size_of_the_test_set(tmp_path: Path) -> None:
+    with Store(filled(tmp_path / "one.db", invented.runs_of([PLIF_TABLE.cells("quick")[0]]))) as one:
+        page = Page(build(one, tmp_path, ["quick"], ["plif_table"]).parent / "plif_table-quick.html")
+    # p = 0.95, n = 360, z = 1.959964: centre (p + z^2/2n) / (1 + z^2/n) = 0.94525, half width
+    # z / (1 + z^2/n) sqrt(p (1 - p)/n + z^2/4n^2) = 1.93927 sqrt(0.000131944 + 0.000007410) = 0.02289.
+    words = " ".join(page.text.split())
+    assert "97.72 / 99.72 95.0 [92.2, 96.8] not comparable seed 0" in words
+
+
+def test_sources_that_disagree_are_both_named(built: Path) -> None:
+    words = " ".join(Page(built / "plif_table-quick.html").text.split())
+    assert "The sources disagree: 97.72 and 99.72." in words
+    assert "97.72 READMEs of the authors' repository, first table" in words
+
+
+def test_a_failed_run_shows_its_outcome_reason_and_page(built: Path) -> None:
+    text = (built / "plif_ablation-quick.html").read_text()
+    run_id = invented.failed(cell("LIF 16 max", "N-MNIST").experiment, "diverged", "x").id
+    assert "missing (diverged)" in text
+    assert f'href="runs/{run_id}.html"' in text
+    assert "diverged" in Page(built / f"runs/{run_id}.html").text
+
+
+def test_coverage_counts_what_is_there(built: Path) -> None:
+    words = " ".join(Page(built / "index.html").text.split())
+    # Of the ablation at quick scale: five rows of MNIST, Fashion-MNIST (the same runs) and, from plif_table, the row
+    # PLIF 2 max of the other four columns; one cell failed; the rest of the 30 was not run.
+    shared = len({c.experiment.key for c in PLIF_TABLE.cells("quick")})
+    assert shared == 5
+    assert "14 of 30 measured 14 not comparable 1 failed 15 not run" in words
+    assert "12 of 12 measured" in words
+
+
+def test_claims_are_shown_as_they_are(tmp_path: Path, built: Path) -> None:
+    better = "PLIF is more accurate than LIF at tau 2"
+    assert "w-holds" in claim((built / "plif_ablation-quick.html").read_text(), better)
+    plif, lif = (cell(row, "MNIST").experiment for row in ("PLIF 2 max", "LIF 2 max"))
+    one_seed = [invented.run(plif), invented.run(lif)]
+    with Store(filled(tmp_path / "few.db", one_seed)) as few:
+        page = (
+            build(few, tmp_path / "few", ["quick"], ["plif_ablation"]).parent / "plif_ablation-quick.html"
+        ).read_text()
+    assert "w-undecided" in claim(page, better)
+    assert "--seeds 3" in page
+    reverse = [invented.run(e, seed, final=f - 0.01 * seed) for seed in range(3) for e, f in ((plif, 0.8), (lif, 0.9))]
+    with Store(filled(tmp_path / "worse.db", reverse)) as worse:
+        page = (
+            build(worse, tmp_path / "w", ["quick"], ["plif_ablation"]).parent / "plif_ablation-quick.html"
+        ).read_text()
+    assert "w-fails" in claim(page, better)
+    assert "-10.0 [-10.0, -10.0] points (3 seeds)" in claim(page, better)
+
+
+def test_curves_stand_beside_the_authors(built: Path) -> None:
+    quick = " ".join(Page(built / "plif_table-quick.html").text.split())
+    assert "The authors' runs on MNIST; not the same experiment" in quick
+    assert "Time constant of each layer by epoch. Ours, accuracy-A and accuracy-B, seed 0" in quick
+    short = " ".join(Page(built / "plif_ablation-short.html").text.split())
+    assert "The authors' runs on MNIST, first 4 epochs" in short
+    # The authors' curve is cut where ours ends: epochs 0 to 3 of A-MNIST-plif2-max, 0.9822 ... 0.987.
+    assert "PLIF 2 max: 98.22 at first, 98.7 at last" in short
+
+
+def test_a_run_page_tells_how_to_repeat_it(built: Path) -> None:
+    experiment = cell("PLIF 2 max", "MNIST").experiment
+    words = " ".join(Page(built / f"runs/{invented.run(experiment).id}.html").text.split())
+    for fact in (
+        "python -m bench.reproduce plif_table",
+        "scale quick",
+        "seed 0",
+        "device cpu",
+        "backend torch",
+        "time 1 min 1 s",
+        "peak memory 300.0 MiB",
+        "packages.torch 2.11.0",
+        f"key {experiment.key}",
+        "accuracy_a 95.00 %",
+        "test 360",
+        "plif_table, quick: accuracy-A, MNIST",
+    ):
+        assert fact in words, fact
+
+
+def test_an_empty_store_gives_a_page_that_says_so(empty_store: Store, tmp_path: Path) -> None:
+    index = build(empty_store, tmp_path)
+    assert "no runs and no published values yet" in Page(index).text
+    assert sorted(contents(index.parent)) == ["files.txt", "index.html", "runs.html"]
+
+
+def test_published_values_alone_make_an_uncovered_index(empty_store: Store, tmp_path: Path) -> None:
+    sync(empty_store)
+    index = build(empty_store, tmp_path)
+    words = " ".join(Page(index).text.split())
+    assert words.count("0 of 12 measured 12 not run") == 3
+    assert "93.64" in Page(index.parent / "published-plif.html").text
+
+
+def test_what_no_longer_belongs_is_removed_and_nothing_else(store: Store, tmp_path: Path) -> None:
+    folder = build(store, tmp_path).parent
+    (folder / "notes.html").write_text("mine")
+    (folder / "runs" / "mine.html").write_text("mine")
+    (tmp_path / "outside.txt").write_text("mine")
+    with (folder / "files.txt").open("a") as manifest:
+        manifest.write("../outside.txt\n/etc/hostname\n")
+    build(store, tmp_path, scales=["short"])
+    left = set(contents(folder))
+    assert {"notes.html", "runs/mine.html"} <= left
+    assert (tmp_path / "outside.txt").exists()
+    assert not [name for name in left if "quick" in name or "paper" in name]
+    assert len([name for name in left if name.startswith("runs/")]) == 2  # the run at short scale, and mine.html
+
+
+def test_unknown_scale_and_table_are_refused(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match=r"Unknown scale 'quik'\. Did you mean 'quick'"):
+        build(store, tmp_path, scales=["quik"])
+    with pytest.raises(UnknownName, match="Unknown table 'plif_tabel'"):
+        build(store, tmp_path, table_names=["plif_tabel"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("a file, not a folder")
+    with pytest.raises(ReportError, match=r"cannot be written to .*--out"):
+        build(store, tmp_path, scales=["short"])

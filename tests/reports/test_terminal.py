@@ -1,0 +1,95 @@
+"""The table in the terminal, narrow, wide and piped."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+import synthetic_runs as invented
+from rich.console import Console
+from synthetic_runs import cell
+
+from bench.evaluate import TableResult, evaluate
+from bench.papers.plif import PLIF_ABLATION, PLIF_TABLE
+from bench.verdict import RULE
+from reports import show
+from results import Store
+
+
+def printed(result: TableResult, width: int, colours: bool = False) -> str:
+    stream = io.StringIO()
+    show(
+        result, Console(file=stream, width=width, force_terminal=colours, color_system="truecolor" if colours else None)
+    )
+    return stream.getvalue()
+
+
+@pytest.fixture
+def ablation(store: Store) -> TableResult:
+    return evaluate(store, PLIF_ABLATION, "quick")
+
+
+def test_narrow_gives_a_line_per_cell(store: Store) -> None:
+    text = printed(evaluate(store, PLIF_TABLE, "quick", seeds=[0]), 80)
+    # One seed, 95 % of 360: Wilson [92.2, 96.8], worked out in test_site.py.
+    assert re.search(r"^ +MNIST +97\.72 / 99\.72 +95\.0 \[92\.2, 96\.8\] +not comparable¹ *$", text, re.MULTILINE)
+    assert re.search(r"^ +CIFAR10-DVS +74\.8 +95\.0 \[92\.2, 96\.8\] +not comparable", text, re.MULTILINE)
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_wide_gives_a_grid(ablation: TableResult) -> None:
+    text = printed(ablation, 120)
+    header = next(line for line in text.splitlines() if "PLIF 2 max" in line)
+    assert header.split("  ")[0].strip() == "verdict"
+    assert all(row in header for row in ("PLIF 2 max", "PLIF 16 max", "LIF 2 max", "LIF 16 max", "PLIF 2 avg"))
+    assert all(len(line) <= 120 for line in text.splitlines())
+
+
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_piped_output_is_plain_and_complete(ablation: TableResult, width: int) -> None:
+    text = printed(ablation, width)
+    words = " ".join(text.split())
+    assert "\x1b" not in text
+    assert words.count(" ".join(RULE.split())) == 1
+    assert len(re.findall(r"^(?:holds|fails|undecided) +C\d", text, re.MULTILINE)) == 8
+
+
+def test_each_reason_stands_once_and_hostile_ones_do_no_harm(ablation: TableResult) -> None:
+    text = printed(ablation, 120, colours=True)
+    reasons = {result.reason for result in ablation.cells if "stand in for MNIST" in result.reason}
+    assert len(reasons) == 1
+    assert " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split()).count(reasons.pop()) == 1
+    assert "<script>alert('x')</script>" in text
+    assert "\ufffd[31m" in text  # its escape character cannot steer the terminal
+
+
+def test_hints_say_what_to_do(store: Store) -> None:
+    words = " ".join(printed(evaluate(store, PLIF_ABLATION, "quick", seeds=[0]), 120).split())
+    assert "15 of 30 cells have not been run: python -m bench.reproduce plif_ablation --scale quick" in words
+    assert (
+        "rest on 1 seed; more may decide them: python -m bench.reproduce plif_ablation --scale quick --seeds 3" in words
+    )
+
+
+def test_a_failed_seed_is_named_beside_the_value_of_the_others(empty_store: Store) -> None:
+    experiment = cell("PLIF 2 max", "MNIST").experiment
+    empty_store.record_all(
+        [invented.run(experiment), invented.failed(experiment, "timeout", "took over 600 s", seed=1)]
+    )
+    words = " ".join(printed(evaluate(empty_store, PLIF_ABLATION, "quick"), 120).split())
+    assert "! timeout, seed 1, PLIF 2 max, MNIST: took over 600 s" in words
+
+
+def test_a_stale_value_is_marked(empty_store: Store) -> None:
+    empty_store.record(invented.run(cell("PLIF 2 max", "MNIST").experiment, implementation="0" * 12))
+    words = " ".join(printed(evaluate(empty_store, PLIF_ABLATION, "quick"), 120).split())
+    assert "95.0* [92.2, 96.8]" in words
+    assert "values marked * were measured by an earlier version of the code" in words
+
+
+def test_nothing_run_yet_reads_sensibly(empty_store: Store) -> None:
+    words = " ".join(printed(evaluate(empty_store, PLIF_TABLE, "paper"), 80).split())
+    assert "plif_table · paper · no runs · %" in words
+    assert "12 of 12 cells have not been run" in words
+    assert "rest on" not in words
