@@ -8,12 +8,11 @@ Importing this package imports neither torch nor NumPy; a task's module is impor
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.registry import Registry, unknown
 from tasks.errors import DataDamaged, DataMissing, TaskError
 from tasks.task import DatasetInfo, Split, Task
 
@@ -33,26 +32,30 @@ __all__ = [
     "names",
 ]
 
-_LOADERS = {
-    "digits": "tasks.digits:DIGITS",
-    "digits_events": "tasks.digits_events:DIGITS_EVENTS",
-    "mnist": "tasks.mnist:MNIST",
-    "fashion_mnist": "tasks.mnist:FASHION_MNIST",
-    "cifar10": "tasks.cifar10:CIFAR10",
-    "nmnist": "tasks.nmnist:NMNIST",
-    "cifar10dvs": "tasks.cifar10dvs:CIFAR10DVS",
-    "dvs128gesture": "tasks.dvs128gesture:DVS128GESTURE",
-}
+registry = Registry(
+    "task",
+    {
+        "digits": "tasks.digits:DIGITS",
+        "digits_events": "tasks.digits_events:DIGITS_EVENTS",
+        "mnist": "tasks.mnist:MNIST",
+        "fashion_mnist": "tasks.mnist:FASHION_MNIST",
+        "cifar10": "tasks.cifar10:CIFAR10",
+        "nmnist": "tasks.nmnist:NMNIST",
+        "cifar10dvs": "tasks.cifar10dvs:CIFAR10DVS",
+        "dvs128gesture": "tasks.dvs128gesture:DVS128GESTURE",
+    },
+    group="spikebench.tasks",
+)
 
 
 def names() -> list[str]:
     """The names of all tasks."""
-    return list(_LOADERS)
+    return registry.names()
 
 
 def module(name: str) -> str:
-    """The dotted module that loads a task, for fingerprints. Raises TaskError for an unknown name."""
-    return _target(name).partition(":")[0]
+    """The dotted module that loads a task, for fingerprints. Raises UnknownName."""
+    return registry.module(name)
 
 
 def load(name: str, *, root: str | Path | None = None, cache: str | Path | None = None, **options: Any) -> Task:
@@ -63,13 +66,13 @@ def load(name: str, *, root: str | Path | None = None, cache: str | Path | None 
     `tasks.splits.head_split`); event tasks take `T` (frames), `split_by` ("number" or "time") and `normalization`
     (None, "frequency", "max", "norm", "sum").
 
-    Raises TaskError for an unknown name or option, DataMissing, DataDamaged.
+    Raises UnknownName for an unknown task, TaskError for an unknown option, DataMissing, DataDamaged.
     """
-    loader = _loader(name)
+    loader: Loader = registry.get(name)
     known = [p.name for p in inspect.signature(loader.load).parameters.values() if p.kind is p.KEYWORD_ONLY]
     for option in options:
         if option not in known:
-            raise TaskError(f"Task {name!r} has no option {option!r}.{_near(option, known)} Known: {', '.join(known)}.")
+            raise TaskError(str(unknown(f"option of task {name!r}", option, known)))
     try:
         return loader.load(Path(root) if root else None, Path(cache) if cache else None, **options)
     except OSError as problem:
@@ -79,28 +82,12 @@ def load(name: str, *, root: str | Path | None = None, cache: str | Path | None 
 def available(name: str, root: str | Path | None = None) -> str | None:
     """None when the data of a task seems to be there, else the sentence that says what is missing.
 
-    A quick look at the folders: nothing is decoded. Raises TaskError for an unknown name.
+    A quick look at the folders: nothing is decoded. Raises UnknownName.
     """
-    loader = _loader(name)
+    loader: Loader = registry.get(name)
     if loader.check is not None:
         try:
             loader.check(Path(root) if root else None)
         except DataMissing as missing:
             return str(missing)
     return None
-
-
-def _loader(name: str) -> Loader:
-    path, _, attribute = _target(name).partition(":")
-    return getattr(import_module(path), attribute)
-
-
-def _target(name: str) -> str:
-    if name not in _LOADERS:
-        raise TaskError(f"Unknown task {name!r}.{_near(name, names())} Known tasks: {', '.join(names())}.")
-    return _LOADERS[name]
-
-
-def _near(word: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,121 @@
+"""The claims of the PLIF work on made-up evidence: each can hold, fail and stay undecided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from bench.evidence import Evidence
+from bench.papers import plif_claims as claims
+from bench.table import Claim
+
+ROWS = ("PLIF 2 max", "PLIF 16 max", "LIF 2 max", "LIF 16 max", "PLIF 2 avg")
+
+
+def evidence(
+    accuracies: Mapping[str, Sequence[float]], taus: Mapping[str, Sequence[float]] | None = None, scale: str = "quick"
+) -> Evidence:
+    """One column "digits"; `accuracies` gives a flat test curve per seed for each row, `taus` the final taus."""
+    curves: dict[tuple[str, str, int, str], list[float]] = {}
+    seeds = range(max(len(values) for values in accuracies.values()))
+    for row, values in accuracies.items():
+        for seed, value in enumerate(values):
+            curves[row, "digits", seed, "test_accuracy"] = [value] * 20
+            for layer, tau in enumerate((taus or {}).get(row, ())):
+                curves[row, "digits", seed, f"tau_{layer}"] = [tau]
+    return Evidence(scale, ("digits", "unmeasured"), tuple(seeds), curves, {}, {"digits": 397})
+
+
+def status(claim: Claim, found: Evidence) -> str:
+    finding = claim.decide(found)
+    if finding.status != "undecided":
+        assert finding.evidence
+        assert finding.test
+    return finding.status
+
+
+@pytest.mark.parametrize("claim", [claims.C1_TAU16, claims.C5_TAU16], ids=lambda claim: claim.id)
+@pytest.mark.parametrize(
+    ("plif", "lif", "expected"),
+    [
+        ([0.84, 0.83, 0.85], [0.36, 0.38, 0.35], "holds"),
+        ([0.36, 0.38, 0.35], [0.84, 0.83, 0.85], "fails"),
+        ([0.84, 0.30, 0.85], [0.36, 0.38, 0.86], "undecided"),
+        ([0.84], [0.36], "undecided"),  # one seed decides nothing
+    ],
+)
+def test_differences_are_paired_by_seed(claim: Claim, plif: list[float], lif: list[float], expected: str) -> None:
+    assert status(claim, evidence({"PLIF 16 max": plif, "LIF 16 max": lif})) == expected
+
+
+def test_paired_numbers_by_hand() -> None:
+    # differences 10, 12, 14 points: mean 12, s = 2, half = 4.3027 * 2 / sqrt(3) = 4.97
+    found = evidence({"PLIF 2 max": [0.5, 0.62, 0.74], "LIF 2 max": [0.4, 0.5, 0.6]})
+    assert claims.C1_TAU2.decide(found).evidence == "digits: +12.0 [+7.0, +17.0] points (3 seeds)"
+
+
+@pytest.mark.parametrize(
+    ("lif16", "plif16", "lif2", "expected"),
+    [(0.36, 0.84, 0.93, "holds"), (0.90, 0.84, 0.93, "undecided"), (0.95, 0.50, 0.93, "fails")],
+)
+def test_collapse(lif16: float, plif16: float, lif2: float, expected: str) -> None:
+    found = evidence({"LIF 16 max": [lif16], "PLIF 16 max": [plif16], "LIF 2 max": [lif2]})
+    assert status(claims.C2, found) == expected
+
+
+@pytest.mark.parametrize(
+    ("from_2", "from_16", "expected"),
+    [([1.5, 1.5], [3.0, 3.0], "holds"), ([1.5, 1.5], [8.0, 8.0], "undecided"), ([1.5, 1.5], [20.0, 20.0], "fails")],
+)
+def test_gathering(from_2: list[float], from_16: list[float], expected: str) -> None:
+    found = evidence({"PLIF 2 max": [0.9], "PLIF 16 max": [0.9]}, {"PLIF 2 max": from_2, "PLIF 16 max": from_16})
+    assert status(claims.C3, found) == expected
+
+
+def test_gathering_by_hand() -> None:
+    # |ln(1.5 / 3)| = 0.693 in each layer, against ln 8 = 2.079
+    found = evidence({"PLIF 2 max": [0.9], "PLIF 16 max": [0.9]}, {"PLIF 2 max": [1.5, 1.5], "PLIF 16 max": [3.0, 3.0]})
+    assert "2.08 at the start, 0.69 at the end" in claims.C3.decide(found).evidence
+
+
+@pytest.mark.parametrize(
+    ("taus", "scale", "expected"),
+    [
+        ([1.5, 1.3, 5.0, 2.0], "quick", "holds"),
+        ([1.5, 6.0, 5.0, 2.0], "quick", "undecided"),  # takes dozens of epochs in the authors' logs
+        ([1.5, 6.0, 5.0, 2.0], "paper", "fails"),
+    ],
+)
+def test_the_largest_tau(taus: list[float], scale: str, expected: str) -> None:
+    assert status(claims.C4, evidence({"PLIF 2 max": [0.9]}, {"PLIF 2 max": taus}, scale)) == expected
+
+
+@pytest.mark.parametrize(
+    ("maximum", "average", "expected"),
+    [
+        ([0.930, 0.931, 0.929], [0.925, 0.926, 0.924], "holds"),
+        ([0.930, 0.931, 0.929], [0.825, 0.826, 0.824], "fails"),
+        ([0.930, 0.931, 0.929], [0.95, 0.90, 0.93], "undecided"),
+        ([0.93], [0.93], "undecided"),
+    ],
+)
+def test_pooling(maximum: list[float], average: list[float], expected: str) -> None:
+    assert status(claims.C6, evidence({"PLIF 2 max": maximum, "PLIF 2 avg": average})) == expected
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"), [(0.95, 0.93, "holds"), (0.93, 0.93, "undecided"), (0.9, 0.95, "fails")]
+)
+def test_overestimation(a: float, b: float, expected: str) -> None:
+    curves = {(row, "digits", 0, "test_accuracy"): [a] for row in ("accuracy-A", "accuracy-B")}
+    finals = {("accuracy-A", "digits", 0, "accuracy_a"): a, ("accuracy-B", "digits", 0, "accuracy_b"): b}
+    assert status(claims.C9, Evidence("quick", ("digits",), (0,), curves, finals, {"digits": 397})) == expected
+
+
+def test_nothing_measured_is_undecided() -> None:
+    nothing = Evidence("quick", ("digits",), (), {}, {}, {})
+    every = [value for value in vars(claims).values() if isinstance(value, Claim)]
+    assert len(every) == 9
+    for claim in every:
+        assert claim.decide(nothing).status == "undecided"
