@@ -92,3 +92,8 @@ def filled(path: Path, runs: list[Run]) -> Path:
         sync(store)
         store.record_all(runs)
     return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder` by relative path."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}

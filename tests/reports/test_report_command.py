@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_site import contents
+from synthetic_runs import contents
 from typer.testing import CliRunner
 
 from reports.__main__ import app

@@ -25,7 +25,7 @@ def test_csv_holds_every_cell_in_full(store: Store) -> None:
     assert (mnist["row"], mnist["column"], mnist["protocol"], mnist["unit"]) == ("accuracy-A", "MNIST", "A", "%")
     assert mnist["published"] == "97.72;99.72;99.72"
     assert float(mnist["measured"]) == pytest.approx(94.0)  # 95, 94 and 93 % with seeds 0, 1 and 2
-    # Wilson at 0.94, n = 360: centre 0.93535, half width 0.02472; Student over seeds: half width 4.303 / sqrt(3) = 2.484.
+    # Wilson at 0.94, n = 360: centre 0.93535, half width 0.02472; Student over seeds: 4.303 / sqrt(3) = 2.484.
     assert float(mnist["low"]) == pytest.approx(91.06, abs=0.01)
     assert float(mnist["high"]) == pytest.approx(96.48, abs=0.01)
     assert (mnist["seeds"], mnist["test_samples"], mnist["verdict"], mnist["stale"]) == (

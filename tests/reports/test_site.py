@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import synthetic_runs as invented
-from synthetic_runs import all_runs, cell, filled
+from synthetic_runs import all_runs, cell, contents, filled
 
 from bench.papers.plif import PLIF_TABLE
 from bench.registry import UnknownName
@@ -54,10 +54,6 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._open and self._open[-1] != "style":
             self.text += f" {data}"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def claim(page: str, statement: str) -> str:
