@@ -52,6 +52,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for the report, checkpoints, caches and logs.")] = Path("out"),
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be run, and run nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what is stored already.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="Run this row or column alone; may be repeated.")] = None,
     list_tables: Annotated[bool, typer.Option("--list", help="List the tables.")] = False,
     timeout: Annotated[float | None, typer.Option(help="Seconds an experiment may take; default by scale.")] = None,
     memory: Annotated[float | None, typer.Option(help="GiB of host memory an experiment may take.")] = None,
@@ -78,6 +79,10 @@ def main(
     if data is not None and not data.is_dir():
         raise UsageError(f"The data root {data} is not a folder. Give the folder that holds the data sets with --data.")
     tables: list[Table] = [registry.get(name) for name in dict.fromkeys(names)]
+    places = {place for table in tables for cell in table.cells(scale) for place in (cell.row, cell.column)}
+    for place in only or ():
+        if place not in places:
+            raise unknown("row or column", place, sorted(places))
     device = _device(device)
     chosen_seeds = range(FIRST_SEED, FIRST_SEED + seeds)
 
@@ -87,7 +92,9 @@ def main(
 
     with Store(store or default_url()) as opened:
         published.sync(opened)
-        experiments = {e.key: e for table in tables for e in table.experiments(scale, chosen_seeds)}.values()
+        experiments = {
+            e.key: e for table in tables for e in table.experiments(scale, chosen_seeds, only or ())
+        }.values()
         steps = make_plan(opened, experiments, str(data) if data else None, force)
         if plan:
             _show_plan(console, steps)

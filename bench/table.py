@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -73,9 +73,10 @@ class Table:
     claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def experiments(self, scale: str, seeds: Iterable[int]) -> list[Experiment]:
-        """The distinct experiments behind the cells, in table order."""
-        distinct = {e.key: e for seed in seeds for cell in self.cells(scale) for e in [cell.experiment.with_seed(seed)]}
+    def experiments(self, scale: str, seeds: Iterable[int], only: Collection[str] = ()) -> list[Experiment]:
+        """The distinct experiments behind the cells, in table order; `only` those of the rows and columns named."""
+        cells = [cell for cell in self.cells(scale) if not only or {cell.row, cell.column} & set(only)]
+        distinct = {e.key: e for seed in seeds for cell in cells for e in [cell.experiment.with_seed(seed)]}
         return list(distinct.values())
 
 

@@ -141,6 +141,7 @@ def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
         (["tiny", "--scale", "quik"], 2, "Unknown scale 'quik'. Did you mean 'quick'"),
         (["tiny", "--device", "gpu"], 2, "Unknown device 'gpu'"),
         (["tiny", "--executor", "slrm"], 2, "Unknown executor 'slrm'"),
+        (["plif_table", "--only", "N-MNST"], 2, "Unknown row or column 'N-MNST'. Did you mean 'N-MNIST'"),
         (["tiny", "--seeds", "0"], 2, "--seeds was given 0; it must be at least 1"),
         (["tiny", "--jobs", "-1"], 2, "--jobs was given -1; it must be at least 1"),
         (["tiny", "--timeout", "0"], 2, "--timeout was given 0"),
