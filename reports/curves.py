@@ -147,7 +147,7 @@ def _ours(
             found = [_mean(found)]
         lines += [Line(_rows(same), x, y, style) for x, y in found]
         if len(same) > 1 and found:
-            shared.append(f"{_rows(same)} come from the same runs")
+            shared.append(f"{_rows(same)} share their runs")
     many = f"mean (thick) and each of {len(seeds)} seeds" if len(seeds) > 1 else "one seed"
     caption = "; ".join([f"Our runs, {many}", *shared])
     return Plot(figures.panel("Test accuracy by epoch, our runs", lines, "test accuracy, %"), caption)

@@ -255,7 +255,7 @@ def _label(run: StoredRun) -> str:
 
     try:
         return Experiment.of(run.experiment).label
-    except TypeError:  # written by another version
+    except (TypeError, AttributeError):  # written by another version
         return f"experiment {run.experiment_key}"
 
 

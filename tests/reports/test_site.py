@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -234,3 +235,12 @@ def test_a_place_that_cannot_be_written_is_one_sentence(store: Store, tmp_path: 
     (tmp_path / "report").write_text("a file, not a folder")
     with pytest.raises(ReportError, match=r"cannot be written to .*--out"):
         build(store, tmp_path, scales=["short"])
+
+
+def test_a_run_of_another_version_has_a_page_too(empty_store: Store, tmp_path: Path) -> None:
+    known = invented.run(cell("PLIF 2 max", "MNIST").experiment)
+    foreign = dataclasses.replace(known, experiment={"kind": "unheard of"}, experiment_key="k" * 20)
+    empty_store.record(foreign)
+    folder = build(empty_store, tmp_path).parent
+    assert f"experiment {'k' * 20}" in Page(folder / "runs.html").text
+    assert "unheard of" in Page(folder / f"runs/{foreign.id}.html").text

@@ -1,0 +1,53 @@
+"""Words and digits."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.evaluate import PublishedValue, evaluate
+from bench.papers.plif import PLIF_TABLE
+from bench.table import Finding
+from reports import wording
+from results import Store
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (0.0, "0.0 s"), (59.94, "59.9 s"), (60.0, "1 min 0 s"), (3599.6, "1 h 0 min"), (7384.0, "2 h 3 min")],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert wording.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(None, "–"), (0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (3 * 2**30, "3.0 GiB")]
+)
+def test_sizes(count: int | None, text: str) -> None:
+    assert wording.size(count) == text
+
+
+def test_published_values_that_differ_in_the_last_digit_only_are_one() -> None:
+    values = [PublishedValue(v, "somewhere", "reported") for v in (97.57, 97.5694, 97.59)]
+    assert [v.value for v in wording.distinct(values)] == [97.57, 97.59]
+
+
+def test_a_recollection_is_marked() -> None:
+    assert wording.published_value(PublishedValue(97.5, "a talk", "from_memory")) == "97.5 (from memory)"
+    assert wording.published_value(PublishedValue(76.7361, "logs", "derived")) == "76.74"
+    assert wording.published_value(PublishedValue(13198980, "counted", "derived")) == "13,198,980"
+
+
+def test_evidence_gathers_columns_that_say_the_same() -> None:
+    finding = Finding("holds", "MNIST: +1.0 points; CIFAR-10: +2.0 points; N-MNIST: +1.0 points", "")
+    assert wording.evidence_lines(finding) == ["MNIST, N-MNIST: +1.0 points", "CIFAR-10: +2.0 points"]
+    assert wording.evidence_lines(Finding("undecided", "nothing was measured yet", "")) == ["nothing was measured yet"]
+
+
+def test_control_characters_and_line_breaks_do_not_pass() -> None:
+    assert wording.plain("a\nb\tc\x1b[2J\u202e ") == "a b c\ufffd[2J\ufffd"
+
+
+def test_summary_tells_not_run_from_measured(store: Store, empty_store: Store) -> None:
+    assert wording.summary(evaluate(store, PLIF_TABLE, "quick")) == {"not comparable": 12}
+    assert wording.summary(evaluate(empty_store, PLIF_TABLE, "quick")) == {"not run": 12}
+    assert wording.decimals(evaluate(store, PLIF_TABLE, "quick")) == 1
