@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 History = list[dict[str, float]]
 
-EVALUATION_BATCH = 256  # results do not depend on it; memory does
-
 
 class Diverged(RuntimeError):
     """The loss is no longer finite."""
@@ -63,9 +61,9 @@ def fit(
         record |= _train(scheme, task.train, _order(len(task.train), seed, epoch), batch_size, device, epoch)
         scheme.end_epoch()
         if task.validation is not None:
-            record["validation_accuracy"] = evaluate(scheme, task.validation, device)
+            record["validation_accuracy"] = evaluate(scheme, task.validation, batch_size, device)
         with FiringRates(scheme.network) as rates:
-            record["test_accuracy"] = evaluate(scheme, task.test, device)
+            record["test_accuracy"] = evaluate(scheme, task.test, batch_size, device)
         record |= rates.means() | _constants(scheme.network)
         history.append(record)
         if path:
@@ -75,14 +73,14 @@ def fit(
     return history
 
 
-def evaluate(scheme: Any, split: Split, device: str) -> float:
-    """Fraction of `split` that is predicted correctly."""
+def evaluate(scheme: Any, split: Split, batch_size: int, device: str) -> float:
+    """Fraction of `split` that is predicted correctly; the batch size decides the memory, not the result."""
     scheme.network.eval()
     with torch.inference_mode():
         correct = torch.stack(
             [
                 (scheme.predict(x) == labels).sum()
-                for x, labels in _batches(split, torch.arange(len(split)).split(EVALUATION_BATCH), device)
+                for x, labels in _batches(split, torch.arange(len(split)).split(batch_size), device)
             ]
         ).sum()
     return correct.item() / len(split)

@@ -169,7 +169,7 @@ def test_evaluation_counts_every_sample(digits: tasks.Task) -> None:
             return torch.full((len(x),), 3)
 
     expected = (digits.test.labels == 3).float().mean().item()
-    assert evaluate(Constant(), digits.test, "cpu") == pytest.approx(expected)
+    assert evaluate(Constant(), digits.test, 100, "cpu") == pytest.approx(expected)
 
 
 def test_firing_rates_by_hand() -> None:
