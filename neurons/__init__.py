@@ -7,6 +7,7 @@ neuron.reset()
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bench.registry import Registry
@@ -22,6 +23,16 @@ registry = Registry(
         "if": "neurons.integrate_and_fire:IF",
         "lif": "neurons.integrate_and_fire:LIF",
         "plif": "neurons.integrate_and_fire:PLIF",
+        "klif": "neurons.klif:KLIF",
+        "glif": "neurons.glif:GLIF",
+        "ltc": "neurons.adaptive_threshold:LTC",
+        "alif": "neurons.adaptive_threshold:ALIF",
+        "culif": "neurons.current_based:CuLIF",
+        "pculif": "neurons.current_based:PCuLIF",
+        "adlif": "neurons.current_based:AdLIF",
+        "eif": "neurons.nonlinear:EIF",
+        "qif": "neurons.nonlinear:QIF",
+        "izhikevich": "neurons.nonlinear:Izhikevich",
     },
     group="spikebench.neurons",
 )
@@ -36,7 +47,12 @@ def create(name: str, *, step_mode: str = "m", backend: str = "auto", **params: 
     """A neuron layer by name.
 
     `step_mode` "m" takes `[T, N, ...]`, "s" one step `[N, ...]`; `backend` is one of `neurons.backends(name)` or
-    "auto". `params` are the neuron's own, under SpikingJelly's names where it has them. Raises UnknownName for an
-    unknown neuron and TypeError or ValueError for parameters that it does not have or accept.
+    "auto". `params` are the neuron's own, under SpikingJelly's names where it has them; `surrogate` is a module, the
+    name of a shape ("atan") or a mapping ({"name": "atan", "width": 1.0}). Raises UnknownName for an unknown neuron or
+    surrogate and TypeError or ValueError for parameters that they do not have or accept.
     """
+    if isinstance(params.get("surrogate"), str | Mapping):
+        from . import surrogate
+
+        params["surrogate"] = surrogate.create(params["surrogate"])
     return registry.get(name)(step_mode=step_mode, backend=backend, **params)
