@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
+from bench.errors import OK, exit_status
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.command()
+@exit_status
 def build(
     store: Annotated[
         str | None,
@@ -18,7 +21,7 @@ def build(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for results; the report is OUT/report/index.html.")] = Path("out"),
     scale: Annotated[list[str] | None, typer.Option(help="quick, short or paper; may be repeated. [all]")] = None,
-) -> None:
+) -> int:
     """Build the HTML report, with CSV and LaTeX of each table, from the store.
 
     \b
@@ -26,22 +29,13 @@ def build(
     python -m reports --store results/spikebench.db --out out
     python -m reports --scale quick
     """
-    from bench.registry import UnknownName
-    from results import Store, StoreError, default_url
+    from results import Store, default_url
 
     from . import site
-    from .errors import ReportError
 
-    try:
-        with Store(default_url() if store is None else store, read_only=True) as opened:
-            index = site.build(opened, out, scale or None)
-    except UnknownName as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
-    except (StoreError, ReportError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    typer.echo(index)
+    with Store(default_url() if store is None else store, read_only=True) as opened:
+        typer.echo(site.build(opened, out, scale or None))
+    return OK
 
 
 if __name__ == "__main__":
