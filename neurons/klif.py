@@ -30,7 +30,7 @@ class KLIF(ThresholdNeuron):
         self.k = nn.Parameter(torch.tensor(1.0))
 
     def constants(self) -> dict[str, float]:
-        return {"k": float(self.k)}
+        return {"k": float(self.k.detach())}
 
     def step(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         leak = v - self.v_rest

@@ -78,6 +78,11 @@ class Surrogate(nn.Module):
         self.alpha: float | nn.Parameter = nn.Parameter(torch.tensor(float(slope))) if learnable else float(slope)
         self.strict = strict
 
+    @property
+    def slope(self) -> float:
+        """The present alpha as a number."""
+        return float(self.alpha.detach()) if isinstance(self.alpha, Tensor) else self.alpha
+
     def derivative(self, u: Tensor, alpha: float | Tensor) -> Tensor:
         """dTheta/du at the distance to threshold `u`, any shape."""
         raise NotImplementedError
@@ -90,7 +95,7 @@ class Surrogate(nn.Module):
     @property
     def width(self) -> float:
         """Full width at half maximum, in units of the potential."""
-        return self.unit_width / float(self.alpha)
+        return self.unit_width / self.slope
 
     @property
     def peak(self) -> float:
@@ -108,7 +113,7 @@ class Surrogate(nn.Module):
 
     def extra_repr(self) -> str:
         learnable = ", learnable" if isinstance(self.alpha, nn.Parameter) else ""
-        return f"alpha={float(self.alpha):g}" + learnable + (", strict" if self.strict else "")
+        return f"alpha={self.slope:g}" + learnable + (", strict" if self.strict else "")
 
 
 class ATan(Surrogate):
@@ -123,7 +128,7 @@ class ATan(Surrogate):
 
     @property
     def peak(self) -> float:
-        return float(self.alpha) / 2
+        return self.slope / 2
 
     def derivative(self, u: Tensor, alpha: float | Tensor) -> Tensor:
         return (alpha / 2) / (1 + (math.pi / 2 * alpha * u).square())
@@ -141,7 +146,7 @@ class Sigmoid(Surrogate):
 
     @property
     def peak(self) -> float:
-        return float(self.alpha) / 4
+        return self.slope / 4
 
     def derivative(self, u: Tensor, alpha: float | Tensor) -> Tensor:
         s = (alpha * u).sigmoid()
@@ -166,7 +171,7 @@ class FastSigmoid(Surrogate):
 
     @property
     def mass(self) -> float:
-        return 2 / float(self.alpha)
+        return 2 / self.slope
 
     def derivative(self, u: Tensor, alpha: float | Tensor) -> Tensor:
         return 1 / (alpha * u.abs() + 1).square()
@@ -184,7 +189,7 @@ class Triangle(Surrogate):
 
     @property
     def peak(self) -> float:
-        return float(self.alpha)
+        return self.slope
 
     def derivative(self, u: Tensor, alpha: float | Tensor) -> Tensor:
         return alpha * (1 - (alpha * u).abs()).relu()
@@ -202,7 +207,7 @@ class Rectangle(Surrogate):
 
     @property
     def peak(self) -> float:
-        return float(self.alpha)
+        return self.slope
 
     def derivative(self, u: Tensor, alpha: float | Tensor) -> Tensor:
         return alpha * ((alpha * u).abs() < 0.5).to(u.dtype)
@@ -251,7 +256,7 @@ class MultiGaussian(Surrogate):
     @property
     def peak(self) -> float:
         lobes = 2 * self.height / self.scale * math.exp(-1 / (2 * self.scale**2))
-        return self.gamma * float(self.alpha) / math.sqrt(2 * math.pi) * (1 + self.height - lobes)
+        return self.gamma * self.slope / math.sqrt(2 * math.pi) * (1 + self.height - lobes)
 
     @property
     def mass(self) -> float:
