@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -115,8 +115,9 @@ def _pages(
             epochs=_epochs(run),
         )
         yield f"runs/{run.id}.html", html
+    notes = store.published_notes()
     for paper, values in sorted(by_paper.items()):
-        yield f"{_published_page(paper)}.html", render("published.html", paper=paper, tables=_printed(values))
+        yield f"{_published_page(paper)}.html", render("published.html", paper=paper, tables=_printed(values, notes))
 
 
 def _full(store: _ReadOnce, runs: Sequence[StoredRun]) -> list[Run]:
@@ -205,6 +206,8 @@ class Printed:
     """A published table as a grid; curves only by their extent."""
 
     name: str
+    caption: str
+    note: str
     source: str
     provenance: str
     columns: list[str]
@@ -212,7 +215,7 @@ class Printed:
     epochs: int  # points of a training curve; then there are no columns
 
 
-def _printed(values: Sequence[Published]) -> list[Printed]:
+def _printed(values: Sequence[Published], notes: Mapping[tuple[str, str], tuple[str, str]]) -> list[Printed]:
     by_table: dict[str, list[Published]] = defaultdict(list)
     for value in values:
         by_table[value.table].append(value)
@@ -224,7 +227,8 @@ def _printed(values: Sequence[Published]) -> list[Printed]:
             rows.setdefault(value.row, {}).setdefault(value.column, []).append(value)
         columns = [] if curve else list(dict.fromkeys(value.column for value in entries))
         epochs = len({(value.row, value.step) for value in entries}) if curve else 0
-        found.append(Printed(name, entries[0].source, entries[0].provenance, columns, rows, epochs))
+        caption, note = notes[entries[0].paper, name]
+        found.append(Printed(name, caption, note, entries[0].source, entries[0].provenance, columns, rows, epochs))
     return found
 
 

@@ -181,6 +181,13 @@ class Store:
         found = [Published(**(row | {"step": _step(row["step"])})) for row in rows]
         return sorted(found, key=lambda one: (one.paper, one.table))
 
+    def published_notes(self) -> dict[tuple[str, str], tuple[str, str]]:
+        """Caption and note of each published table, by paper and table; a note is "" where there is none."""
+        table = schema.published_table
+        with connect.reading(self.engine, self.url) as connection:
+            rows = connection.execute(select(table.c.paper, table.c.table, table.c.caption, table.c.note))
+            return {(row.paper, row.table): (row.caption, row.note) for row in rows}
+
     def published_digests(self) -> dict[str, str]:
         """The digest of the data files from which each paper's values were loaded."""
         table = schema.published_table

@@ -1,6 +1,7 @@
 """The published values: read as printed, agreeing with each other and with the training curves where they should."""
 
 import collections
+from pathlib import Path
 
 import pytest
 from samples import a_run
@@ -204,3 +205,12 @@ def test_a_file_that_breaks_the_format(small, old, new, reason):
     (small / "small.toml").write_text(FILE.replace(old, new, 1))
     with Store("sqlite://") as store, pytest.raises(StoreError, match=f"small.toml cannot be read: .*{reason}"):
         published.sync(store, small)
+
+
+def test_captions_and_notes_are_kept(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.db") as store:
+        assert store.published_notes() == {}
+        published.sync(store)
+        caption, note = store.published_notes()["plif", "readme_accuracy_ab"]
+    assert "both protocols" in caption
+    assert "97.72" in note
