@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.checks import check_stream
+from tasks.checks import check_pixels
 from tasks.errors import DataDamaged
 
 MAGIC = b"#!AER-DAT2.0"
@@ -22,8 +22,8 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Times (us, int64), x, y and polarity of a recording, x mirrored (127 - x) and polarity inverted (1 - p) as the
     original PLIF code has it. (SpikingJelly 2.0 gives the transpose: its x is 127 - our y, its y our x.)
 
-    Raises DataDamaged for another format, half an event, no events, an address of more than 16 bits or a time that
-    goes back.
+    Events come in the order of the file, which cameras of this kind do not always write in the order of time.
+    Raises DataDamaged for another format, half an event, no events or an address of more than 16 bits.
     """
     data = path.read_bytes()
     if not data.startswith(MAGIC):
@@ -45,5 +45,5 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         i = int(wide[0])
         raise DataDamaged(path, f"byte {start + EVENT_BYTES * i}", f"address {address[i]:#x} has more than 16 bits")
     x, y = SIDE - 1 - (address >> 1 & 0x7F), address >> 8 & 0x7F
-    check_stream(path, t, x, y, SIDE, lambda i: start + EVENT_BYTES * i)
+    check_pixels(path, x, y, SIDE, lambda i: start + EVENT_BYTES * i)
     return t, x, y, 1 - (address & 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.checks import check_stream
+from tasks.checks import check_pixels
 from tasks.errors import DataDamaged
 
 MAGIC, END = b"#!AER-DAT3.1", b"#!END-HEADER\r\n"
@@ -32,10 +32,10 @@ POLARITY, EVENT_BYTES = 1, 8
 
 def read(path: Path, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Times (us, int64), x, y and polarity (1 = ON) of all polarity events; events marked invalid count too, as in the
-    original code.
+    original code, in the order of the file.
 
     Raises DataDamaged for another format, a header without end, a packet cut off, a polarity event of another size, no
-    events, a pixel off the sensor of side x side or a time that goes back.
+    events or a pixel off the sensor of side x side.
     """
     data = path.read_bytes()
     if not data.startswith(MAGIC):
@@ -74,5 +74,5 @@ def read(path: Path, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
         packet = int(np.searchsorted(starts, i, side="right")) - 1
         return offsets[packet] + EVENT_BYTES * (i - int(starts[packet]))
 
-    check_stream(path, t, x, y, side, offset)
+    check_pixels(path, x, y, side, offset)
     return t, x, y, p

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.checks import check_stream
+from tasks.checks import check_pixels, check_times
 from tasks.errors import DataDamaged
 
 EVENT_BYTES = 5
@@ -23,5 +23,6 @@ def read(path: Path, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
         raise DataDamaged(path, f"byte {whole}", f"{len(data)} bytes are no whole number of 5-byte events")
     x, y, high, middle, low = data.reshape(-1, EVENT_BYTES).T
     t = (high & 0x7F).astype(np.int64) << 16 | middle.astype(np.int64) << 8 | low
-    check_stream(path, t, x, y, side, lambda i: EVENT_BYTES * i)
+    check_pixels(path, x, y, side, lambda i: EVENT_BYTES * i)
+    check_times(path, t, lambda i: EVENT_BYTES * i)
     return t, x, y, high >> 7

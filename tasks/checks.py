@@ -14,17 +14,16 @@ import numpy as np
 from tasks.errors import DataDamaged
 
 
-def check_stream(
-    path: Path, t: np.ndarray, x: np.ndarray, y: np.ndarray, side: int, offset: Callable[[int], int]
-) -> None:
-    """Raise DataDamaged unless every pixel lies on a sensor of side x side and no time goes back.
-
-    `offset(i)` is the byte at which event i begins.
-    """
+def check_pixels(path: Path, x: np.ndarray, y: np.ndarray, side: int, offset: Callable[[int], int]) -> None:
+    """Raise DataDamaged unless every pixel lies on a sensor of side x side; event i begins at byte `offset(i)`."""
     outside = np.flatnonzero((x >= side) | (y >= side))
     if len(outside):
         i = int(outside[0])
         raise DataDamaged(path, f"byte {offset(i)}", f"pixel ({x[i]}, {y[i]}) on a sensor of {side} x {side}")
+
+
+def check_times(path: Path, t: np.ndarray, offset: Callable[[int], int]) -> None:
+    """Raise DataDamaged where a time goes back; event i begins at byte `offset(i)`."""
     back = np.flatnonzero(t[1:] < t[:-1])
     if len(back):
         i = int(back[0]) + 1

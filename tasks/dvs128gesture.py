@@ -144,11 +144,10 @@ def _recordings(trials: list[Trial]) -> Iterator[Recording]:
     for trial in trials:
         t, x, y, p = aedat3.read(trial.path, SIDE)
         for line, _, start, end in trial.segments:
-            first, last = np.searchsorted(t, (start, end))
-            if first == last:
-                problem = f"no event in {start} to {end} us; the recording covers {t[0]} to {t[-1]} us"
+            own = np.flatnonzero((t >= start) & (t < end))
+            if not len(own):
+                problem = f"no event in {start} to {end} us; the recording covers {t.min()} to {t.max()} us"
                 raise DataDamaged(trial.labels_path, f"line {line}", problem)
-            own = slice(first, last)
             yield Recording(t[own], x[own], y[own], p[own], f"{trial.labels_path}, line {line}")
 
 

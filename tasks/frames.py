@@ -53,7 +53,8 @@ def integrate(
     4. `frequency` with split by number covers the last frame, which lasts until the last event; there an IndexError;
     5. a frame whose events share one microsecond is divided by 1 us, the resolution of the clock; there by zero;
     6. an empty recording gives zero frames; there an IndexError for split by time;
-    7. times that go back, pixels outside the sensor and arrays of unequal length are errors; there they go unnoticed.
+    7. pixels outside the sensor, arrays of unequal length and, when splitting by time, times that go back are errors;
+       there they go unnoticed.
 
     Fewer events than frames are allowed with split by number: d = 0, and the last frame takes them all, as there.
 
@@ -72,7 +73,7 @@ def count(
     check_options(frames, split_by, None)
     t, x, y = (np.asarray(a).astype(np.int64) for a in (t, x, y))
     p = np.asarray(p)
-    _check_events(t, x, y, p, height, width)
+    _check_events(t, x, y, p, height, width, ordered=split_by == "time")
     n, shape = len(t), (frames, 2, height, width)
     if n == 0:
         return np.zeros(shape, np.int64), np.ones(frames)
@@ -127,12 +128,14 @@ def _durations(t: np.ndarray, first: np.ndarray, split_by: str) -> np.ndarray:
     return np.maximum(t[end] - t[first], 1).astype(np.float64)
 
 
-def _check_events(t: np.ndarray, x: np.ndarray, y: np.ndarray, p: np.ndarray, height: int, width: int) -> None:
+def _check_events(
+    t: np.ndarray, x: np.ndarray, y: np.ndarray, p: np.ndarray, height: int, width: int, *, ordered: bool
+) -> None:
     sizes = {name: a.shape for name, a in zip("txyp", (t, x, y, p), strict=True)}
     if len(set(sizes.values())) != 1 or t.ndim != 1:
         raise TaskError(f"t, x, y and p must be one-dimensional and equally long; their shapes are {sizes}.")
     back = np.flatnonzero(t[1:] < t[:-1])
-    if len(back):
+    if ordered and len(back):
         i = int(back[0]) + 1
         raise TaskError(f"Event {i} is at {t[i]} us, before its predecessor at {t[i - 1]} us; sort the events by time.")
     outside = np.flatnonzero((x < 0) | (x >= width) | (y < 0) | (y >= height))

@@ -62,7 +62,6 @@ def test_it_reads_the_transpose_of_what_spikingjelly_reads(
         (HEADER, f"byte {len(HEADER)}", "0 bytes of data"),
         (encode([(1, 0, 0, 0)])[:-1], f"byte {len(HEADER)}", "7 bytes of data"),
         (encode([(1, 0, 0, 0), (2, 0, 0, 0)])[:-4], f"byte {len(HEADER) + 8}", "12 bytes of data"),
-        (encode([(2, 0, 0, 0), (1, 0, 0, 0)]), f"byte {len(HEADER) + 8}", "time 1 us after 2 us"),
         (encode([(1, 0, 256, 0)]), f"byte {len(HEADER)}", "address 0x10000 has more than 16 bits"),
     ],
 )

@@ -148,10 +148,15 @@ def test_durations_of_time_frames_add_up_to_the_recording(events: tuple[np.ndarr
         assert durations.sum() == span
 
 
+def test_frames_by_number_follow_the_order_of_the_events() -> None:
+    frames = integrate([0, 9, 5], [0, 1, 2], [0, 0, 0], [0, 0, 0], frames=3, split_by="number", **SENSOR)
+    assert [int(frame.argmax()) for frame in frames] == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"t": [0, 9, 5]}, "Event 2 is at 5 us, before its predecessor at 9 us"),
+        ({"t": [0, 9, 5], "split_by": "time"}, "Event 2 is at 5 us, before its predecessor at 9 us"),
         ({"x": [0, 3, 0]}, r"Event 1 is at pixel \(3, 0\), outside the sensor of 3 x 2"),
         ({"y": [0, 0, -1]}, r"Event 2 is at pixel \(0, -1\)"),
         ({"p": [0, 1]}, "equally long"),
