@@ -1,0 +1,209 @@
+"""What holds for every neuron by name: modes and cuts agree, reset, silence, traceable pointwise steps, parameters."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.fx.experimental.proxy_tensor import make_fx
+
+import neurons
+from neurons.base import Neuron
+from neurons.surrogate import SHAPES, Rectangle
+
+NAMES = neurons.names()
+SHAPED = ("glif", "ltc", "alif", "pculif", "adlif")
+SPONTANEOUS = {"eif"}  # its default parameters have no resting potential
+
+
+def create(name: str, **params: Any) -> Neuron:
+    """On the plain backend, which is the definition: the others are held against it elsewhere."""
+    return neurons.create(name, backend="torch", **params)
+
+
+def states(neuron: Neuron) -> list[torch.Tensor]:
+    return [getattr(neuron, state) for state in neuron.states]
+
+
+def close(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_the_names_of_the_suite_are_there() -> None:
+    known = "if lif plif klif glif ltc alif culif pculif adlif eif qif izhikevich"
+    assert set(known.split()) <= set(NAMES)
+    assert all(neurons.registry.get(name).name == name for name in NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None, max_examples=10)
+@given(steps=st.integers(1, 9), cut=st.integers(0, 9), shape=st.lists(st.integers(1, 5), min_size=1, max_size=3))
+def test_steps_sequences_and_cut_sequences_agree(name: str, steps: int, cut: int, shape: list[int]) -> None:
+    x = torch.randn(steps, *shape) * 2
+    whole = create(name)
+    single, in_two = copy.deepcopy(whole), copy.deepcopy(whole)
+    single.step_mode = "s"
+    expected = whole(x)
+    assert set(expected.unique().tolist()) <= {0.0, 1.0}
+    assert torch.equal(torch.stack([single(x_t) for x_t in x]), expected)
+    parts = [part for part in (x[: cut % steps], x[cut % steps :]) if len(part)]
+    assert torch.equal(torch.cat([in_two(part) for part in parts]), expected)
+    assert close(states(whole), states(single))
+    assert close(states(whole), states(in_two))
+    whole.reset()
+    assert states(whole) == list(whole.initial().values())
+    assert torch.equal(whole(x), expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_pass_a_cut(name: str) -> None:
+    """The state that is carried over carries its gradient, in every mode."""
+    whole = create(name).double()
+    in_two, single = copy.deepcopy(whole), copy.deepcopy(whole)
+    single.step_mode = "s"
+    x, g = torch.randn(2, 11, 3, 4, dtype=torch.float64)
+    results = []
+    for neuron, run in (
+        (whole, lambda leaf: whole(leaf)),
+        (in_two, lambda leaf: torch.cat([in_two(leaf[:4]), in_two(leaf[4:])])),
+        (single, lambda leaf: torch.stack([single(leaf_t) for leaf_t in leaf])),
+    ):
+        leaf = (x * 2).requires_grad_()
+        run(leaf).backward(g)
+        results.append([leaf.grad, *(p.grad for p in neuron.parameters())])
+    torch.testing.assert_close(results[1], results[0])
+    torch.testing.assert_close(results[2], results[0])
+    assert all(grad.isfinite().all() for grad in results[0])
+    assert results[0][0].count_nonzero() > 0
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in SPONTANEOUS])
+def test_silence_stays_silent(name: str) -> None:
+    neuron = create(name)
+    assert neuron(torch.zeros(63, 1, 60)).sum() == 0
+    assert all(state.isfinite().all() for state in states(neuron))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_strong_input_fires(name: str) -> None:
+    spikes = create(name)(torch.full((20, 2, 3), 40.0))
+    assert spikes.mean() > 0.04
+    assert (spikes == spikes[:, :1, :1]).all(), "equal neurons with equal inputs"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("detach", [True, False])
+@pytest.mark.parametrize("surrogate", SHAPES)
+def test_every_surrogate_fits_every_neuron(name: str, detach: bool, surrogate: str) -> None:
+    x = (torch.randn(10, 4, 5) * 2).requires_grad_()
+    neuron = create(name, detach_reset=detach, surrogate={"name": surrogate, "width": 2.0})
+    neuron(x).sum().backward()
+    assert x.grad.isfinite().all()
+    assert x.grad.count_nonzero() > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_detaching_the_reset_changes_gradients_only(name: str) -> None:
+    x = (torch.randn(12, 10, 4) * 2).requires_grad_()
+    neuron = create(name, detach_reset=True)
+    results = []
+    for detach in (True, False):
+        neuron.detach_reset = detach
+        neuron.reset()
+        spikes = neuron(x)
+        results.append((spikes.detach(), torch.autograd.grad(spikes.sum(), x)[0]))
+    assert torch.equal(results[0][0], results[1][0])
+    assert not torch.allclose(results[0][1], results[1][1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_away_from_the_threshold_gradients_are_those_of_finite_differences(name: str) -> None:
+    """With a needle as surrogate spikes are constants, and the states are differentiable functions of the input."""
+    neuron = create(name, surrogate=Rectangle(width=1e-9, strict=name == "glif")).double()
+    x = (torch.randn(8, 6, dtype=torch.float64) * 2).requires_grad_()
+    spiking = neuron(x)
+    assert 0 < spiking.sum() < spiking.numel()
+    inputs = [
+        x,
+        *(p for key, p in neuron.named_parameters() if name != "glif" or key not in ("alpha", "beta", "gamma")),
+    ]
+
+    def last_states(*_: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        neuron.reset()
+        neuron(x)
+        return tuple(getattr(neuron, state) for state in neuron.states if state != "s")
+
+    torch.autograd.gradcheck(last_states, inputs, eps=1e-7, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("detach", [True, False])
+def test_a_step_and_its_gradient_can_be_traced(name: str, detach: bool) -> None:
+    """From one example to inputs of another value: no branch, loop or constant of the trace depends on data."""
+    neuron = create(name, detach_reset=detach)
+    parameters = list(neuron.parameters())
+
+    def step_and_gradient(*tensors: torch.Tensor) -> list[torch.Tensor]:
+        leaves = [tensor.detach().requires_grad_() for tensor in tensors]
+        outputs = neuron.step(*leaves)
+        wanted = [*leaves, *parameters]
+        gradients = torch.autograd.grad(outputs, wanted, [torch.ones_like(o) for o in outputs], allow_unused=True)
+        return [*outputs, *(gradient for gradient in gradients if gradient is not None)]
+
+    examples = [torch.randn(1 + len(neuron.states), 40).unbind(0) for _ in range(2)]
+    before = [tensor.clone() for tensor in examples[1]]
+    traced = make_fx(step_and_gradient)(*examples[0])(*examples[1])
+    torch.testing.assert_close(traced, step_and_gradient(*examples[1]), rtol=0, atol=0)
+    assert close(list(examples[1]), before), "a step changes nothing in place"
+
+
+@pytest.mark.parametrize("name", SHAPED)
+def test_parameters_by_layer_channel_and_neuron(name: str) -> None:
+    """The layer's one value, written out by channel or by neuron, changes no spike; gradients sum to its own."""
+    one = create(name).double()
+    x, g = torch.randn(2, 9, 4, 3, 2, 2, dtype=torch.float64)
+    one(x).backward(g)
+    for shape in ((3, 1, 1), (3, 2, 2)):
+        many = create(name, shape=shape).double()
+        for key, parameter in many.named_parameters():
+            assert tuple(parameter.shape) == shape
+            parameter.data.fill_(one.get_parameter(key).item())
+        spikes = many(x)
+        one.reset()
+        assert torch.equal(spikes, one(x))
+        spikes.backward(g)
+        for key, parameter in many.named_parameters():
+            torch.testing.assert_close(parameter.grad.sum(), one.get_parameter(key).grad)
+
+
+@pytest.mark.parametrize("name", SHAPED)
+def test_a_shape_that_does_not_fit_is_refused(name: str) -> None:
+    with pytest.raises(RuntimeError, match="size"):
+        create(name, shape=7)(torch.randn(3, 2, 6))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_spikes_and_states_take_the_type_of_the_layer(name: str, dtype: torch.dtype) -> None:
+    neuron = create(name).to(dtype)
+    spikes = neuron(torch.ones(3, 4, 2, dtype=dtype))
+    assert {spikes.dtype, *(state.dtype for state in states(neuron))} == {dtype}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_layer_is_saved_and_loaded(name: str) -> None:
+    first, second = create(name), create(name)
+    for parameter in first.parameters():
+        parameter.data.mul_(0.9)
+    second.load_state_dict(first.state_dict())
+    x = torch.randn(8, 3, 5) * 2
+    assert torch.equal(first(x), second(x))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_constants_are_plain_numbers(name: str) -> None:
+    assert all(type(value) is float for value in create(name).constants().values())

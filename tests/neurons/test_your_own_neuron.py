@@ -1,0 +1,80 @@
+"""The page about an own neuron, executed as written: its file, its entry point, its commands."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+PAGE = (Path(__file__).parents[2] / "docs" / "your_own_neuron.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+COMMANDS = blocks("shell")[0].splitlines()
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What `pip install` of the page's two files leaves on the path, and a store of its own."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "my_neurons.py").write_text(blocks("python")[0])
+    project = tomllib.loads(blocks("toml")[0])["project"]
+    info = folder / f"my_neurons-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    points = [
+        f"[{group}]\n" + "\n".join(f"{k} = {v}" for k, v in p.items()) for group, p in project["entry-points"].items()
+    ]
+    (info / "entry_points.txt").write_text("\n".join(points))
+    root = Path(__file__).parents[2]
+    store = f"sqlite:///{folder / 'store.db'}"
+    return {
+        **os.environ,
+        "PYTHONPATH": f"{root}{os.pathsep}{folder}",
+        "SPIKEBENCH_STORE": store,
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+def run(command: list[str], environment: dict[str, str], folder: Path) -> str:
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_neuron_is_created_by_name(environment: dict[str, str], tmp_path: Path) -> None:
+    code = blocks("python")[1] + "\nassert spikes.shape == (100, 16, 32) and 0 < spikes.mean() < 1"
+    assert "torch" in run([sys.executable, "-W", "error", "-c", code], environment, tmp_path)
+
+
+def test_the_neuron_computes_its_equation(environment: dict[str, str], tmp_path: Path) -> None:
+    # A pulse of 2 rotates by a quarter turn a step, damped by 1/2: V = 1 fires at the threshold exactly, U = 0.
+    code = f"""
+import neurons, torch
+neuron = neurons.create("resonate", omega={math.pi / 2}, d=0.5).double()
+x = torch.tensor([[2.0], [0.0], [0.0]], dtype=torch.float64)
+neuron.omega.data.fill_({math.pi / 2})
+print(neuron(x).flatten().tolist(), abs(neuron.v.item()) < 1e-12, abs(neuron.u.item()) < 1e-12)
+"""
+    assert run([sys.executable, "-c", code], environment, tmp_path).strip() == "[0.0, 1.0, 0.0] True True"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_run(command: str, environment: dict[str, str], tmp_path: Path) -> None:
+    words = shlex.split(command)
+    assert words[:2] == ["python", "-m"]
+    if importlib.util.find_spec(words[2]) is None:
+        pytest.skip(f"{words[2]} is not part of this version")
+    assert "resonate" in run([sys.executable, *words[1:]], environment, tmp_path)
