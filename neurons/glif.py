@@ -24,11 +24,11 @@ class GLIF(Neuron):
     V[t] = (1 - al (1 - tau)) V[t-1] (1 - ga S[t-1]) - (1 - al) leak + I[t] - (1 - ga) subreset S[t-1]
     S[t] = Theta(V[t] - V_th), Theta(0) = 0
 
-    All are learned and stored as logits: `alpha`, `beta`, `gamma` (gates), `tau`, `leak`, `v_threshold`,
-    `v_subreset` and the conductance `conduct`, each of `shape` (see neurons.parameters.Shape). With `T` the conductance
-    is [T, *shape], one value per step, and a sequence is at most T steps long (ValueError); else it is constant. State
-    `v` is the potential before the reset, `s` the last spike; `detach_reset` (off in the work) keeps the gradient out
-    of S[t-1]. Spec: PSN 1.5; the authors' channel-wise class, not SpikingJelly's GatedLIFNode.
+    All are learned and stored before a sigmoid: the gates `p_alpha`, `p_beta`, `p_gamma`, further `p_tau`, `p_leak`,
+    `p_threshold`, `p_subreset` and the conductance `p_conduct`, each of `shape` (see neurons.parameters.Shape). With
+    `T` the conductance is [T, *shape], one value per step, and a sequence is at most T steps long (ValueError); else it
+    is constant. State `v` is the potential before the reset, `s` the last spike; `detach_reset` (off in the work)
+    keeps the gradient out of S[t-1]. Spec: PSN 1.5; the authors' channel-wise class, not SpikingJelly's GatedLIFNode.
     """
 
     name = "glif"
@@ -52,14 +52,14 @@ class GLIF(Neuron):
         if T is not None and T < 1:
             raise ValueError(f"T of a GLIF neuron must be at least 1, got {T}.")
         self.T = T
-        self.alpha = constant(logit(0.55), shape)
-        self.beta = constant(logit(0.65), shape)
-        self.gamma = constant(logit(0.55), shape)
-        self.tau = constant(logit(init_tau), shape)
-        self.v_threshold = constant(logit(init_v_threshold), shape)
-        self.leak = constant(logit(init_linear_decay), shape)
-        self.v_subreset = constant(logit(init_v_subreset), shape)
-        self.conduct = constant(logit(init_conduct), (*(() if T is None else (T,)), *dimensions(shape)))
+        self.p_alpha = constant(logit(0.55), shape)
+        self.p_beta = constant(logit(0.65), shape)
+        self.p_gamma = constant(logit(0.55), shape)
+        self.p_tau = constant(logit(init_tau), shape)
+        self.p_threshold = constant(logit(init_v_threshold), shape)
+        self.p_leak = constant(logit(init_linear_decay), shape)
+        self.p_subreset = constant(logit(init_v_subreset), shape)
+        self.p_conduct = constant(logit(init_conduct), (*(() if T is None else (T,)), *dimensions(shape)))
         self.detach_reset = detach_reset
         self.surrogate = Rectangle(strict=True) if surrogate is None else surrogate
         self.reset()
@@ -71,20 +71,20 @@ class GLIF(Neuron):
     def forward(self, x: Tensor) -> Tensor:
         # The conductance has a time axis but needs no state: applied to the whole input, it leaves a pointwise step.
         steps = x.shape[0] if self.step_mode == "m" and x.ndim else 1
-        spikes = super().forward(x * (1 - gate(self.beta) * (1 - self.conductance(x, steps))))
+        spikes = super().forward(x * (1 - gate(self.p_beta) * (1 - self.conductance(x, steps))))
         self.t += steps
         return spikes
 
     def conductance(self, x: Tensor, steps: int) -> Tensor:
         """g of the next `steps` steps, broadcast against `x`."""
         if self.T is None:
-            return self.conduct.sigmoid()
+            return self.p_conduct.sigmoid()
         if self.t + steps > self.T:
             raise ValueError(
                 f"This GLIF layer has conductances for T={self.T} steps, {self.t + steps} were given since the last "
                 "reset(). Call reset() between sequences or create it with a larger T."
             )
-        g = self.conduct[self.t : self.t + steps].sigmoid()
+        g = self.p_conduct[self.t : self.t + steps].sigmoid()
         if self.step_mode == "s":
             return g[0]
         return g.reshape(steps, *[1] * (x.ndim - g.ndim), *g.shape[1:])
@@ -92,14 +92,14 @@ class GLIF(Neuron):
     def step(self, x: Tensor, v: Tensor, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
         if self.detach_reset:
             s = s.detach()
-        al, ga = gate(self.alpha), gate(self.gamma)
-        kept = (1 - al * (1 - self.tau.sigmoid())) * v * (1 - ga * s)
-        v = kept - (1 - al) * self.leak.sigmoid() + x - (1 - ga) * self.v_subreset.sigmoid() * s
-        s = self.surrogate(v - self.v_threshold.sigmoid())
+        al, ga = gate(self.p_alpha), gate(self.p_gamma)
+        kept = (1 - al * (1 - self.p_tau.sigmoid())) * v * (1 - ga * s)
+        v = kept - (1 - al) * self.p_leak.sigmoid() + x - (1 - ga) * self.p_subreset.sigmoid() * s
+        s = self.surrogate(v - self.p_threshold.sigmoid())
         return s, v, s
 
     def extra_repr(self) -> str:
         return (
-            f"T={self.T}, shape={tuple(self.alpha.shape)}, detach_reset={self.detach_reset}, "
+            f"T={self.T}, shape={tuple(self.p_alpha.shape)}, detach_reset={self.detach_reset}, "
             f"step_mode={self.step_mode!r}, backend={self.backend!r}"
         )

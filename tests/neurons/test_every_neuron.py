@@ -129,7 +129,7 @@ def test_away_from_the_threshold_gradients_are_those_of_finite_differences(name:
     assert 0 < spiking.sum() < spiking.numel()
     inputs = [
         x,
-        *(p for key, p in neuron.named_parameters() if name != "glif" or key not in ("alpha", "beta", "gamma")),
+        *(p for key, p in neuron.named_parameters() if name != "glif" or key not in ("p_alpha", "p_beta", "p_gamma")),
     ]
 
     def last_states(*_: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -11,6 +11,7 @@ import vectors
 import neurons
 from neurons.surrogate import Triangle
 
+NAMES = {"Vth": "p_threshold", "reVth": "p_subreset"}
 SIZES = {"T": 8, "shape": (5, 1, 1)}
 
 
@@ -21,9 +22,8 @@ def baseline(name: str) -> dict[str, torch.Tensor]:
 
 def glif(case: dict[str, torch.Tensor], **common: Any) -> torch.nn.Module:
     neuron = neurons.create("glif", **SIZES, **common)
-    names = {"Vth": "v_threshold", "reVth": "v_subreset"}
     parameters = {key.removeprefix("param."): value for key, value in case.items() if key.startswith("param.")}
-    vectors.set_parameters(neuron, **{names.get(key, key): value for key, value in parameters.items()})
+    vectors.set_parameters(neuron, **{NAMES.get(key, f"p_{key}"): value for key, value in parameters.items()})
     return neuron
 
 
@@ -43,7 +43,7 @@ def test_glif_by_hand() -> None:
 
 def test_closed_gates_give_a_linear_leak_and_a_subtraction() -> None:
     neuron = neurons.create("glif", init_linear_decay=0.25, init_v_subreset=0.75).double()
-    for gate in (neuron.alpha, neuron.beta, neuron.gamma):
+    for gate in (neuron.p_alpha, neuron.p_beta, neuron.p_gamma):
         gate.data.neg_()
     spikes = neuron(torch.tensor([[1.0], [0.0], [0.125]], dtype=torch.float64))
     # 1 - 0.25 = 0.75 fires; 0.75 - 0.25 - 0.75 = -0.25; -0.25 - 0.25 + 0.125 * g^0 = -0.375
@@ -59,9 +59,9 @@ def test_glif_is_the_baseline_of_the_psn_paper() -> None:
     spikes.backward(case["g"])
     assert torch.equal(spikes.detach(), case["spikes"])
     torch.testing.assert_close(x.grad, case["grad_x_seq"], rtol=1e-4, atol=1e-5)
-    names = {"v_threshold": "Vth", "v_subreset": "reVth"}
-    for name, parameter in neuron.named_parameters():
-        expected = case[f"grad.{names.get(name, name)}"].reshape(parameter.shape)
+    for name in ("alpha", "beta", "gamma", "tau", "Vth", "leak", "reVth", "conduct"):
+        parameter = neuron.get_parameter(NAMES.get(name, f"p_{name}"))
+        expected = case[f"grad.{name}"].reshape(parameter.shape)
         torch.testing.assert_close(parameter.grad, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -80,8 +80,8 @@ def test_the_conductance_follows_the_steps_in_every_mode() -> None:
 
 def test_per_neuron_conductances_of_features() -> None:
     neuron = neurons.create("glif", T=3, shape=4)
-    assert {name: list(p.shape) for name, p in neuron.named_parameters()}["conduct"] == [3, 4]
-    neuron.conduct.data[1, 2] = -100.0  # g = 0: at step 1 feature 2 gets no input
+    assert {name: list(p.shape) for name, p in neuron.named_parameters()}["p_conduct"] == [3, 4]
+    neuron.p_conduct.data[1, 2] = -100.0  # g = 0: at step 1 feature 2 gets no input
     neuron(torch.full((2, 5, 4), 0.5))
     assert neuron.v[0].tolist() == pytest.approx([0.3125, 0.3125, 0.0625, 0.3125])  # 0.25 * 0.25 + 0.25
 

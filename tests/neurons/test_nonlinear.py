@@ -64,7 +64,7 @@ def test_the_peer_computes_the_same(name: str, detach: bool, v_reset: Any) -> No
     x, g = torch.randn(2, 12, 4, 6)
     if v_reset != "default":
         options["v_reset"] = v_reset
-    ours = neurons.create(name, **options)
+    ours = neurons.create(name, backend="torch", **options)
     theirs = PEERS[name](surrogate_function=peer_surrogates.ATan(2.0), step_mode="m", **options)
     results = []
     for neuron in (ours, theirs):
