@@ -63,7 +63,7 @@ class Neuron(nn.Module):
             return spike
         if x.ndim == 0 or x.shape[0] == 0:
             raise ValueError(f"A sequence [T, N, ...] with T of at least 1 is needed, got shape {list(x.shape)}.")
-        return backends.resolve(self, x.device.type).sequence(self, x)
+        return backends.resolve(self, x).sequence(self, x)
 
     def reset(self) -> None:
         """Back to the initial state."""
@@ -74,20 +74,25 @@ class Neuron(nn.Module):
         """Learned scalars whose course over training is worth a curve, by name (PLIF: its tau)."""
         return {}
 
-    def load_states(self, x: Tensor) -> list[Tensor]:
-        """The states in the shape of one step's input `x`."""
+    def carried(self, shape: torch.Size) -> list[float | Tensor]:
+        """The states for a step's input of `shape`; a float is the value of all neurons (at rest)."""
         values = []
         for name in self.states:
             value = getattr(self, name)
-            if not isinstance(value, Tensor):
-                value = torch.full_like(x, value, requires_grad=False)
-            elif value.shape != x.shape:
+            if isinstance(value, Tensor) and value.shape != shape:
                 raise ValueError(
                     f"State {name!r} has shape {list(value.shape)} from an earlier input, this one has "
-                    f"{list(x.shape)}; call reset() between sequences of different shape."
+                    f"{list(shape)}; call reset() between sequences of different shape."
                 )
-            values.append(value)
+            values.append(value if isinstance(value, Tensor) else float(value))
         return values
+
+    def load_states(self, x: Tensor) -> list[Tensor]:
+        """The states in the shape and type of one step's input `x`."""
+        return [
+            value.to(x.dtype) if isinstance(value, Tensor) else torch.full_like(x, value, requires_grad=False)
+            for value in self.carried(x.shape)
+        ]
 
     def store_states(self, values: list[Tensor]) -> None:
         """Keeps the states for the next call."""

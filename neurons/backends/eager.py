@@ -19,7 +19,7 @@ def refuses(neuron: type[Neuron], device: str) -> str | None:
     return None
 
 
-def refuses_layer(neuron: Neuron) -> str | None:
+def refuses_layer(neuron: Neuron, x: Tensor | None = None) -> str | None:
     """None: every parameter is supported."""
     return None
 

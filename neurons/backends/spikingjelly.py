@@ -39,7 +39,7 @@ def refuses(neuron: type[Neuron], device: str) -> str | None:
     return eager.refuses(neuron, device)
 
 
-def refuses_layer(neuron: Neuron) -> str | None:
+def refuses_layer(neuron: Neuron, x: Tensor | None = None) -> str | None:
     """Why the peer does not compute this layer, or None."""
     if type(neuron.surrogate) is not ATan or isinstance(neuron.surrogate.alpha, nn.Parameter):
         return "only ATan with a fixed alpha is mapped to SpikingJelly's surrogate"

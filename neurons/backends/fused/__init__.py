@@ -1,0 +1,101 @@
+"""Backend `fused`: all steps of a sequence in one kernel, forward and backward, made from the neuron's own `step`.
+
+    trace      the step and its gradient, recorded once, become a graph (operations: what each PyTorch operator means)
+    program    which values the forward pass keeps for the backward pass
+    cpp        C++ from a program; compiler: compiled once, kept in a cache
+    layout, pool, kernel, call    how a kernel meets tensors, threads and autograd
+    parity     the proof a kernel owes before it is used
+    plan       which kernel computes a layer
+
+Storage in float32, float64, bfloat16 or float16; 16-bit types are computed with, and their states kept, in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from .. import Costly
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...base import Neuron
+    from .kernel import Kernel
+    from .plan import Plan
+
+_every: ContextVar[int] = ContextVar("every", default=0)
+
+
+@contextmanager
+def checkpoint(every: int) -> Iterator[None]:
+    """Inside, sequences keep their states at every `every`-th step alone and run forward again in the backward pass.
+
+    Saves memory (4 / `every` bytes per element and state in place of 4 or more) for some time. ValueError below 1.
+    """
+    if every < 1:
+        raise ValueError(f"checkpoint needs a distance of at least 1 step, got {every}.")
+    token = _every.set(every)
+    try:
+        yield
+    finally:
+        _every.reset(token)
+
+
+def refuses(neuron: type[Neuron], device: str) -> str | None:
+    """Why no kernel can be made for `neuron` on `device`, or None."""
+    from ... import base
+    from . import compiler
+
+    if device != "cpu":
+        return "its kernels are for the CPU"
+    if neuron.sequence is not base.Neuron.sequence:
+        return f"{neuron.name!r} computes its sequence as a whole, not step by step"
+    reason = compiler.missing()
+    return None if reason is None else Costly(reason)
+
+
+def refuses_layer(neuron: Neuron, x: Tensor | None = None) -> str | None:
+    """Why there is no kernel for this layer (and inputs like `x` [T, ...]), or None: it is compiled and proven then."""
+    found = _kernel(neuron, x)
+    return Costly(found) if isinstance(found, str) else None
+
+
+def sequence(neuron: Neuron, x: Tensor) -> Tensor:
+    """Spikes of all steps of `x` [T, N, ...]. RuntimeError when there is no kernel."""
+    from operator import attrgetter
+
+    from . import call, layout
+
+    found = _kernel(neuron, x)
+    if isinstance(found, str):
+        raise RuntimeError(found)
+    plan, kernel = found
+    x, place = layout.of_sequence(x)
+    rest, states = [], []
+    for value in neuron.carried(x.shape[1:]):
+        at_rest = isinstance(value, float)
+        rest.append(value if at_rest else 0.0)
+        states.append(None if at_rest else layout.like(value.to(kernel.compute), place))
+    raw = [attrgetter(name)(neuron) for name in plan.raw_names]
+    job = call.Job(rest, plan.raw_names, plan.constants, _every.get() or 1)
+    spikes, *after = call.call(kernel, job, x, states, raw)
+    neuron.store_states(after)
+    return spikes
+
+
+def _kernel(neuron: Neuron, x: Tensor | None) -> tuple[Plan, Kernel] | str:
+    import torch
+
+    from . import plan
+
+    dtype, ndim, grad_x = (torch.float32, 2, True) if x is None else (x.dtype, x.dim() - 1, x.requires_grad)
+    if dtype not in plan.DTYPES:
+        return f"inputs of {dtype} have no kernel; floating-point ones do"
+    found = plan.find(neuron, dtype, ndim)
+    if isinstance(found, str):
+        return found
+    kernel = found.kernel(neuron, grad_x or not found.trainable, _every.get() > 0)
+    return kernel if isinstance(kernel, str) else (found, kernel)

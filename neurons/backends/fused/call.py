@@ -1,0 +1,78 @@
+"""A kernel as a differentiable PyTorch function."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import layout
+from .kernel import Kernel
+
+NO_SECOND_DERIVATIVE = (
+    "The fused backend has no second derivative (a gradient of its gradient was asked for); use backend='torch' for it."
+)
+
+
+class Sequence(torch.autograd.Function):
+    """Spikes and final states of a sequence; see `call`."""
+
+    @staticmethod
+    def forward(ctx: Any, kernel: Kernel, job: Job, x: Tensor, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+        states, values = tensors[: job.states], tensors[job.states :]
+        raw = dict(zip(job.raw_names, values, strict=True))
+        y, after, kept = kernel.forward(x, states, job.rest, raw, job.constants, True, job.every)  # type: ignore[arg-type]
+        ctx.set_materialize_grads(False)
+        ctx.kernel, ctx.job, ctx.steps = kernel, job, x.shape[0]
+        ctx.place = layout.of_sequence(x)[1]
+        ctx.reads = (kernel.reads_x, kernel.program.reads_spikes and not kernel.checkpoint)
+        read = [t for t, wanted in zip((x, y), ctx.reads, strict=True) if wanted]
+        ctx.kept = len(kept)
+        ctx.save_for_backward(*read, *kept, *values)
+        return (y, *after)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor | None, *gs: Tensor | None) -> tuple[Tensor | None, ...]:
+        kernel, job = ctx.kernel, ctx.job
+        saved = list(ctx.saved_tensors)
+        x, y = (saved.pop(0) if wanted else None for wanted in ctx.reads)
+        kept, values = saved[: ctx.kept], saved[ctx.kept :]
+        wanted = ctx.needs_input_grad[3:]
+        with torch.no_grad():
+            raw = dict(zip(job.raw_names, values, strict=True))
+            gx, before, params = kernel.backward(
+                x, y, kept, raw, job.constants, gy, gs, wanted[: job.states], ctx.place, ctx.steps, job.every
+            )
+            of_raw = [
+                params[name].to(raw[name].dtype).reshape(raw[name].shape) if need and name in params else None
+                for name, need in zip(job.raw_names, wanted[job.states :], strict=True)
+            ]
+        gradients = [gx if ctx.needs_input_grad[2] else None, *before, *of_raw]
+        if torch.is_grad_enabled():  # create_graph: whoever differentiates these once more gets the sentence
+            present = [g.detach().requires_grad_() for g in gradients if g is not None]
+            refused = torch._C._functions.DelayedError(NO_SECOND_DERIVATIVE.encode(), len(present))(*present)
+            rest = iter(refused if isinstance(refused, tuple) else [refused])
+            gradients = [None if g is None else next(rest) for g in gradients]
+        return (None, None, *gradients)
+
+
+class Job:
+    """What a call needs beside tensors: number of states and their values at rest, scalars, checkpoint distance."""
+
+    __slots__ = ("constants", "every", "raw_names", "rest", "states")
+
+    def __init__(self, rest: list[float], raw_names: list[str], constants: list[float], every: int) -> None:
+        self.states = len(rest)
+        self.rest, self.raw_names, self.constants, self.every = rest, raw_names, constants, every
+
+
+def call(kernel: Kernel, job: Job, x: Tensor, states: list[Tensor | None], raw: list[Tensor]) -> tuple[Tensor, ...]:
+    """(spikes, *states after the last step); differentiable where a gradient is wanted."""
+    if torch.is_grad_enabled() and (
+        x.requires_grad or any(t.requires_grad for t in raw) or any(s is not None and s.requires_grad for s in states)
+    ):
+        return Sequence.apply(kernel, job, x, *states, *raw)  # type: ignore[no-any-return]
+    values = dict(zip(job.raw_names, raw, strict=True))
+    y, after, _ = kernel.forward(x, states, job.rest, values, job.constants, False, job.every)
+    return (y, *after)

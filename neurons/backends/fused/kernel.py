@@ -1,0 +1,244 @@
+"""A compiled kernel of one neuron on the CPU and how it is called."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import compiler, cpp, layout, pool
+from .layout import Layout
+from .program import Program, program
+from .trace import Reduction, Trace
+
+_STEPS_IN_ONE_THREAD = 32768  # element-steps below which waking a second thread costs more than it gains
+_BLOCK_FLOATS = 32768  # of all per-block arrays together: they should stay in the second-level cache
+
+_parallel = True  # False in a child of a process whose thread pool the fork has cut off
+
+
+def _forked() -> None:
+    global _parallel
+    _parallel = not _used_threads
+
+
+_used_threads = False
+os.register_at_fork(after_in_child=_forked)
+
+
+class Kernel:
+    """The compiled forward and backward pass of `trace`, with the gradients of x (if `grad_x`) and of `parameters`.
+
+    `dtype` is that of x and the spikes; states and what is kept for the backward pass are in `compute`.
+    Raises compiler.CompilationError.
+    """
+
+    def __init__(self, trace: Trace, dtype: torch.dtype, *, grad_x: bool, parameters: list[str], checkpoint: bool) -> None:
+        self.trace = trace
+        self.dtype = dtype
+        self.compute = compute_type(dtype)
+        self.parameters = parameters
+        self.checkpoint = checkpoint
+        self.program: Program = program(
+            trace, grad_x=grad_x, parameters=parameters, storage_bytes=dtype.itemsize, compute_bytes=self.compute.itemsize
+        )
+        source = cpp.source(self.program, str(dtype).removeprefix("torch."), checkpoint)
+        self.library = compiler.library(source)
+        _bind_functions(self.library.functions, cpp.used_functions(trace.graph), self.compute)
+        self._infer, self._forward, self._backward, self._reduce = (
+            getattr(self.library.functions, name) for name in ("infer", "forward", "backward", "reduce")
+        )
+        for function in (self._infer, self._forward, self._backward, self._reduce):
+            function.restype = None
+        self._raw_names = trace.raw_names()
+        self._sums = trace.reductions(parameters)
+        arrays = sum(not scalar for scalar in self.program.prologue_is_scalar)
+        states = len(self.program.next_states)
+        self._most = {
+            "forward": _block_limit(arrays + states, checkpoint),
+            "backward": _block_limit(arrays + states * (2 if checkpoint else 1) + len(self.program.sums), checkpoint),
+        }
+        self.reads_x = self.program.reads_x or (checkpoint and self._restart_reads_x())
+
+    def forward(
+        self,
+        x: Tensor,
+        states: Sequence[Tensor | None],
+        rest: Sequence[float],
+        raw: dict[str, Tensor],
+        constants: Sequence[float],
+        keep: bool,
+        every: int,
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Spikes, states after the last step and, if `keep`, what `backward` needs. `x` and `states` in one layout
+        (see `layout`); a state of None is at its value in `rest`; `every` is the distance of checkpoints."""
+        place = layout.of_sequence(x)[1]
+        T, N = x.shape[0], place.neurons
+        y = pool.empty(x.shape, (N, *place.strides), self.dtype)
+        kept = []
+        if keep:
+            rows, count = (-(-T // every), len(states)) if self.checkpoint else (T, len(self.program.saved))
+            kept = [pool.empty((rows, N), (N, 1), self.compute) for _ in range(count)]
+        after = [torch.empty_strided(place.shape, place.strides, dtype=self.compute) for _ in states]
+        prologue, maps = self._prologue(raw, place)
+        arrays = [x, y, *(kept if keep else [None] * self._slots)]
+        for state, end in zip(states, after, strict=True):
+            arrays += [state, end]
+        sizes = self._sizes("forward", T, N, [y, *kept], x.stride(0), 0, every)
+        _call(self._forward if keep else self._infer, [*arrays, *prologue], [*constants, *rest], [*sizes, *maps])
+        return y, after, kept
+
+    def backward(
+        self,
+        x: Tensor | None,
+        y: Tensor | None,
+        kept: Sequence[Tensor],
+        raw: dict[str, Tensor],
+        constants: Sequence[float],
+        gy: Tensor | None,
+        gs: Sequence[Tensor | None],
+        wanted_states: Sequence[bool],
+        place: Layout,
+        T: int,
+        every: int,
+    ) -> tuple[Tensor | None, list[Tensor | None], dict[str, Tensor]]:
+        """Gradients of x, of the states before the first step (where wanted) and of the parameters by name."""
+        N, p = place.neurons, self.program
+        gx = None if p.grad_x is None else pool.empty((T, *place.shape), (N, *place.strides), self.dtype)
+        before = [
+            torch.empty_strided(place.shape, place.strides, dtype=self.compute) if wanted else None
+            for wanted in wanted_states
+        ]
+        sums = [torch.empty_strided(place.shape, place.strides, dtype=self.compute) for _ in p.sums]
+        prologue, maps = self._prologue(raw, place)
+        gy = None if gy is None else layout.rows_like(gy.to(self.dtype), place)
+        gs = [None if g is None else layout.like(g.to(self.compute), place) for g in gs]
+        arrays = [x, y, gy, *kept]
+        for g, b in zip(gs, before, strict=True):
+            arrays += [g, b]
+        sizes = self._sizes("backward", T, N, [] if gx is None else [gx], 0 if x is None else x.stride(0), 0 if gy is None else gy.stride(0), every)
+        _call(self._backward, [*arrays, gx, *sums, *prologue], constants, [*sizes, *maps])
+        known: dict[str | int, Tensor] = dict(raw)
+        for index, partial in zip(self._sums, sums, strict=True):
+            known[index] = self._total(partial, self.trace.host[index], place)
+        places = [self.trace.grad_parameters[name] for name in self.parameters]
+        return gx, before, dict(zip(self.parameters, self.trace.evaluate(places, known), strict=True))
+
+    @property
+    def _slots(self) -> int:
+        return len(self.program.next_states) if self.checkpoint else len(self.program.saved)
+
+    def _restart_reads_x(self) -> bool:
+        p = self.program
+        return any(p.graph.nodes[i].value == "x" for i in p.restart_nodes if p.graph.nodes[i].op == "input")
+
+    def _prologue(self, raw: dict[str, Tensor], place: Layout) -> tuple[list[Tensor], list[int]]:
+        """The values that depend on parameters alone, and where each neuron finds its own."""
+        if not self.trace.prologue:
+            return [], []
+        with torch.no_grad():
+            values = self.trace.evaluate(self.trace.prologue, raw)  # type: ignore[arg-type]
+        tensors, maps = [], []
+        for value in values:
+            value = value.to(self.compute).contiguous()
+            found = (1, 1) if value.numel() == 1 else layout.index_map(tuple(value.shape), place)
+            if found is None:
+                value, found = layout.like(value.expand(place.shape), place), (place.neurons, 1)
+            tensors.append(value)
+            maps += found
+        return tensors, maps
+
+    def _total(self, partial: Tensor, entry: Any, place: Layout) -> Tensor:
+        """The sum over neurons that a Reduction stands for, in an order that no thread count changes."""
+        assert isinstance(entry, Reduction)
+        if entry.dims == ():
+            return partial
+        ndim = len(place.shape)
+        dims = range(ndim) if not entry.dims else [d % ndim for d in entry.dims]
+        kept = tuple(d for d in range(ndim) if d not in dims)
+        found = layout.reduction_map(kept, place)
+        if found is None:
+            partial = partial.permute(*kept, *dims).contiguous()
+            count = math.prod(place.shape[d] for d in kept)
+            found = (1, count, place.neurons // count)
+        total = torch.empty(found[1], dtype=self.compute)
+        self._reduce(ctypes.c_void_p(partial.data_ptr()), ctypes.c_void_p(total.data_ptr()), (ctypes.c_long * 3)(*found))
+        if entry.keepdim:
+            return total.reshape([1 if d in dims else n for d, n in enumerate(place.shape)])
+        return total.reshape([place.shape[d] for d in kept])
+
+    def _sizes(self, way: str, T: int, N: int, written: list[Tensor], x_row: int, gy_row: int, every: int) -> list[int]:
+        global _used_threads
+        threads = torch.get_num_threads() if _parallel and T * N >= _STEPS_IN_ONE_THREAD else 1
+        block, threads = blocks(N, threads, self._most[way])
+        _used_threads = _used_threads or threads > 1
+        streamed = sum(t.nbytes for t in written) * 2 > _cache_bytes() and all(
+            t.data_ptr() % 64 == 0 and N * t.itemsize % 64 == 0 for t in written
+        )
+        return [T, N, block, threads, int(streamed), x_row, gy_row, every]
+
+
+def compute_type(dtype: torch.dtype) -> torch.dtype:
+    """What is computed in: float64 for float64, else float32."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def blocks(neurons: int, threads: int, most: int) -> tuple[int, int]:
+    """(neurons in a block, threads): equal shares of at least 512 and at most `most` neurons, whole vectors."""
+    count = max(-(-neurons // most), min(threads, neurons // 512), 1)
+    threads = min(threads, count)
+    count = -(-count // threads) * threads
+    size = -(-neurons // count)
+    return -(-size // 64) * 64, threads
+
+
+def _block_limit(arrays: int, checkpoint: bool) -> int:
+    limit = _BLOCK_FLOATS // max(1, arrays) // 64 * 64
+    return max(512, min(1024 if checkpoint else cpp.MAX_BLOCK, limit))
+
+
+def _call(function: Any, arrays: Sequence[Tensor | None], scalars: Sequence[float], sizes: Sequence[int]) -> None:
+    pointers = [None if t is None else t.data_ptr() for t in arrays]
+    function(
+        (ctypes.c_void_p * len(pointers))(*pointers),
+        (ctypes.c_double * max(1, len(scalars)))(*scalars),
+        (ctypes.c_long * len(sizes))(*sizes),
+    )
+
+
+@cache
+def _cache_bytes() -> int:
+    """Size of the last-level cache."""
+    for level in ("SC_LEVEL3_CACHE_SIZE", "SC_LEVEL2_CACHE_SIZE"):
+        try:
+            size = os.sysconf(level)
+        except (ValueError, OSError):
+            continue
+        if size > 0:
+            return size
+    return 8 << 20
+
+
+def _bind_functions(library: ctypes.CDLL, names: list[str], compute: torch.dtype) -> None:
+    """Points exp and its kin at the vector functions that PyTorch computes with, where it exports them."""
+    table = (ctypes.c_void_p * max(1, len(names))).in_dll(library, "functions")
+    width = ctypes.c_int.in_dll(library, "width").value
+    for i, name in enumerate(names):
+        kind = "d" if compute == torch.float64 else "f"
+        function = getattr(_torch_library(), f"Sleef_{name}{kind}{width}_u10", None)
+        table[i] = None if function is None else ctypes.cast(function, ctypes.c_void_p).value
+
+
+@cache
+def _torch_library() -> Any:
+    try:
+        return ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
+    except OSError:
+        return None

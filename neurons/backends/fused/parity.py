@@ -1,0 +1,103 @@
+"""The proof that a kernel owes before it is used: the same spikes, states and gradients as the neuron's own step."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from . import layout
+from .trace import _shape, layer_tensors, with_tensors
+
+if TYPE_CHECKING:
+    from ...base import Neuron
+    from .kernel import Kernel
+
+STEPS, NEURONS = 5, 67
+_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10, torch.bfloat16: 2e-2, torch.float16: 2e-3}
+
+
+def verdict(kernel: Kernel, neuron: Neuron) -> str | None:
+    """None for a kernel that agrees with `neuron.step`, else what differs; remembered beside the library."""
+    key = f"parity with torch {torch.__version__}"
+    if key not in kernel.library.note:
+        kernel.library.write_note(**{key: check(kernel, neuron)})
+    found: str | None = kernel.library.note[key]
+    return found and f"the kernel of {neuron.name!r} is wrong: {found}; delete {kernel.library.path} to try again"
+
+
+def check(kernel: Kernel, neuron: Neuron) -> str | None:
+    """Compares one random sequence, forward and backward; a sentence on the first difference or None."""
+    dtype, compute = kernel.dtype, kernel.compute
+    raw = {n: (t.float() if t.dtype.itemsize == 2 else t).detach().cpu() for n, t in layer_tensors(neuron).items()}
+    wide = list(_shape([t.shape for t in raw.values()], max([t.dim() for t in raw.values()] + [1])))
+    per_step = [*([-(-NEURONS // math.prod(wide))] if math.prod(wide) < NEURONS else []), *wide]
+    if len(per_step) == 2 and all(t.dim() == 0 for t in raw.values()):
+        per_step = [NEURONS]
+    generator = torch.Generator().manual_seed(1)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator)
+
+    scale = 1.5 + abs(float(getattr(neuron, "v_threshold", 1.0)))
+    x = (draw(STEPS, *per_step) * scale).to(dtype)
+    states = [draw(*per_step).to(compute) * 0.5 for _ in neuron.states]
+    gy, gs = draw(STEPS, *per_step).to(dtype), [draw(*per_step).to(compute) for _ in states]
+
+    expected = _reference(neuron, raw, kernel, x, states, gy, gs)
+    place = layout.of_sequence(x)[1]
+    every = 2
+    constants = kernel.trace.constants
+    y, after, kept = kernel.forward(x, states, [0.0] * len(states), raw, constants, True, every)
+    silent = kernel.forward(x, states, [0.0] * len(states), raw, constants, False, every)
+    gx, before, params = kernel.backward(
+        x, y, kept, raw, constants, gy, gs, [True] * len(states), place, STEPS, every
+    )
+    found: dict[str, Tensor | None] = {"spikes": y, "spikes without gradient": silent[0], "gradient of x": gx}
+    for i, name in enumerate(neuron.states):
+        found |= {f"state {name}": after[i], f"gradient of state {name}": before[i]}
+    found |= {f"gradient of {name}": value for name, value in params.items()}
+    for name, value in found.items():
+        difference = _difference(name, value, expected[name], dtype)
+        if difference:
+            return difference
+    return None
+
+
+def _reference(
+    neuron: Neuron, raw: dict[str, Tensor], kernel: Kernel, x: Tensor, states: list[Tensor], gy: Tensor, gs: list[Tensor]
+) -> dict[str, Tensor | None]:
+    leaves = {n: t.clone().requires_grad_(n in kernel.parameters) for n, t in raw.items()}
+    twin: Any = with_tensors(neuron, leaves)
+    with torch.enable_grad():
+        inputs = x.to(kernel.compute).requires_grad_()
+        before = [s.clone().requires_grad_() for s in states]
+        now, spikes = before, []
+        for x_t in inputs.unbind(0):
+            spike, *now = twin.step(x_t, *now)
+            spikes.append(spike)
+        y = torch.stack(spikes)
+        wanted = [inputs, *before, *(leaves[n] for n in kernel.parameters)]
+        pairs = [(o, g.to(kernel.compute)) for o, g in zip([y, *now], [gy, *gs], strict=True) if o.requires_grad]
+        grads = torch.autograd.grad([o for o, _ in pairs], wanted, [g for _, g in pairs], allow_unused=True)
+    found: dict[str, Tensor | None] = {"spikes": y.detach(), "spikes without gradient": y.detach()}
+    found["gradient of x"] = grads[0] if kernel.program.grad_x is not None else None
+    for i, name in enumerate(neuron.states):
+        found |= {f"state {name}": now[i].detach(), f"gradient of state {name}": grads[1 + i]}
+    found |= {f"gradient of {n}": g for n, g in zip(kernel.parameters, grads[1 + len(states) :], strict=True)}
+    return found
+
+
+def _difference(name: str, value: Tensor | None, expected: Tensor | None, dtype: torch.dtype) -> str | None:
+    if value is None or expected is None:
+        zero = expected if value is None else value
+        return None if zero is None or not zero.any() else f"{name} is missing on one side"
+    tolerance = max(_TOLERANCE[dtype], _TOLERANCE[expected.dtype])  # a float32 parameter in a float64 layer
+    value, expected = value.double(), expected.double()
+    if name.startswith("spikes"):
+        flips = int((value != expected).sum())
+        return f"{flips} of {value.numel()} {name} differ" if flips else None
+    error = float((value - expected).abs().max()) / max(float(expected.abs().max()), 1e-30)
+    return f"{name} is off by {error:.2g} of its largest value" if not error <= tolerance else None

@@ -1,0 +1,378 @@
+"""From a neuron's `step` to its graph: the step and its gradient are run once on a tiny input and recorded.
+
+What depends on parameters alone is not part of the graph. It is kept as the list of PyTorch calls that it was and run
+again as such for every sequence (the prologue: PLIF's sigmoid(w)), so that it is rounded as PyTorch rounds it. So is what
+follows a sum over neurons in the gradient of a parameter (the epilogue).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from .graph import Graph
+from .operations import Operand, translate
+
+if TYPE_CHECKING:
+    from ...base import Neuron
+
+
+class Untraceable(Exception):
+    """The step contains what no kernel can be made from; the message is a sentence with the reason."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A parameter or buffer of the layer, by its dotted name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """A PyTorch call on host values; `Ref`s in `args` and `kwargs` stand for other values of the list."""
+
+    function: Callable[..., Tensor]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """The sum over all steps and over `dims` of the neurons (None: all) of what graph node `node` gives."""
+
+    node: int
+    dims: tuple[int, ...] | None
+    keepdim: bool
+
+
+@dataclass(frozen=True)
+class Ref:
+    """A host value, by its place in `Trace.host`."""
+
+    index: int
+
+
+@dataclass
+class Trace:
+    """A step and its gradient.
+
+    `spikes`, `next_states` and `grad_x`, `grad_states` are nodes of `graph` (None: no gradient); `host` lists the values
+    computed outside the kernel, `prologue` those that the graph reads as p0, p1 .., `grad_parameters` those that are
+    the gradients of the parameters. `constants` are the run-time scalars.
+    """
+
+    graph: Graph
+    spikes: int
+    next_states: list[int]
+    grad_x: int | None
+    grad_states: list[int | None]
+    host: list[Raw | Call | Reduction | Tensor]
+    prologue: list[int]
+    grad_parameters: dict[str, int]
+    constants: list[float]
+    prologue_is_scalar: list[bool] = field(default_factory=list)
+
+    def raw_names(self) -> list[str]:
+        """Names of the parameters and buffers that the step uses."""
+        used = self._behind([*self.prologue, *self.grad_parameters.values()])
+        return [entry.name for i, entry in enumerate(self.host) if i in used and isinstance(entry, Raw)]
+
+    def reductions(self, parameters: list[str]) -> list[int]:
+        """Places in `host` of the sums that the gradients of `parameters` need."""
+        used = self._behind(self.grad_parameters[name] for name in parameters)
+        return [i for i, entry in enumerate(self.host) if i in used and isinstance(entry, Reduction)]
+
+    def evaluate(self, indices: list[int], known: Mapping[str | int, Tensor]) -> list[Tensor]:
+        """Host values; `known` gives parameters and buffers by name and reductions by place."""
+        done: dict[int, Tensor] = {}
+
+        def value(index: int) -> Tensor:
+            if index not in done:
+                entry = self.host[index]
+                if isinstance(entry, Call):
+                    fill = _filled(value)
+                    done[index] = entry.function(*map(fill, entry.args), **{k: fill(v) for k, v in entry.kwargs.items()})
+                elif isinstance(entry, Tensor):
+                    done[index] = entry
+                else:
+                    done[index] = known[entry.name if isinstance(entry, Raw) else index]
+            return done[index]
+
+        return [value(i) for i in indices]
+
+    def _behind(self, indices: Any) -> set[int]:
+        found: set[int] = set()
+        todo = list(indices)
+        while todo:
+            index = todo.pop()
+            if index not in found:
+                found.add(index)
+                todo.extend(_references(self.host[index]))
+        return found
+
+
+def trace(neuron: Neuron, dtype: torch.dtype, ndim: int) -> Trace:
+    """The graph of `neuron.step` for one step's input of `ndim` dimensions; `dtype` is what it computes in.
+
+    Raises Untraceable, naming the operator, when the step does what no kernel can.
+    """
+    tensors = layer_tensors(neuron)
+    shape = _shape([t.shape for t in tensors.values()], ndim)
+    raw = {n: _compute(t.detach(), dtype).cpu().requires_grad_(t.requires_grad) for n, t in tensors.items()}
+    twin = with_tensors(neuron, raw)
+    generator = torch.Generator().manual_seed(0)
+    x, *states = (
+        torch.rand(shape, dtype=dtype, generator=generator).requires_grad_() for _ in range(1 + len(neuron.states))
+    )
+    recorder = _Recorder(neuron.name, shape, dtype)
+    recorder.expect(x, "x")
+    for i, state in enumerate(states):
+        recorder.expect(state, f"s{i}")
+    for name, tensor in raw.items():
+        recorder.host_value(tensor, Raw(name))
+    with torch.enable_grad(), recorder:
+        outputs = twin.step(x, *states)
+    if len(outputs) != 1 + len(states):
+        raise Untraceable(f"step returns {len(outputs)} tensors, {1 + len(states)} are needed: spikes and every state")
+    wanted = [x, *states, *(t for t in raw.values() if t.requires_grad)]
+    seeds = [(o, torch.ones_like(o)) for o in outputs]
+    for name, (_, seed) in zip(["gy", *(f"gs{i}" for i in range(len(states)))], seeds, strict=True):
+        recorder.expect(seed, name)
+    with recorder:
+        pairs = [(o, s) for o, s in seeds if o.requires_grad]
+        gradients: tuple[Tensor | None, ...] = (None,) * len(wanted)
+        if pairs:
+            gradients = torch.autograd.grad([o for o, _ in pairs], wanted, [s for _, s in pairs], allow_unused=True)
+    nodes = [recorder.node_of(o) for o in outputs]
+    if isinstance(nodes[0], type(None)) or None in nodes:
+        raise Untraceable("an output of step does not depend on its input or states")
+    grads = [None if g is None else recorder.node_of(g) for g in gradients[: 1 + len(states)]]
+    names = [n for n, t in raw.items() if t.requires_grad]
+    return Trace(
+        graph=recorder.graph,
+        spikes=nodes[0],  # type: ignore[arg-type]
+        next_states=nodes[1:],  # type: ignore[arg-type]
+        grad_x=grads[0],
+        grad_states=grads[1:],
+        host=recorder.host,
+        prologue=recorder.prologue,
+        grad_parameters={
+            n: recorder.summed(g) for n, g in zip(names, gradients[1 + len(states) :], strict=True) if g is not None
+        },
+        constants=recorder.constants,
+        prologue_is_scalar=recorder.prologue_is_scalar,
+    )
+
+
+def layer_tensors(neuron: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers of the layer by dotted name."""
+    return {**dict(neuron.named_parameters()), **dict(neuron.named_buffers())}
+
+
+def with_tensors(module: Any, tensors: Mapping[str, Tensor], prefix: str = "") -> Any:
+    """A copy of `module` that uses `tensors` in the place of its parameters and buffers of the same dotted names."""
+    twin = copy.copy(module)
+    own = {name: tensors[prefix + name] for name in (*module._parameters, *module._buffers) if prefix + name in tensors}
+    twin.__dict__["_parameters"] = {k: own.get(k, v) for k, v in module._parameters.items()}
+    twin.__dict__["_buffers"] = {k: own.get(k, v) for k, v in module._buffers.items()}
+    twin.__dict__["_modules"] = {
+        name: None if child is None else with_tensors(child, tensors, f"{prefix}{name}.")
+        for name, child in module._modules.items()
+    }
+    return twin
+
+
+def _compute(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """Parameters stored in 16 bits are computed with in 32; others as they are."""
+    return tensor.to(torch.float32) if tensor.dtype in (torch.bfloat16, torch.float16) else tensor.clone()
+
+
+def _shape(shapes: list[torch.Size], ndim: int) -> tuple[int, ...]:
+    """A small shape for one step's input that the parameters broadcast to."""
+    sizes = [2] * ndim
+    for shape in shapes:
+        for back, size in enumerate(reversed(shape[-ndim:] if ndim else ()), start=1):
+            if size > 1:
+                sizes[-back] = size
+    return tuple(sizes)
+
+
+def _filled(value: Callable[[int], Tensor]) -> Callable[[Any], Any]:
+    def fill(item: Any) -> Any:
+        if isinstance(item, Ref):
+            return value(item.index)
+        return [fill(i) for i in item] if isinstance(item, (list, tuple)) else item
+
+    return fill
+
+
+def _references(entry: Any) -> list[int]:
+    if isinstance(entry, Ref):
+        return [entry.index]
+    if isinstance(entry, Call):
+        return _references([*entry.args, *entry.kwargs.values()])
+    return [i for item in entry for i in _references(item)] if isinstance(entry, (list, tuple)) else []
+
+
+_SHAPING = ("view", "_unsafe_view", "reshape", "expand", "unsqueeze", "squeeze", "select", "slice", "permute", "t")
+_SAME = ("detach", "alias", "lift_fresh")
+
+
+class _Recorder(TorchDispatchMode):
+    """Sees every PyTorch operator of the step; neurons' values become graph nodes, all others host values."""
+
+    def __init__(self, neuron: str, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+        super().__init__()
+        self.graph = Graph()
+        self.host: list[Raw | Call | Reduction | Tensor] = []
+        self.prologue: list[int] = []
+        self.prologue_is_scalar: list[bool] = []
+        self.constants: list[float] = []
+        self._neuron, self._shape, self._dtype = neuron, shape, dtype
+        self._places: dict[int, Operand | Ref] = {}
+        self._alive: list[Tensor] = []  # so that no id is given twice
+
+    def expect(self, tensor: Tensor, name: str) -> None:
+        """`tensor` is the graph's input `name`."""
+        self._put(tensor, Operand(self.graph.input(name)))
+
+    def host_value(self, tensor: Tensor, entry: Raw | Call | Reduction | Tensor) -> None:
+        self.host.append(entry)
+        self._put(tensor, Ref(len(self.host) - 1))
+
+    def node_of(self, tensor: Tensor) -> int | None:
+        """Graph node of an output."""
+        place = self._places.get(id(tensor))
+        if isinstance(place, Operand):
+            return int(place)
+        return None if place is None else self._prologue(place.index, tensor)
+
+    def summed(self, gradient: Tensor) -> int:
+        """Host value of a parameter's gradient; one that has the neurons' own shape is summed over time alone."""
+        place = self._places[id(gradient)]
+        if isinstance(place, Ref):
+            return place.index
+        self.host.append(Reduction(int(place), (), False))
+        return len(self.host) - 1
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = func._schema.name.split("::")[1]
+        tensors = _tensors([args, list(kwargs.values())])
+        if name in ("_local_scalar_dense", "is_nonzero", "equal", "item"):
+            raise self._refuse("decides or computes in Python with a tensor's value (if, float(), item()); use torch.where")
+        if func._schema.is_mutable:
+            raise self._refuse(f"changes a tensor in place ({func}); write it without the underscore")
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            raise self._refuse(f"draws random numbers ({func})")
+        result = func(*args, **kwargs)
+        if not isinstance(result, Tensor):
+            raise self._unknown(func)
+        for tensor in tensors:
+            self._meet(tensor)
+        if not any(isinstance(self._places[id(t)], Operand) for t in tensors):
+            self._on_host(func, name, tensors, args, kwargs, result)
+        elif name == "sum":
+            dims = args[1] if len(args) > 1 else None
+            keepdim = bool(args[2]) if len(args) > 2 else False
+            place = self._places[id(args[0])]
+            self.host_value(result, Reduction(int(place), None if dims is None else tuple(dims), keepdim))  # type: ignore
+        else:
+            self._put(result, self._node(func, name, args, kwargs, result))
+        return result
+
+    def _on_host(self, func: Any, name: str, tensors: list[Tensor], args: Any, kwargs: Any, result: Tensor) -> None:
+        if name in _SAME and tensors:
+            self._put(result, self._places[id(tensors[0])])
+        elif not tensors and result.dim() > 0:
+            if name not in ("zeros", "ones", "full") or tuple(result.shape) != self._shape:
+                raise self._refuse(f"creates a tensor of fixed shape ({func}); use a parameter, a buffer or zeros_like(x)")
+            self._put(result, Operand(self._number(float(result.flatten()[0]))))
+        else:
+            self.host_value(result, Call(func, self._with_refs(args), dict(zip(kwargs, self._with_refs(kwargs.values())))))
+
+    def _node(self, func: Any, name: str, args: Any, kwargs: Any, result: Tensor) -> Operand:
+        if tuple(result.shape) != self._shape:
+            raise self._refuse(f"mixes neurons or changes their shape ({func}), which a pointwise kernel cannot do")
+        if result.dtype not in (self._dtype, torch.bool):
+            raise self._refuse(f"computes in {result.dtype} ({func}) where the input is {self._dtype}")
+        if name in _SHAPING:
+            return self._places[id(args[0])]  # type: ignore[return-value]
+        try:
+            operands = [self._operand(a) for a in args]
+            return Operand(translate(self.graph, name, operands, {k: self._operand(v) for k, v in kwargs.items()}, self._number))
+        except (KeyError, TypeError):
+            raise self._unknown(func) from None
+
+    def _operand(self, arg: Any) -> Any:
+        if not isinstance(arg, Tensor):
+            return arg
+        place = self._places[id(arg)]
+        if isinstance(place, Operand):
+            return place
+        entry = self.host[place.index]
+        if isinstance(entry, Tensor):
+            return Operand(self._number(float(entry)))
+        return Operand(self._prologue(place.index, arg))
+
+    def _prologue(self, index: int, tensor: Tensor) -> int:
+        behind, todo = set(), [index]
+        while todo:
+            i = todo.pop()
+            if isinstance(self.host[i], Reduction):
+                raise self._refuse("mixes neurons (a sum over them is used by the step), which a pointwise kernel cannot do")
+            if i not in behind:
+                behind.add(i)
+                todo.extend(_references(self.host[i]))
+        if index not in self.prologue:
+            self.prologue.append(index)
+            self.prologue_is_scalar.append(tensor.numel() == 1)
+        return self.graph.input(f"p{self.prologue.index(index)}")
+
+    def _number(self, value: float) -> int:
+        """0 and 1 are written into the code; every other number stays changeable, so that one kernel serves all."""
+        if value in (0.0, 1.0):
+            return self.graph.literal(value)
+        self.constants.append(value)
+        return self.graph.add("constant", value=len(self.constants) - 1)
+
+    def _meet(self, tensor: Tensor) -> None:
+        """A tensor that no recorded operator made."""
+        if id(tensor) not in self._places:
+            if tensor.dim():
+                raise self._refuse("uses a tensor that is neither parameter, buffer nor state; register it as a buffer")
+            self.host_value(tensor, tensor.clone())
+
+    def _with_refs(self, items: Any) -> tuple[Any, ...]:
+        def swap(item: Any) -> Any:
+            if isinstance(item, Tensor):
+                return self._places[id(item)]
+            return [swap(i) for i in item] if isinstance(item, (list, tuple)) else item
+
+        return tuple(swap(i) for i in items)
+
+    def _put(self, tensor: Tensor, place: Operand | Ref) -> None:
+        self._alive.append(tensor)
+        self._places[id(tensor)] = place
+
+    def _refuse(self, what: str) -> Untraceable:
+        return Untraceable(f"the step of {self._neuron!r} {what}")
+
+    def _unknown(self, func: Any) -> Untraceable:
+        return Untraceable(
+            f"the step of {self._neuron!r} uses {func}, which the kernel generator does not know; "
+            "use backend='torch' or add it to neurons/backends/fused/operations.py"
+        )
+
+
+def _tensors(items: Any) -> list[Tensor]:
+    if isinstance(items, Tensor):
+        return [items]
+    return [t for item in items for t in _tensors(item)] if isinstance(items, (list, tuple)) else []
