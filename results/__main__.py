@@ -169,7 +169,7 @@ def _print_runs(runs: "list[StoredRun]", store: str) -> None:
         table.add_row(*map(_plain, cells))
     console = Console(highlight=False, markup=False)
     console.print(table)
-    console.print(f"{len(runs)} runs in {store}")
+    console.print(f"{len(runs)} run{'s' * (len(runs) != 1)} in {store}")
 
 
 def _print_run(run: "Run") -> None:

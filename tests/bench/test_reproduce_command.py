@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -107,11 +108,22 @@ def _losses(store_path: Path) -> dict[str, list[tuple[str, int | None, float | N
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
 def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
-    reproduce: Command, environment: dict[str, str], tmp_path: Path, how: signal.Signals
+    reproduce: Command,
+    environment: dict[str, str],
+    tmp_path: Path,
+    hears_ctrl_c: Callable[[], None],
+    how: signal.Signals,
 ) -> None:
     store, out = tmp_path / "store.db", tmp_path / "out"
     command = [sys.executable, "-m", "bench.reproduce", "long", "--store", str(store), "--out", str(out)]
-    running = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hears_ctrl_c,
+    )
     deadline = time.monotonic() + 120
     while len(list(out.glob("checkpoints/*.pt"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)

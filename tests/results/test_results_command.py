@@ -123,13 +123,14 @@ def test_help_answers_within_a_second_and_shows_examples():
         assert f"python -m results {command}" in call(command, "--help")
 
 
-def test_interruption_is_calm(tmp_path):
+def test_interruption_is_calm(tmp_path, hears_ctrl_c):
     pipe = tmp_path / "lines.jsonl"
     os.mkfifo(pipe)  # import waits for somebody to write to it
     process = subprocess.Popen(
         [sys.executable, "-m", "results", "import", str(pipe), "--store", str(tmp_path / "s.db")],
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hears_ctrl_c,
     )
     with pipe.open("wb"):  # returns once the command has opened the other end
         process.send_signal(signal.SIGINT)
