@@ -1,0 +1,117 @@
+"""Who computes a neuron's sequence: the suite's backends, other libraries, and a compiler's version of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..registry import unknown
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from neurons.base import Neuron
+
+REFERENCE = "torch"  # the neuron's own step in a loop over unbound steps: the oracle
+FUSED = "fused"
+COMPILED = "spikingjelly-compiled"
+LONGEST_COMPILED = 16  # steps; torch.compile unrolls the loop and needs minutes at 100
+
+
+class Unfit(Exception):
+    """A contender cannot take part; the message is the reason, `outcome` what the store calls it."""
+
+    def __init__(self, reason: str, outcome: str = "unsupported") -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A neuron's sequence ready to run, [T, N, ...] -> [T, N, ...], from rest at every call."""
+
+    name: str
+    backend: str  # the suite's backend, or the library
+    call: Callable[[Tensor], Tensor]
+    parameters: Mapping[str, Tensor] = field(default_factory=dict)  # by the suite's names, with gradients
+    differs: str = ""  # how it is known to differ from the suite's neuron; empty: spikes and gradients must be equal
+    gradients: bool = True  # whether its gradients are meant to be the suite's
+    own: bool = True  # a backend of the suite, whose parity is in the store
+    shape_bound: bool = False  # prepared for one shape
+
+
+def names(neuron: str, device: str = "cpu") -> list[str]:
+    """All contenders for `neuron` on `device`, installed or not, the reference first."""
+    import neurons
+
+    from .. import peers
+
+    own = [backend for backend in neurons.backends.available(neuron, device) if backend != "spikingjelly"]
+    others = peers.names() if neuron in ("if", "lif", "plif") else ["spikingjelly"]
+    return [*own, *others, COMPILED]
+
+
+def check(asked: list[str]) -> None:
+    """Raises UnknownName for a contender that no neuron has."""
+    import neurons
+
+    from .. import peers
+
+    known = [*dict.fromkeys([*neurons.backends.MODULES, *peers.names(), COMPILED])]
+    for name in asked:
+        if name not in known:
+            raise unknown("contender", name, known)
+
+
+def build(name: str, neuron: str, options: Mapping[str, Any], device: str, steps: int) -> Contender:
+    """The contender `name` for a layer of `neuron` with `options`, for sequences of `steps`. Raises Unfit."""
+    import neurons
+
+    from .. import peers
+
+    layer = neurons.create(neuron, **options).to(device)
+    if name not in peers.names() and name != COMPILED:
+        return own(name, layer, device)
+    if name == COMPILED and steps > LONGEST_COMPILED:
+        raise Unfit(f"torch.compile unrolls the {steps} steps, which takes minutes beyond {LONGEST_COMPILED}")
+    library = "spikingjelly" if name == COMPILED else name
+    try:
+        peer = peers.build(library, layer)
+    except peers.NoPeer as error:
+        raise Unfit(str(error), "unavailable" if peers.absent(library) else "unsupported") from None
+    return Contender(
+        name,
+        library,
+        compiled(peer.run) if name == COMPILED else peer.run,
+        dict(layer.named_parameters()),
+        differs="" if peer.semantics == peers.EQUAL else peer.semantics,
+        gradients=peer.backward == peers.EQUAL,
+        own=False,
+        shape_bound=name == COMPILED,
+    )
+
+
+def own(backend: str, layer: Neuron, device: str) -> Contender:
+    """`layer` computed by `backend` of the suite."""
+    from neurons import backends
+
+    layer.backend = backend
+    try:
+        backends.chosen(layer, device)
+    except RuntimeError as error:
+        raise Unfit(str(error)) from None
+
+    def call(x: Tensor) -> Tensor:
+        layer.reset()
+        return layer(x)
+
+    return Contender(backend, backend, call, dict(layer.named_parameters()))
+
+
+def compiled(run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """`run` under torch.compile, for one shape."""
+    import torch
+
+    torch._dynamo.reset()
+    return torch.compile(run, dynamic=False)

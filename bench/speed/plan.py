@@ -1,0 +1,135 @@
+"""Which jobs answer what was asked, with the sizes and contenders of each."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .contenders import COMPILED, FUSED, REFERENCE
+from .job import Job
+
+WHATS = {
+    "speed": "time of a layer, forward and training, against every contender and a copy of the same bytes",
+    "first-use": "tracing and compiling with an empty cache, and from a filled one",
+    "memory": "bytes saved for the backward pass, live tensors, pages of the process",
+    "roofline": "the kernel alone, on arrays larger than caches",
+    "frontier": "largest T, batch and width under a memory limit",
+    "linear": "Linear + neuron, batch 16, against the Linear alone",
+    "network": "training step of a PLIF network",
+}
+DEFAULT = ("speed", "first-use", "memory", "roofline")
+SHAPES = ((4, 1048576), (16, 262144), (100, 32768), (1000, 4096), (16, 4096), (16, 32768))
+QUICK_SHAPES = ((4, 4096), (16, 1024))
+FIRST_SHAPES = ((16, 1024), (100, 777))
+MEMORY_SHAPES = ((32, 262144),)
+QUICK_MEMORY_SHAPES = ((8, 16384),)
+ROOFLINE_SHAPES = ((16, 4194304),)
+QUICK_ROOFLINE_SHAPES = ((16, 4096),)
+LINEAR_SHAPES = ((500, 512), (500, 1024))  # T, width; batch 16
+QUICK_LINEAR_SHAPES = ((20, 64),)
+NETWORK_SHAPES = ((8, 32), (8, 128))  # T, channels
+QUICK_NETWORK_SHAPES = ((4, 4),)
+FRONTIER_START = ((100, 512),)  # T, width; batch 16
+PEERS = ("spikingjelly", COMPILED, "snntorch", "norse", "sinabs")
+MAPPED = ("if", "lif", "plif")  # the neurons that every peer has
+LIMIT = 2**30  # bytes of the frontier
+QUICK_LIMIT = 2**26
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The choices of the command line; empty shapes mean the usual ones."""
+
+    neurons: tuple[str, ...]
+    whats: tuple[str, ...]
+    peers: tuple[str, ...]
+    shapes: tuple[tuple[int, int], ...]
+    allocators: tuple[str, ...]
+    base: str
+    options: dict[str, Any]
+    dtype: str
+    device: str
+    threads: int
+    repeats: int
+    budget: float
+    limit: int
+    quick: bool
+    timeout: float
+
+
+def installed(peer: str) -> bool:
+    """Whether the library of `peer` is there, without importing it."""
+    return importlib.util.find_spec("spikingjelly" if peer == COMPILED else peer) is not None
+
+
+def jobs(asked: Asked) -> list[tuple[Job, ...]]:
+    """The work in order; the processes of one tuple are the stages of one measurement."""
+    work: list[tuple[Job, ...]] = []
+    for what in asked.whats:
+        for neuron in asked.neurons if what != "network" else ("plif",):
+            for allocator in asked.allocators:
+                if allocator == asked.allocators[0] or what in ("speed", "memory"):
+                    work += _planned(what, neuron, allocator, asked)
+    return work
+
+
+def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple[Job, ...]]:
+    names = _contenders(neuron, asked)
+    job = Job(
+        what=what,
+        neuron=neuron,
+        contenders=names,
+        shapes=_shapes(what, asked),
+        base=asked.base if asked.base in names else names[0],
+        options=asked.options,
+        dtype=asked.dtype,
+        device=asked.device,
+        threads=asked.threads,
+        repeats=asked.repeats,
+        budget=asked.budget,
+        allocator=allocator,
+        timeout=asked.timeout,
+    )
+    if what == "first-use":
+        alone = [replace(job, contenders=(name,)) for name in names if name in (REFERENCE, FUSED, COMPILED)]
+        return [(replace(one, stage="fresh"), replace(one, stage="cached")) for one in alone]
+    if what == "memory":
+        alone = [replace(job, contenders=(name,)) for name in names]
+        return [(replace(one, stage="live"), replace(one, stage="process")) for one in alone]
+    if what == "roofline":
+        return [(replace(job, contenders=(FUSED,), base=FUSED),)] if FUSED in names else []
+    if what == "frontier":
+        alone = [replace(job, contenders=(name,), limit=asked.limit) for name in names if name != COMPILED]
+        return [(one,) for one in alone]
+    if what == "linear":
+        return [(replace(job, base="linear", contenders=tuple(name for name in names if name != COMPILED)),)]
+    if what == "network":
+        return [(replace(job, contenders=(*_own(), "spikingjelly")),)]
+    return [(job,)]
+
+
+def _own() -> tuple[str, ...]:
+    import neurons
+
+    return tuple(backend for backend in neurons.backends.MODULES if backend != "spikingjelly")
+
+
+def _contenders(neuron: str, asked: Asked) -> tuple[str, ...]:
+    peers = [p for p in asked.peers if neuron in MAPPED or p == "spikingjelly"]
+    return (*_own(), *peers)
+
+
+def _shapes(what: str, asked: Asked) -> tuple[tuple[int, int], ...]:
+    if asked.shapes and what in ("speed", "memory", "roofline"):
+        return asked.shapes
+    usual, quick = {
+        "speed": (SHAPES, QUICK_SHAPES),
+        "first-use": (FIRST_SHAPES, FIRST_SHAPES),
+        "memory": (MEMORY_SHAPES, QUICK_MEMORY_SHAPES),
+        "roofline": (ROOFLINE_SHAPES, QUICK_ROOFLINE_SHAPES),
+        "frontier": (FRONTIER_START, FRONTIER_START),
+        "linear": (LINEAR_SHAPES, QUICK_LINEAR_SHAPES),
+        "network": (NETWORK_SHAPES, QUICK_NETWORK_SHAPES),
+    }[what]
+    return quick if asked.quick else usual

@@ -1,0 +1,100 @@
+"""From measurements to runs of the store."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+from .job import Job, Measured
+
+if TYPE_CHECKING:
+    from results import Run
+
+KIND = "kernel"  # of the experiment documents
+PACKAGES = ("snntorch", "norse", "sinabs")  # beyond those that results.environment lists
+
+
+def document(job: Job, measured: Measured) -> dict[str, Any]:
+    """What was measured, as the experiment of a run."""
+    return {
+        "kind": KIND,
+        "what": job.what,
+        "neuron": job.neuron,
+        "options": job.options,
+        "contender": measured.contender,
+        "differs": measured.differs,
+        "base": job.base,
+        "size": measured.size,
+        "dtype": job.dtype,
+        "threads": job.threads,
+        "allocator": job.allocator,
+        **({"limit": job.limit} if job.limit else {}),
+    }
+
+
+class Recorder:
+    """Makes runs; looks up machine and environment once."""
+
+    def __init__(self) -> None:
+        from results import environment
+
+        self.machine = environment.machine()
+        self.environment = environment.environment()
+        self.environment["packages"] |= dict(_versions())
+        self.command = f"python -m bench.kernels {shlex.join(sys.argv[1:])}".strip()
+
+    def run(self, job: Job, measured: Measured) -> Run:
+        """The measurement as a run that is ready to be stored."""
+        from results import Metric, Run, Sample, content_key, new_id, timestamp
+
+        experiment = document(job, measured)
+        return Run(
+            id=new_id(),
+            experiment=experiment,
+            experiment_key=content_key(experiment)[:20],
+            implementation=implementation(job.neuron, measured.backend),
+            outcome=measured.outcome,
+            reason=measured.reason,
+            started=timestamp(),
+            seconds=measured.seconds,
+            seed=0,
+            device=job.device,
+            backend=measured.backend,
+            command=self.command,
+            peak_memory=measured.peak_memory,
+            machine=self.machine,
+            environment={**self.environment, **measured.surroundings},
+            metrics=tuple(Metric(name, value, unit) for name, value, unit in measured.metrics),
+            samples=tuple(
+                Sample(name, index, value, unit)
+                for name, unit, values in measured.samples
+                for index, value in enumerate(values)
+            ),
+        )
+
+
+def implementation(neuron: str, backend: str) -> str:
+    """Fingerprint of the suite's code behind a kernel, or name and version of the library that computed."""
+    import neurons
+
+    if backend in neurons.backends.MODULES and backend != "spikingjelly":
+        from ..fingerprint import kernel_implementation
+
+        return kernel_implementation(neuron, backend)
+    package = "torch" if backend == "copy" else backend
+    try:
+        return f"{package} {importlib.metadata.version(package)}"
+    except importlib.metadata.PackageNotFoundError:
+        return package
+
+
+def _versions() -> list[tuple[str, str]]:
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append((name, importlib.metadata.version(name)))
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

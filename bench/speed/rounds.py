@@ -1,0 +1,62 @@
+"""Times contenders in turn, so that whatever else happens on the machine happens to all of them."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+LEAST = 3  # readings that even a contender over its budget gives
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is timed: `call`, after `prepare`, which is not."""
+
+    call: Callable[[], object]
+    prepare: Callable[[], object] = lambda: None
+
+
+def interleave(
+    trials: Mapping[str, Trial],
+    *,
+    repeats: int,
+    budget: float,
+    window: AbstractContextManager[object],
+    synchronize: Callable[[], None] = lambda: None,
+    always: frozenset[str] = frozenset(),
+    on_round: Callable[[int], None] = lambda done: None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
+    """Seconds of each trial, one reading a round for `repeats` rounds; reading i of every trial is of round i.
+
+    The order turns by one each round. A trial that has used up `budget` seconds leaves after LEAST readings, except
+    those in `always`, which the others are compared with. `window` surrounds each timed call.
+    """
+    names = list(trials)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for done in range(repeats):
+            turn = done % max(1, len(names))
+            for name in names[turn:] + names[:turn]:
+                own = times[name]
+                if len(own) < done or (name not in always and len(own) >= LEAST and sum(own) > budget):
+                    continue
+                trials[name].prepare()
+                synchronize()
+                with window:
+                    start = clock()
+                    result = trials[name].call()
+                    synchronize()
+                    own.append(clock() - start)
+                del result
+            gc.collect()
+            on_round(done + 1)
+    finally:
+        if collecting:
+            gc.enable()
+    return times

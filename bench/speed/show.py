@@ -1,0 +1,140 @@
+"""Measurements in the terminal: a line for each as it comes, calm tables at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from . import verified
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from results import Parity, Run
+
+NONE = "–"
+WIDE = 150  # columns where nobody's window decides
+RATIO_NOTE = (
+    "A ratio says how many times the time of the contender in its heading was taken, with its 95 % interval; "
+    "× copy: of a copy of as many bytes as must move."
+)
+UNVERIFIED = "unverified: no green parity check of this code is stored; python -m bench.parity makes one."
+
+COLUMNS: dict[str, tuple[tuple[str, str, str], ...]] = {  # by kind of measurement: heading, metric, form
+    "speed": (
+        ("forward", "forward_seconds", "time"),
+        ("× base", "forward_ratio", "ratio"),
+        ("× copy", "forward_copies", "number"),
+        ("training", "training_seconds", "time"),
+        ("× base", "training_ratio", "ratio"),
+        ("× copy", "training_copies", "number"),
+    ),
+    "first-use": (
+        ("empty cache", "first_use_seconds", "time"),
+        ("filled cache", "cached_seconds", "time"),
+        ("new size", "new_size_seconds", "time"),
+    ),
+    "memory": (
+        ("saved B/element", "saved_bytes", "number"),
+        ("live B/element", "live_bytes", "number"),
+        ("live peak", "live_peak", "size"),
+        ("process peak", "process_peak", "size"),
+    ),
+    "frontier": (
+        ("largest T", "largest_T", "count"),
+        ("largest batch", "largest_batch", "count"),
+        ("largest width", "largest_width", "count"),
+    ),
+}
+COLUMNS["roofline"] = COLUMNS["speed"]
+COLUMNS["linear"] = (*COLUMNS["speed"], ("neuron alone", "neuron_training_seconds", "time"))
+COLUMNS["network"] = (("training step", "training_seconds", "time"), ("× base", "training_ratio", "ratio"))
+
+
+def heading(run: Run) -> str:
+    """What a group of measurements has in common: "speed · lif · T=16 N=4096 · float32 · 2 threads · pooled"."""
+    what = run.experiment
+    threads = f"{what['threads']} thread{'s' * (what['threads'] > 1)}" if run.device == "cpu" else run.device
+    parts = (what["what"], what["neuron"], size(run), what["dtype"], threads, what["allocator"])
+    return " · ".join(part for part in parts if part)
+
+
+def size(run: Run) -> str:
+    """Steps first: "T=16 N=4096"."""
+    return " ".join(f"{name}={value}" for name, value in sorted(run.experiment["size"].items(), key=_steps_first))
+
+
+def _steps_first(named: tuple[str, int]) -> tuple[bool, str]:
+    return named[0] != "T", named[0]
+
+
+def line(run: Run) -> str:
+    """One measurement on one line; ratios are left to the table."""
+    what = f"{run.experiment['what']} {run.experiment['neuron']} {size(run)} {run.experiment['contender']}"
+    if run.outcome != "ok":
+        return f"{what}: {run.outcome}: {run.reason}"
+    shown = [f"{name} {text}" for name, text in cells(run) if text != NONE and "×" not in name]
+    return f"{what}: {', '.join(shown)}"
+
+
+def cells(run: Run) -> list[tuple[str, str]]:
+    """Heading and text of each column of the measurement's kind."""
+    values = {metric.name: metric.value for metric in run.metrics}
+    return [
+        (name, form(kind, values.get(metric), values.get(f"{metric}_low"), values.get(f"{metric}_high")))
+        for name, metric, kind in COLUMNS[run.experiment["what"]]
+    ]
+
+
+def form(kind: str, value: float | None, low: float | None = None, high: float | None = None) -> str:
+    """A number in words a reader can compare: times in ms, ratios with their interval, sizes in MiB."""
+    if value is None:
+        return NONE
+    if kind == "time":
+        return f"{value * 1e3:.3g} ms" if value < 1 else f"{value:.3g} s"
+    if kind == "ratio":
+        return f"{value:.3g}" + (f" [{low:.3g}, {high:.3g}]" if low is not None and high is not None else "")
+    if kind == "size":
+        return f"{value / 2**20:,.1f} MiB"
+    return f"{value:,.0f}" if kind == "count" else f"{value:.3g}"
+
+
+def status(run: Run, parities: Iterable[Parity]) -> str:
+    """What a reader must know before trusting the figures."""
+    if run.outcome != "ok":
+        return f"{run.outcome}: {run.reason}"
+    known = verified.state(run, parities)
+    if known == verified.RED:
+        return "unverified: its parity is red"
+    if known == verified.UNCHECKED:
+        return "unverified"
+    return f"differs: {run.experiment['differs']}" if run.experiment["differs"] else ""
+
+
+def tables(console: Console, runs: Sequence[Run], parities: Sequence[Parity]) -> None:
+    """A table for each group of measurements that can be compared."""
+    from rich.table import Table
+
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(heading(run), []).append(run)
+    unverified = False
+    if not console.is_terminal:
+        console.width = max(console.width, WIDE)
+    for name, group in groups.items():
+        base = group[0].experiment["base"]
+        table = Table(title=name, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        table.add_column("", no_wrap=True)
+        for column, _ in cells(group[0]):
+            table.add_column(column.replace("base", base), justify="right", no_wrap=True)
+        table.add_column("", overflow="fold")
+        for run in group:
+            said = status(run, parities)
+            unverified |= said == "unverified"
+            table.add_row(run.experiment["contender"], *(text for _, text in cells(run)), said)
+        console.print()
+        console.print(table, markup=False)
+    if any(run.experiment["what"] in ("speed", "roofline", "linear", "network") for run in runs):
+        console.print("\n" + RATIO_NOTE, highlight=False, markup=False)
+    if unverified:
+        console.print(UNVERIFIED, highlight=False)
