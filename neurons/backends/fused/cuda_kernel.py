@@ -1,0 +1,173 @@
+"""What the kernels for CUDA devices share, whatever they are written in: allocation, arguments, sums over neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import layout
+from .kernel import Kernel, compute_type
+from .layout import Layout
+from .program import program
+from .trace import Reduction, Trace
+
+_PROGRAMS_PER_PROCESSOR = 8  # of a backward pass from checkpoints, whose room should stay in the second-level cache
+
+
+class CudaKernel(Kernel):
+    """The forward and backward pass of `trace` on a CUDA device; a subclass compiles and starts them (`launch`).
+
+    Everything is queued on PyTorch's current stream and allocated by PyTorch, without waiting for the device, so a
+    CUDA graph can capture it. float64 is refused by `refuses`.
+    """
+
+    def __init__(self, trace: Trace, dtype: torch.dtype, *, grad_x: bool, parameters: list[str], checkpoint: bool) -> None:
+        self.trace = trace
+        self.dtype = dtype
+        self.compute = compute_type(dtype)
+        self.parameters = parameters
+        self.checkpoint = checkpoint
+        self.program = program(
+            trace, grad_x=grad_x, parameters=parameters, storage_bytes=dtype.itemsize, compute_bytes=self.compute.itemsize
+        )
+        self._raw_names = trace.raw_names()
+        self._sums = trace.reductions(parameters)
+        self.whole = tuple(self._reduction(index).dims is None for index in self._sums)
+        self.reads_x = self.program.reads_x or (checkpoint and self._restart_reads_x())
+
+    @property
+    def block(self) -> int:
+        """Neurons per program, each of which writes one value of a sum over all neurons."""
+        raise NotImplementedError
+
+    def launch(
+        self,
+        way: str,
+        programs: int,
+        arrays: Sequence[Tensor | None],
+        numbers: Sequence[float],
+        sizes: Sequence[int],
+        switches: tuple[bool, ...],
+    ) -> None:
+        """Queues `way` ("forward", "backward") with its arguments in the order that `triton` and `cuda` give."""
+        raise NotImplementedError
+
+    def forward(
+        self,
+        x: Tensor,
+        place: Layout,
+        states: Sequence[Tensor | None],
+        rest: Sequence[float],
+        raw: dict[str, Tensor],
+        constants: Sequence[float],
+        keep: bool,
+        every: int,
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        T, N = x.shape[0], place.neurons
+        y = torch.empty_strided(x.shape, (N, *place.strides), dtype=self.dtype, device=x.device)
+        kept: list[Tensor] = []
+        if keep:
+            rows = -(-T // every) if self.checkpoint else T
+            kept = [torch.empty((rows, N), dtype=self.compute, device=x.device) for _ in range(self._slots)]
+        after = [self._step(place, x.device) for _ in states]
+        carried = any(s is not None for s in states)
+        before = [
+            self._step(place, x.device).fill_(value) if carried and s is None else s
+            for s, value in zip(states, rest, strict=True)
+        ]
+        prologue, maps = self._parameters(raw, place)
+        arrays = [x, y, *(kept or [None] * self._slots), *_paired(before, after), *prologue]
+        sizes = [T, N, every, x.stride(0), *maps]
+        self.launch("forward", -(-N // self.block), arrays, [*constants, *rest], sizes, (keep, carried))
+        return y, after, kept
+
+    def backward(
+        self,
+        x: Tensor | None,
+        y: Tensor | None,
+        kept: Sequence[Tensor],
+        raw: dict[str, Tensor],
+        constants: Sequence[float],
+        gy: Tensor | None,
+        gs: Sequence[Tensor | None],
+        wanted_states: Sequence[bool],
+        place: Layout,
+        T: int,
+        every: int,
+    ) -> tuple[Tensor | None, list[Tensor | None], dict[str, Tensor]]:
+        p, N, device = self.program, place.neurons, self._device(kept, gy, gs)
+        blocks = -(-N // self.block)
+        gx = None
+        if p.grad_x is not None:
+            gx = torch.empty_strided((T, *place.shape), (N, *place.strides), dtype=self.dtype, device=device)
+        before = [self._step(place, device) if any(wanted_states) else None for _ in wanted_states]
+        sums = [
+            torch.empty(blocks, dtype=self.compute, device=device) if whole else self._step(place, device)
+            for whole in self.whole
+        ]
+        gy = None if gy is None else layout.rows_like(gy.to(self.dtype), place)
+        given = any(g is not None for g in gs)
+        gs = [
+            layout.like(g.to(self.compute), place) if g is not None else self._step(place, device).zero_() if given else None
+            for g in gs
+        ]
+        programs, rooms = blocks, []
+        if self.checkpoint:
+            programs = min(blocks, _PROGRAMS_PER_PROCESSOR * _processors(device))
+            room = programs * every * self.block
+            rooms = [torch.empty(room, dtype=self.compute, device=device) for _ in p.kept]
+        prologue, maps = self._parameters(raw, place)
+        arrays = [x, y, gy, *kept, *_paired(gs, before), gx, *sums, *rooms, *prologue]
+        sizes = [T, N, every, 0 if x is None else x.stride(0), 0 if gy is None else gy.stride(0), *maps]
+        switches = (gy is not None, given, any(wanted_states))
+        self.launch("backward", programs, arrays, constants, sizes, switches)
+        known: dict[str | int, Tensor] = dict(raw)
+        for index, partial in zip(self._sums, sums, strict=True):
+            known[index] = self._total(partial, self._reduction(index), place)
+        places = [self.trace.grad_parameters[name] for name in self.parameters]
+        found = [g if wanted else None for g, wanted in zip(before, wanted_states, strict=True)]
+        return gx, found, dict(zip(self.parameters, self.trace.evaluate(places, known), strict=True))
+
+    def _parameters(self, raw: dict[str, Tensor], place: Layout) -> tuple[list[Tensor], list[int]]:
+        """Prologue, and count and inner of those values that are no scalars."""
+        prologue, maps = self._prologue(raw, place)
+        scalar = self.program.prologue_is_scalar
+        return prologue, [m for k, only in enumerate(scalar) if not only for m in maps[2 * k : 2 * k + 2]]
+
+    def _reduction(self, index: int) -> Reduction:
+        entry = self.trace.host[index]
+        assert isinstance(entry, Reduction)
+        return entry
+
+    def _step(self, place: Layout, device: torch.device) -> Tensor:
+        return torch.empty_strided(place.shape, place.strides, dtype=self.compute, device=device)
+
+    @staticmethod
+    def _device(kept: Sequence[Tensor], gy: Tensor | None, gs: Sequence[Tensor | None]) -> torch.device:
+        return next(t.device for t in (gy, *gs, *kept) if t is not None)
+
+    def _total(self, partial: Tensor, entry: Any, place: Layout) -> Tensor:
+        """The sum over neurons that a Reduction stands for; PyTorch's sums have a fixed order, so it repeats exactly."""
+        if entry.dims == ():
+            return partial
+        if entry.dims is None:
+            return partial.sum().reshape([1] * len(place.shape) if entry.keepdim else [])
+        return partial.sum(entry.dims, keepdim=entry.keepdim)
+
+
+def aligned(arrays: Sequence[Tensor | None], sizes: Sequence[int]) -> bool:
+    """Whether every access may take 16 bytes at once: `sizes` are the neurons of a step and the rows' strides."""
+    return all(size % 16 == 0 for size in sizes) and all(t is None or t.data_ptr() % 16 == 0 for t in arrays)
+
+
+def _paired(first: Sequence[Any], second: Sequence[Any]) -> list[Any]:
+    return [t for pair in zip(first, second, strict=True) for t in pair]
+
+
+@cache
+def _processors(device: torch.device) -> int:
+    return torch.cuda.get_device_properties(device).multi_processor_count
