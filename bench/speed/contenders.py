@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..registry import unknown
-
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -15,6 +13,8 @@ if TYPE_CHECKING:
 
 REFERENCE = "torch"  # the neuron's own step in a loop over unbound steps: the oracle
 FUSED = "fused"
+CHECKPOINTED = "fused-checkpoint"
+CHECKPOINT_EVERY = 16  # steps
 COMPILED = "spikingjelly-compiled"
 LONGEST_COMPILED = 16  # steps; torch.compile unrolls the loop and needs minutes at 100
 
@@ -39,29 +39,15 @@ class Contender:
     gradients: bool = True  # whether its gradients are meant to be the suite's
     own: bool = True  # a backend of the suite, whose parity is in the store
     shape_bound: bool = False  # prepared for one shape
+    require: Callable[[Tensor], object] = lambda x: None  # raises Unfit where it cannot run on inputs like x
 
 
-def names(neuron: str, device: str = "cpu") -> list[str]:
-    """All contenders for `neuron` on `device`, installed or not, the reference first."""
-    import neurons
+def suite() -> tuple[str, ...]:
+    """The suite's own contenders, the reference first; which of them run here shows when they are built."""
+    from neurons import backends
 
-    from .. import peers
-
-    own = [backend for backend in neurons.backends.available(neuron, device) if backend != "spikingjelly"]
-    others = peers.names() if neuron in ("if", "lif", "plif") else ["spikingjelly"]
-    return [*own, *others, COMPILED]
-
-
-def check(asked: list[str]) -> None:
-    """Raises UnknownName for a contender that no neuron has."""
-    import neurons
-
-    from .. import peers
-
-    known = [*dict.fromkeys([*neurons.backends.MODULES, *peers.names(), COMPILED])]
-    for name in asked:
-        if name not in known:
-            raise unknown("contender", name, known)
+    found = [backend for backend in backends.MODULES if backend != "spikingjelly"]
+    return (*found, CHECKPOINTED) if FUSED in found else tuple(found)
 
 
 def build(name: str, neuron: str, options: Mapping[str, Any], device: str, steps: int) -> Contender:
@@ -92,21 +78,29 @@ def build(name: str, neuron: str, options: Mapping[str, Any], device: str, steps
     )
 
 
-def own(backend: str, layer: Neuron, device: str) -> Contender:
-    """`layer` computed by `backend` of the suite."""
+def own(name: str, layer: Neuron, device: str) -> Contender:
+    """`layer` computed by a backend of the suite, or by the fused one with checkpoints."""
     from neurons import backends
+    from neurons.backends import fused
 
-    layer.backend = backend
-    try:
-        backends.chosen(layer, device)
-    except RuntimeError as error:
-        raise Unfit(str(error)) from None
+    layer.backend = FUSED if name == CHECKPOINTED else name
+
+    def require(x: Tensor) -> None:
+        try:
+            backends.chosen(layer, device, x)
+        except RuntimeError as error:
+            raise Unfit(str(error)) from None
 
     def call(x: Tensor) -> Tensor:
         layer.reset()
         return layer(x)
 
-    return Contender(backend, backend, call, dict(layer.named_parameters()))
+    def checkpointed(x: Tensor) -> Tensor:
+        with fused.checkpoint(CHECKPOINT_EVERY):
+            return call(x)
+
+    run = checkpointed if name == CHECKPOINTED else call
+    return Contender(name, layer.backend, run, dict(layer.named_parameters()), require=require)
 
 
 def compiled(run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

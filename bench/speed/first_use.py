@@ -24,10 +24,8 @@ def measure(job: Job, emitter: Emitter) -> None:
     Metrics, each less a later call's time: `first_use_seconds` and, for a second shape after the first,
     `new_size_seconds` (stage "fresh"); `cached_seconds` (stage "cached").
     """
-    import torch
-
-    torch.ones(8, requires_grad=True).exp().sum().backward()  # autograd's own first use is nobody's cost
     (name,) = job.contenders
+    _warm_up(job)
     steps, width = job.shapes[0]
     result = Measured(name, name, {"T": steps, "N": width})
     emitter.note(f"{job.neuron} {name}: first use, {job.stage}")
@@ -41,6 +39,13 @@ def measure(job: Job, emitter: Emitter) -> None:
 
     race.attempt(result, run)
     emitter.measured(result)
+
+
+def _warm_up(job: Job) -> None:
+    """PyTorch's own first use is nobody's cost: the eager reference pays it."""
+    x, grad = currents((2, 8), job.dtype, job.device)
+    reference = contenders.build(contenders.REFERENCE, job.neuron, job.options, job.device, 2)
+    reference.call(x.requires_grad_(True)).backward(grad)
 
 
 def _beyond_steady(contender: contenders.Contender, steps: int, width: int, job: Job) -> float:

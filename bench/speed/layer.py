@@ -26,9 +26,10 @@ def measure(job: Job, emitter: Emitter) -> None:
 def _at(job: Job, steps: int, width: int, emitter: Emitter) -> None:
     x, grad = currents((steps, width), job.dtype, job.device)
     label = f"{job.neuron} {steps}x{width}"
-    fit, failed = prepare(job, x, grad, emitter, label)
-    for result in failed:
-        emitter.measured(result)
+    fit, results = prepare(job, x, grad, emitter, label)
+    for result in results.values():
+        if result.contender not in fit:
+            emitter.measured(result)
     if not fit:
         return
     x.requires_grad_(True)
@@ -39,54 +40,50 @@ def _at(job: Job, steps: int, width: int, emitter: Emitter) -> None:
         race.COPY: race.copies(size, job.device),
         **{name: race.trials(c.call, x, grad, list(c.parameters.values())) for name, c in fit.items()},
     }
+    copy = Measured(race.COPY, race.COPY, job.size((steps, width)))
+    copy.metrics += [(f"{way}_bytes", count, "B") for way, count in size.items()]
+    results[race.COPY] = copy
     started = time.perf_counter()
     times, surroundings = race.race(entries, job, emitter, label, job.base)
     spent = time.perf_counter() - started
     for name in entries:
-        result = Measured(name, name, {"T": steps, "N": width}, seconds=spent, surroundings=surroundings)
-        if name == race.COPY:
-            result.metrics += [(f"{way}_bytes", count, "B") for way, count in size.items()]
-        else:
-            result.backend, result.differs = fit[name].backend, fit[name].differs
-        race.figures(result, times, job.base)
-        emitter.measured(result)
+        results[name].seconds, results[name].surroundings = spent, surroundings
+        race.figures(results[name], times, job.base)
+        emitter.measured(results[name])
 
 
 def prepare(
     job: Job, x: Tensor, grad: Tensor, emitter: Emitter, label: str
-) -> tuple[dict[str, Contender], list[Measured]]:
-    """The contenders that run and are right on `x`, warmed up, and the outcomes of the others."""
+) -> tuple[dict[str, Contender], dict[str, Measured]]:
+    """The contenders that run and are right on `x`, warmed up; a result for each of the job's, right or not."""
     import torch
 
-    steps, width = x.shape[0], x[0].numel()
+    steps = x.shape[0]
     reference = None
     fit: dict[str, Contender] = {}
-    failed: list[Measured] = []
+    results: dict[str, Measured] = {}
     for name in dict.fromkeys([contenders.REFERENCE, *job.contenders]):
         emitter.note(f"{label} · {name}: checking")
-        result = Measured(name, name, {"T": steps, "N": width})
+        result = Measured(name, name, job.size((steps, x[0].numel())))
 
         def check(name: str = name, result: Measured = result) -> tuple[Contender, gate.Observed]:
             contender = contenders.build(name, job.neuron, job.options, job.device, steps)
             result.backend, result.differs = contender.backend, contender.differs
+            contender.require(x)
             found = gate.observe(contender.call, x, grad, contender.parameters)
             with torch.no_grad():
                 contender.call(x)  # compiled for this direction, too
             return contender, found
 
         checked = race.attempt(result, check)
-        if checked is None:
-            failed.append(result)
-            continue
-        contender, found = checked
-        if reference is None:
-            if name != contenders.REFERENCE:
-                raise RuntimeError(f"The reference does not run here: {failed[0].reason}")
-            reference = found
-        wrong = gate.difference(found, reference, gradients=contender.gradients)
-        if wrong and not contender.differs:
-            result.outcome, result.reason = "parity_failed", f"Not timed: {wrong}."
-            failed.append(result)
-        elif name in job.contenders:
-            fit[name] = contender
-    return fit, failed
+        if checked is not None:
+            contender, found = checked
+            reference = reference or found
+            wrong = gate.difference(found, reference, gradients=contender.gradients)
+            if race.admitted(result, wrong) and name in job.contenders:
+                fit[name] = contender
+        elif reference is None:
+            raise RuntimeError(f"the reference does not run here: {result.reason}")
+        if name in job.contenders:
+            results[name] = result
+    return fit, results

@@ -6,7 +6,7 @@ import importlib.util
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .contenders import COMPILED, FUSED, REFERENCE
+from .contenders import COMPILED, FUSED, suite
 from .job import Job
 
 WHATS = {
@@ -31,6 +31,9 @@ QUICK_LINEAR_SHAPES = ((20, 64),)
 NETWORK_SHAPES = ((8, 32), (8, 128))  # T, channels
 QUICK_NETWORK_SHAPES = ((4, 4),)
 FRONTIER_START = ((100, 512),)  # T, width; batch 16
+KERNEL = "fused-kernel"  # without autograd
+LINEAR = "linear"  # the Linear alone
+SPIKINGJELLY = ("spikingjelly", "spikingjelly-layers", "spikingjelly-stepwise")  # as described in bench.speed.network
 PEERS = ("spikingjelly", COMPILED, "snntorch", "norse", "sinabs")
 MAPPED = ("if", "lif", "plif")  # the neurons that every peer has
 LIMIT = 2**30  # bytes of the frontier
@@ -76,12 +79,13 @@ def jobs(asked: Asked) -> list[tuple[Job, ...]]:
 
 def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple[Job, ...]]:
     names = _contenders(neuron, asked)
+    base = asked.base if asked.base in names else names[0]
     job = Job(
         what=what,
         neuron=neuron,
         contenders=names,
         shapes=_shapes(what, asked),
-        base=asked.base if asked.base in names else names[0],
+        base=base,
         options=asked.options,
         dtype=asked.dtype,
         device=asked.device,
@@ -92,32 +96,27 @@ def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple
         timeout=asked.timeout,
     )
     if what == "first-use":
-        alone = [replace(job, contenders=(name,)) for name in names if name in (REFERENCE, FUSED, COMPILED)]
+        alone = [replace(job, contenders=(name,)) for name in names if name in (FUSED, COMPILED)]
         return [(replace(one, stage="fresh"), replace(one, stage="cached")) for one in alone]
     if what == "memory":
         alone = [replace(job, contenders=(name,)) for name in names]
         return [(replace(one, stage="live"), replace(one, stage="process")) for one in alone]
     if what == "roofline":
-        return [(replace(job, contenders=(FUSED,), base=FUSED),)] if FUSED in names else []
+        return [(replace(job, contenders=(KERNEL,), base=KERNEL),)] if FUSED in names else []
     if what == "frontier":
         alone = [replace(job, contenders=(name,), limit=asked.limit) for name in names if name != COMPILED]
         return [(one,) for one in alone]
     if what == "linear":
-        return [(replace(job, base="linear", contenders=tuple(name for name in names if name != COMPILED)),)]
+        return [(replace(job, base=LINEAR, contenders=tuple(name for name in names if name != COMPILED)),)]
     if what == "network":
-        return [(replace(job, contenders=(*_own(), "spikingjelly")),)]
+        networks = (*suite(), *SPIKINGJELLY) if "spikingjelly" in asked.peers else suite()
+        return [(replace(job, contenders=networks),)]
     return [(job,)]
-
-
-def _own() -> tuple[str, ...]:
-    import neurons
-
-    return tuple(backend for backend in neurons.backends.MODULES if backend != "spikingjelly")
 
 
 def _contenders(neuron: str, asked: Asked) -> tuple[str, ...]:
     peers = [p for p in asked.peers if neuron in MAPPED or p == "spikingjelly"]
-    return (*_own(), *peers)
+    return (*suite(), *peers)
 
 
 def _shapes(what: str, asked: Asked) -> tuple[tuple[int, int], ...]:

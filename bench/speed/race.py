@@ -115,6 +115,15 @@ def add(result: Measured, name: str, value: estimate.Estimate, unit: str) -> Non
         result.metrics.append((name + suffix, number, unit))
 
 
+def admitted(result: Measured, wrong: str | None) -> bool:
+    """Whether a contender may be timed: it is right, or known to differ. The metric `equal` says which (1 or 0)."""
+    if wrong and not result.differs:
+        result.outcome, result.reason = "parity_failed", f"Not timed: {wrong}."
+        return False
+    result.metrics.append(("equal", float(not wrong), "1"))
+    return True
+
+
 def attempt(result: Measured, action: Callable[[], Any]) -> Any:
     """`action()`, or None with its failure as the outcome of `result`."""
     from .contenders import Unfit

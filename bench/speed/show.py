@@ -46,8 +46,15 @@ COLUMNS: dict[str, tuple[tuple[str, str, str], ...]] = {  # by kind of measureme
         ("largest width", "largest_width", "count"),
     ),
 }
-COLUMNS["roofline"] = COLUMNS["speed"]
-COLUMNS["linear"] = (*COLUMNS["speed"], ("neuron alone", "neuron_training_seconds", "time"))
+COLUMNS["roofline"] = tuple(column for column in COLUMNS["speed"] if column[0] != "× base")
+COLUMNS["linear"] = (
+    ("forward", "forward_seconds", "time"),
+    ("× base", "forward_ratio", "ratio"),
+    ("training", "training_seconds", "time"),
+    ("× base", "training_ratio", "ratio"),
+    ("neuron forward", "neuron_forward_seconds", "time"),
+    ("neuron training", "neuron_training_seconds", "time"),
+)
 COLUMNS["network"] = (("training step", "training_seconds", "time"), ("× base", "training_ratio", "ratio"))
 
 
@@ -100,41 +107,54 @@ def form(kind: str, value: float | None, low: float | None = None, high: float |
 
 
 def status(run: Run, parities: Iterable[Parity]) -> str:
-    """What a reader must know before trusting the figures."""
+    """What a reader must know before trusting the figures, in a word or two; `reservation` says more."""
     if run.outcome != "ok":
-        return f"{run.outcome}: {run.reason}"
+        return run.outcome
     known = verified.state(run, parities)
-    if known == verified.RED:
-        return "unverified: its parity is red"
-    if known == verified.UNCHECKED:
-        return "unverified"
-    return f"differs: {run.experiment['differs']}" if run.experiment["differs"] else ""
+    if not verified.trusted(known):
+        return "unverified (red)" if known == verified.RED else "unverified"
+    if not run.experiment["differs"]:
+        return ""
+    equal = any(metric.name == "equal" and metric.value for metric in run.metrics)
+    return "equal here" if equal else "differs"
+
+
+def reservation(run: Run) -> str:
+    """The sentence behind the status: why there are no figures, or how the contender is known to differ."""
+    return run.reason if run.outcome != "ok" else str(run.experiment["differs"])
 
 
 def tables(console: Console, runs: Sequence[Run], parities: Sequence[Parity]) -> None:
-    """A table for each group of measurements that can be compared."""
+    """A table for each group of measurements that can be compared, with numbered remarks under them."""
     from rich.table import Table
 
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(heading(run), []).append(run)
-    unverified = False
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
+    remarks: dict[str, int] = {}
+    unverified = False
     for name, group in groups.items():
         base = group[0].experiment["base"]
-        table = Table(title=name, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
         table.add_column("", no_wrap=True)
         for column, _ in cells(group[0]):
             table.add_column(column.replace("base", base), justify="right", no_wrap=True)
-        table.add_column("", overflow="fold")
+        table.add_column("")
         for run in group:
             said = status(run, parities)
             unverified |= said == "unverified"
+            if remark := reservation(run):
+                said += f" ({remarks.setdefault(remark, len(remarks) + 1)})"
             table.add_row(run.experiment["contender"], *(text for _, text in cells(run)), said)
-        console.print()
+        console.print(f"\n[bold]{name}[/bold]", highlight=False)
         console.print(table, markup=False)
-    if any(run.experiment["what"] in ("speed", "roofline", "linear", "network") for run in runs):
-        console.print("\n" + RATIO_NOTE, highlight=False, markup=False)
+    if groups:
+        console.print()
+    for remark, number in remarks.items():
+        console.print(f"({number}) {remark}", highlight=False, markup=False)
+    if any("×" in column for run in runs for column, _ in cells(run)):
+        console.print(RATIO_NOTE, highlight=False, markup=False)
     if unverified:
         console.print(UNVERIFIED, highlight=False)

@@ -1,0 +1,210 @@
+"""A training step of a PLIF network: the suite's with each backend, and the same network of SpikingJelly's layers.
+
+| contender             | layers       | neurons      | differs                                                      |
+|-----------------------|--------------|--------------|--------------------------------------------------------------|
+| torch, fused ...      | the suite's  | the suite's  |                                                              |
+| spikingjelly          | the suite's  | SpikingJelly |                                                              |
+| spikingjelly-layers   | SpikingJelly | SpikingJelly | batch norm over all steps at once, not step by step          |
+| spikingjelly-stepwise | SpikingJelly | SpikingJelly | none: one step of the network after the other                |
+
+All begin with the same weights; outputs and gradients are compared with dropout off, which draws its masks differently.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import contenders, race
+from .job import Job, Measured
+from .rounds import Trial
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from .child import Emitter
+
+MODEL = "plif_mnist"
+BATCH, SIDE, CLASSES = 16, 28, 10
+HIDDEN = 16  # hidden units of the fully connected part per channel, as in the paper's network
+TOLERANCE = 1e-3  # of the largest value; below it lies what convolutions of other batch sizes round differently
+OVER_STEPS = "batch norm takes its statistics over all steps at once, the paper's over each step"
+
+
+def measure(job: Job, emitter: Emitter) -> None:
+    """Times forward, backward and Adam step of every contender at each (T, channels)."""
+    for shape in job.shapes:
+        _at(job, shape, emitter)
+
+
+def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
+    import torch
+
+    steps, channels = shape
+    label = f"network T={steps} channels={channels}"
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand((BATCH, 1, SIDE, SIDE), generator=generator).to(job.device)
+    targets = torch.eye(CLASSES)[torch.randint(CLASSES, (BATCH,), generator=generator)].to(job.device)
+    entries: dict[str, dict[str, Trial]] = {}
+    results: dict[str, Measured] = {}
+    reference = None
+    for name in dict.fromkeys([contenders.REFERENCE, *job.contenders]):
+        emitter.note(f"{label} · {name}: checking")
+        result = Measured(name, _backend(name), {**job.size(shape), "batch": BATCH})
+        found = race.attempt(result, lambda n=name: _checked(n, job, shape, images, targets))  # type: ignore[misc]
+        if found is None:
+            emitter.measured(result)
+            continue
+        step, outcome = found
+        reference = reference or outcome
+        error = max(_relative(a, b) for a, b in zip(outcome, reference, strict=True))
+        result.metrics.append(("largest_difference", error, "fraction"))
+        if name == "spikingjelly-layers":
+            result.differs = OVER_STEPS
+        elif not error <= TOLERANCE:
+            result.outcome = "parity_failed"
+            result.reason = f"Not timed: outputs or gradients are off by {error:.1e} of their largest value."
+            emitter.measured(result)
+            continue
+        entries[name], results[name] = {"training": Trial(step)}, result
+    times, surroundings = race.race(entries, job, emitter, label, job.base)
+    for result in results.values():
+        result.surroundings = surroundings
+        race.figures(result, times, job.base)
+        emitter.measured(result)
+
+
+def _backend(name: str) -> str:
+    if name.startswith("spikingjelly"):
+        return "spikingjelly"
+    return contenders.FUSED if name == contenders.CHECKPOINTED else name
+
+
+def _checked(
+    name: str, job: Job, shape: tuple[int, int], images: Tensor, targets: Tensor
+) -> tuple[Callable[[], object], list[Tensor]]:
+    """The training step, and the outputs and gradients of a pass without dropout."""
+    import torch
+
+    network, reset = _network(name, job, shape)
+    network.to(job.device)
+    dropouts = [module for module in network.modules() if "Dropout" in type(module).__name__]
+    parameters = list(network.parameters())
+    checkpointed = name == contenders.CHECKPOINTED
+
+    def loss() -> tuple[Tensor, Tensor]:
+        reset()
+        outputs = network(images) / shape[0]
+        return outputs, torch.nn.functional.mse_loss(outputs, targets)
+
+    for dropout in dropouts:
+        dropout.p = 0.0
+    with _saving(checkpointed):
+        outputs, value = loss()
+        value.backward()
+    observed = [outputs.detach(), *[p.grad.clone() for p in parameters if p.grad is not None]]
+    for dropout in dropouts:
+        dropout.p = 0.5
+    optimizer = torch.optim.Adam(parameters)
+
+    def step() -> None:
+        with _saving(checkpointed):
+            optimizer.zero_grad()
+            loss()[1].backward()
+            optimizer.step()
+
+    return step, observed
+
+
+def _saving(checkpointed: bool) -> Any:
+    from neurons.backends import fused
+
+    return fused.checkpoint(contenders.CHECKPOINT_EVERY) if checkpointed else contextlib.nullcontext()
+
+
+def _network(name: str, job: Job, shape: tuple[int, int]) -> tuple[nn.Module, Callable[[], object]]:
+    """The contender's network with the weights of the seed, and what resets it."""
+    import torch
+
+    import models
+    import neurons
+
+    steps, channels = shape
+    backend = _backend(name)
+    torch.manual_seed(0)
+    network = models.create(
+        MODEL,
+        neuron=lambda: neurons.create(job.neuron, backend=backend, **job.options),
+        T=steps,
+        side=SIDE,
+        channels=channels,
+        hidden=HIDDEN * channels,
+    )
+    if name in ("spikingjelly-layers", "spikingjelly-stepwise"):
+        from spikingjelly.activation_based import functional
+
+        peer = peer_network(network, "m" if name == "spikingjelly-layers" else "s")
+        return peer, lambda: functional.reset_net(peer)
+    return network, lambda: models.reset(network)
+
+
+def peer_network(network: Any, step_mode: str) -> nn.Module:
+    """The network (a models.plif.StaticNet) made of SpikingJelly's layers, with copies of the same weights."""
+    from torch import nn
+
+    class Peer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.static_conv, self.T = network.static_conv, network.T
+            self.conv, self.fc, self.vote = (
+                _peer(part, step_mode) for part in (network.conv, network.fc, network.vote)
+            )
+
+        def forward(self, x: Tensor) -> Tensor:
+            current = self.static_conv(x)
+            if step_mode == "m":
+                return self.vote(self.fc(self.conv(current.expand(self.T, *current.shape)))).sum(0)
+            return sum(self.vote(self.fc(self.conv(current))) for _ in range(self.T))  # type: ignore[return-value]
+
+    return Peer()
+
+
+def _peer(module: Any, step_mode: str) -> Any:
+    from spikingjelly.activation_based import layer
+    from torch import nn
+
+    from models import layers
+    from neurons.backends import spikingjelly
+
+    mode = {"step_mode": step_mode}
+    match module:
+        case nn.Sequential():
+            return nn.Sequential(*[_peer(part, step_mode) for part in module])
+        case layers.Conv2d():
+            made: Any = layer.Conv2d(
+                module.in_channels, module.out_channels, module.kernel_size, padding=module.padding, bias=False, **mode
+            )
+        case layers.StepBatchNorm2d():
+            made = layer.BatchNorm2d(module.num_features, **mode)
+        case nn.Linear():
+            made = layer.Linear(module.in_features, module.out_features, bias=False, **mode)
+        case layers.MaxPool2d():
+            return layer.MaxPool2d(module.kernel_size, **mode)
+        case layers.SharedDropout():
+            return layer.Dropout(module.p, **mode)
+        case nn.Flatten():
+            return layer.Flatten(1 if step_mode == "s" else module.start_dim - 1, **mode)
+        case layers.Vote():
+            return layer.VotingLayer(module.voters, **mode)
+        case _:
+            node = spikingjelly._node(module)
+            node.step_mode = step_mode
+            return node
+    made.load_state_dict(module.state_dict())
+    return made
+
+
+def _relative(found: Tensor, reference: Tensor) -> float:
+    scale = float(reference.abs().max()) or 1.0
+    return float((found - reference).abs().max()) / scale
