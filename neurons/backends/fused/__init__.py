@@ -12,21 +12,24 @@ Storage in float32, float64, bfloat16 or float16; 16-bit types are computed with
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from operator import attrgetter
 
+import torch
+from torch import Tensor
+
+from ... import base
+from ...base import Neuron
 from .. import Costly
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ...base import Neuron
-    from .kernel import Kernel
-    from .plan import Plan
+from . import call, compiler, layout, plan
+from .kernel import Kernel
+from .plan import Plan
 
 _every: ContextVar[int] = ContextVar("every", default=0)
+_ready = threading.local()  # what `refuses_layer` has just found, for the call of `sequence` that follows
 
 
 @contextmanager
@@ -46,9 +49,6 @@ def checkpoint(every: int) -> Iterator[None]:
 
 def refuses(neuron: type[Neuron], device: str) -> str | None:
     """Why no kernel can be made for `neuron` on `device`, or None."""
-    from ... import base
-    from . import compiler
-
     if device != "cpu":
         return "its kernels are for the CPU"
     if neuron.sequence is not base.Neuron.sequence:
@@ -60,16 +60,16 @@ def refuses(neuron: type[Neuron], device: str) -> str | None:
 def refuses_layer(neuron: Neuron, x: Tensor | None = None) -> str | None:
     """Why there is no kernel for this layer (and inputs like `x` [T, ...]), or None: it is compiled and proven then."""
     found = _kernel(neuron, x)
+    _ready.value = (neuron, x, found)
     return Costly(found) if isinstance(found, str) else None
 
 
 def sequence(neuron: Neuron, x: Tensor) -> Tensor:
     """Spikes of all steps of `x` [T, N, ...]. RuntimeError when there is no kernel."""
-    from operator import attrgetter
-
-    from . import call, layout
-
-    found = _kernel(neuron, x)
+    of_neuron, of_x, found = getattr(_ready, "value", None) or (None, None, None)
+    _ready.value = None
+    if of_neuron is not neuron or of_x is not x:
+        found = _kernel(neuron, x)
     if isinstance(found, str):
         raise RuntimeError(found)
     plan, kernel = found
@@ -81,16 +81,12 @@ def sequence(neuron: Neuron, x: Tensor) -> Tensor:
         states.append(None if at_rest else layout.like(value.to(kernel.compute), place))
     raw = [attrgetter(name)(neuron) for name in plan.raw_names]
     job = call.Job(rest, plan.raw_names, plan.constants, _every.get() or 1)
-    spikes, *after = call.call(kernel, job, x, states, raw)
+    spikes, *after = call.call(kernel, job, place, x, states, raw)
     neuron.store_states(after)
     return spikes
 
 
 def _kernel(neuron: Neuron, x: Tensor | None) -> tuple[Plan, Kernel] | str:
-    import torch
-
-    from . import plan
-
     dtype, ndim, grad_x = (torch.float32, 2, True) if x is None else (x.dtype, x.dim() - 1, x.requires_grad)
     if dtype not in plan.DTYPES:
         return f"inputs of {dtype} have no kernel; floating-point ones do"

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import layout
 from .kernel import Kernel
+from .layout import Layout
 
 NO_SECOND_DERIVATIVE = (
     "The fused backend has no second derivative (a gradient of its gradient was asked for); use backend='torch' for it."
@@ -19,13 +19,12 @@ class Sequence(torch.autograd.Function):
     """Spikes and final states of a sequence; see `call`."""
 
     @staticmethod
-    def forward(ctx: Any, kernel: Kernel, job: Job, x: Tensor, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, kernel: Kernel, job: Job, place: Layout, x: Tensor, *tensors: Tensor | None) -> tuple[Tensor, ...]:
         states, values = tensors[: job.states], tensors[job.states :]
         raw = dict(zip(job.raw_names, values, strict=True))
-        y, after, kept = kernel.forward(x, states, job.rest, raw, job.constants, True, job.every)  # type: ignore[arg-type]
+        y, after, kept = kernel.forward(x, place, states, job.rest, raw, job.constants, True, job.every)  # type: ignore[arg-type]
         ctx.set_materialize_grads(False)
-        ctx.kernel, ctx.job, ctx.steps = kernel, job, x.shape[0]
-        ctx.place = layout.of_sequence(x)[1]
+        ctx.kernel, ctx.job, ctx.place, ctx.steps = kernel, job, place, x.shape[0]
         ctx.reads = (kernel.reads_x, kernel.program.reads_spikes and not kernel.checkpoint)
         read = [t for t, wanted in zip((x, y), ctx.reads, strict=True) if wanted]
         ctx.kept = len(kept)
@@ -38,7 +37,7 @@ class Sequence(torch.autograd.Function):
         saved = list(ctx.saved_tensors)
         x, y = (saved.pop(0) if wanted else None for wanted in ctx.reads)
         kept, values = saved[: ctx.kept], saved[ctx.kept :]
-        wanted = ctx.needs_input_grad[3:]
+        wanted = ctx.needs_input_grad[4:]
         with torch.no_grad():
             raw = dict(zip(job.raw_names, values, strict=True))
             gx, before, params = kernel.backward(
@@ -48,13 +47,13 @@ class Sequence(torch.autograd.Function):
                 params[name].to(raw[name].dtype).reshape(raw[name].shape) if need and name in params else None
                 for name, need in zip(job.raw_names, wanted[job.states :], strict=True)
             ]
-        gradients = [gx if ctx.needs_input_grad[2] else None, *before, *of_raw]
+        gradients = [gx if ctx.needs_input_grad[3] else None, *before, *of_raw]
         if torch.is_grad_enabled():  # create_graph: whoever differentiates these once more gets the sentence
             present = [g.detach().requires_grad_() for g in gradients if g is not None]
             refused = torch._C._functions.DelayedError(NO_SECOND_DERIVATIVE.encode(), len(present))(*present)
             rest = iter(refused if isinstance(refused, tuple) else [refused])
             gradients = [None if g is None else next(rest) for g in gradients]
-        return (None, None, *gradients)
+        return (None, None, None, *gradients)
 
 
 class Job:
@@ -67,12 +66,14 @@ class Job:
         self.rest, self.raw_names, self.constants, self.every = rest, raw_names, constants, every
 
 
-def call(kernel: Kernel, job: Job, x: Tensor, states: list[Tensor | None], raw: list[Tensor]) -> tuple[Tensor, ...]:
+def call(
+    kernel: Kernel, job: Job, place: Layout, x: Tensor, states: list[Tensor | None], raw: list[Tensor]
+) -> tuple[Tensor, ...]:
     """(spikes, *states after the last step); differentiable where a gradient is wanted."""
     if torch.is_grad_enabled() and (
         x.requires_grad or any(t.requires_grad for t in raw) or any(s is not None and s.requires_grad for s in states)
     ):
-        return Sequence.apply(kernel, job, x, *states, *raw)  # type: ignore[no-any-return]
+        return Sequence.apply(kernel, job, place, x, *states, *raw)  # type: ignore[no-any-return]
     values = dict(zip(job.raw_names, raw, strict=True))
-    y, after, _ = kernel.forward(x, states, job.rest, values, job.constants, False, job.every)
+    y, after, _ = kernel.forward(x, place, states, job.rest, values, job.constants, False, job.every)
     return (y, *after)

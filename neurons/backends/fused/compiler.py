@@ -34,9 +34,14 @@ def folder() -> Path:
 
 def command() -> list[str] | None:
     """The C++ compiler: $CXX, else c++, g++ or clang++ on PATH; None when there is none."""
-    named = shlex.split(os.environ.get("CXX", ""))
+    return _found(os.environ.get("CXX", ""), os.environ.get("PATH", ""))
+
+
+@cache
+def _found(cxx: str, path: str) -> list[str] | None:
+    named = shlex.split(cxx)
     for words in [named] if named else [["c++"], ["g++"], ["clang++"]]:
-        found = shutil.which(words[0])
+        found = shutil.which(words[0], path=path)
         if found:
             return [found, *words[1:]]
     return None

@@ -70,6 +70,7 @@ class Kernel:
     def forward(
         self,
         x: Tensor,
+        place: Layout,
         states: Sequence[Tensor | None],
         rest: Sequence[float],
         raw: dict[str, Tensor],
@@ -77,9 +78,8 @@ class Kernel:
         keep: bool,
         every: int,
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        """Spikes, states after the last step and, if `keep`, what `backward` needs. `x` and `states` in one layout
-        (see `layout`); a state of None is at its value in `rest`; `every` is the distance of checkpoints."""
-        place = layout.of_sequence(x)[1]
+        """Spikes, states after the last step and, if `keep`, what `backward` needs. `x` and `states` lie as
+        in `place`; a state of None is at its value in `rest`; `every` is the distance of checkpoints."""
         T, N = x.shape[0], place.neurons
         y = pool.empty(x.shape, (N, *place.strides), self.dtype)
         kept = []

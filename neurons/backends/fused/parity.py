@@ -50,8 +50,8 @@ def check(kernel: Kernel, neuron: Neuron) -> str | None:
     place = layout.of_sequence(x)[1]
     every = 2
     constants = kernel.trace.constants
-    y, after, kept = kernel.forward(x, states, [0.0] * len(states), raw, constants, True, every)
-    silent = kernel.forward(x, states, [0.0] * len(states), raw, constants, False, every)
+    y, after, kept = kernel.forward(x, place, states, [0.0] * len(states), raw, constants, True, every)
+    silent = kernel.forward(x, place, states, [0.0] * len(states), raw, constants, False, every)
     gx, before, params = kernel.backward(
         x, y, kept, raw, constants, gy, gs, [True] * len(states), place, STEPS, every
     )
