@@ -7,6 +7,8 @@ recurrence overrides `sequence` instead.
 
 from __future__ import annotations
 
+import itertools
+import weakref
 from typing import Any, ClassVar
 
 import torch
@@ -16,6 +18,14 @@ from . import backends
 from .surrogate import ATan
 
 STEP_MODES = ("s", "m")
+
+_numbers = itertools.count()
+_layers: weakref.WeakValueDictionary[int, Neuron] = weakref.WeakValueDictionary()
+
+
+def by_number(number: int) -> Neuron:
+    """The living layer with this `number`: operators in compiled graphs know their layer by it."""
+    return _layers[number]
 
 
 class Neuron(nn.Module):
@@ -36,6 +46,15 @@ class Neuron(nn.Module):
         backends.check(backend)
         self.step_mode = step_mode
         self.backend = backend
+        self._register()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._register()  # a copy is a layer of its own
+
+    def _register(self) -> None:
+        self.number = next(_numbers)
+        _layers[self.number] = self
 
     def initial(self) -> dict[str, float]:
         """Value of each state at rest."""
@@ -63,6 +82,8 @@ class Neuron(nn.Module):
             return spike
         if x.ndim == 0 or x.shape[0] == 0:
             raise ValueError(f"A sequence [T, N, ...] with T of at least 1 is needed, got shape {list(x.shape)}.")
+        if torch.compiler.is_compiling():
+            return backends.compiled(self, x)
         return backends.resolve(self, x).sequence(self, x)
 
     def reset(self) -> None:

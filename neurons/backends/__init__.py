@@ -11,11 +11,12 @@ import importlib
 import sys
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.registry import unknown
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from ..base import Neuron
@@ -80,6 +81,38 @@ def chosen(neuron: Neuron, device: str, x: Tensor | None = None) -> str:
 def resolve(neuron: Neuron, x: Tensor) -> ModuleType:
     """The module behind `chosen` for a sequence `x`."""
     return _module(chosen(neuron, x.device.type, x))
+
+
+def compiled(neuron: Neuron, x: Tensor) -> Tensor:
+    """All steps of `x` while torch.compile looks on: what is chosen becomes a constant of its graph."""
+    choice = _constant_choice(neuron.number, x.device.type, x.dtype, x.dim())
+    if choice[0] == "fused":
+        from .fused import library
+
+        return library.sequence(neuron, x, *choice[1:])
+    if choice[0] == "spikingjelly":
+        from . import spikingjelly
+
+        return spikingjelly.sequence(neuron, x)
+    return neuron.sequence(x)
+
+
+def _constant_choice(number: int, device: str, dtype: torch.dtype, ndim: int) -> tuple[Any, ...]:
+    """Name of the backend, and for a fused one what its operator needs beside tensors."""
+    import torch
+    from torch.utils._python_dispatch import _disable_current_modes
+
+    from ..base import by_number
+
+    neuron = by_number(number)
+    with _disable_current_modes():
+        x = torch.empty([1] * ndim, dtype=dtype, device="meta")
+        backend = chosen(neuron, device, x)
+        return (backend, *_module(backend).constants_of(neuron, x)) if backend == "fused" else (backend,)
+
+
+# What torch.compiler.assume_constant_result does, which would import the whole compiler.
+_constant_choice._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 @cache

@@ -86,6 +86,13 @@ def sequence(neuron: Neuron, x: Tensor) -> Tensor:
     return spikes
 
 
+def constants_of(neuron: Neuron, x: Tensor) -> tuple[int, list[str], bool]:
+    """What `library.sequence` needs to know of a layer that is not refused, as constants of a compiled graph."""
+    found = plan.find(neuron, x.dtype, x.dim() - 1)
+    assert isinstance(found, Plan)
+    return _every.get(), found.raw_names, bool(found.trainable)
+
+
 def _kernel(neuron: Neuron, x: Tensor | None) -> tuple[Plan, Kernel] | str:
     dtype, ndim, grad_x = (torch.float32, 2, True) if x is None else (x.dtype, x.dim() - 1, x.requires_grad)
     if dtype not in plan.DTYPES:

@@ -25,14 +25,20 @@ class CudaKernel(Kernel):
     CUDA graph can capture it. float64 is refused by `refuses`.
     """
 
-    def __init__(self, trace: Trace, dtype: torch.dtype, *, grad_x: bool, parameters: list[str], checkpoint: bool) -> None:
+    def __init__(
+        self, trace: Trace, dtype: torch.dtype, *, grad_x: bool, parameters: list[str], checkpoint: bool
+    ) -> None:
         self.trace = trace
         self.dtype = dtype
         self.compute = compute_type(dtype)
         self.parameters = parameters
         self.checkpoint = checkpoint
         self.program = program(
-            trace, grad_x=grad_x, parameters=parameters, storage_bytes=dtype.itemsize, compute_bytes=self.compute.itemsize
+            trace,
+            grad_x=grad_x,
+            parameters=parameters,
+            storage_bytes=dtype.itemsize,
+            compute_bytes=self.compute.itemsize,
         )
         self._raw_names = trace.raw_names()
         self._sums = trace.reductions(parameters)
@@ -112,7 +118,11 @@ class CudaKernel(Kernel):
         gy = None if gy is None else layout.rows_like(gy.to(self.dtype), place)
         given = any(g is not None for g in gs)
         gs = [
-            layout.like(g.to(self.compute), place) if g is not None else self._step(place, device).zero_() if given else None
+            layout.like(g.to(self.compute), place)
+            if g is not None
+            else self._step(place, device).zero_()
+            if given
+            else None
             for g in gs
         ]
         programs, rooms = blocks, []

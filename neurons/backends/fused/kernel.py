@@ -84,7 +84,7 @@ class Kernel:
         y = pool.empty(x.shape, (N, *place.strides), self.dtype)
         kept = []
         if keep:
-            rows, count = (-(-T // every), len(states)) if self.checkpoint else (T, len(self.program.saved))
+            rows, count = self.kept_rows(T, every)
             kept = [pool.empty((rows, N), (N, 1), self.compute) for _ in range(count)]
         after = [torch.empty_strided(place.shape, place.strides, dtype=self.compute) for _ in states]
         prologue, maps = self._prologue(raw, place)
@@ -130,6 +130,10 @@ class Kernel:
             known[index] = self._total(partial, self.trace.host[index], place)
         places = [self.trace.grad_parameters[name] for name in self.parameters]
         return gx, before, dict(zip(self.parameters, self.trace.evaluate(places, known), strict=True))
+
+    def kept_rows(self, T: int, every: int) -> tuple[int, int]:
+        """(rows, number) of the tensors [rows, neurons] that `forward` keeps for `backward`."""
+        return (-(-T // every), len(self.program.next_states)) if self.checkpoint else (T, len(self.program.saved))
 
     @property
     def _slots(self) -> int:

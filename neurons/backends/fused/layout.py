@@ -33,7 +33,7 @@ def of_sequence(x: Tensor) -> tuple[Tensor, Layout]:
     if not _dense(shape, strides):
         x = x.contiguous()
         strides = x.stride()[1:]
-    return x, _layout(shape, strides)
+    return x, step(shape, strides)
 
 
 def like(x: Tensor, layout: Layout) -> Tensor:
@@ -88,12 +88,13 @@ def _run(kept: list[int], layout: Layout) -> tuple[int, int, int] | None:
 
 
 @lru_cache(1024)
-def _layout(shape: Shape, strides: Shape) -> Layout:
+def step(shape: Shape, strides: Shape) -> Layout:
+    """The layout of one step's neurons of dense `shape` and `strides`."""
     return Layout(tuple(shape), tuple(strides), math.prod(shape))
 
 
-@lru_cache(1024)
-def _dense(shape: Shape, strides: Shape) -> bool:
+def dense(shape: Shape, strides: Shape) -> bool:
+    """Whether the neurons fill one stretch of memory, each once."""
     expected = 1
     for n, stride in sorted(zip(shape, strides, strict=True), key=lambda pair: pair[1]):
         if n > 1:
@@ -101,6 +102,9 @@ def _dense(shape: Shape, strides: Shape) -> bool:
                 return False
             expected *= n
     return True
+
+
+_dense = lru_cache(1024)(dense)
 
 
 @lru_cache(1024)

@@ -69,7 +69,7 @@ def find(neuron: Neuron, dtype: torch.dtype, ndim: int) -> Plan | str:
 
 
 _PLAIN = frozenset((int, float, bool, str, type(None)))
-_NOT_THE_STEP = frozenset(("step_mode", "backend", "training"))
+_NOT_THE_STEP = frozenset(("step_mode", "backend", "training", "number"))
 
 
 def _fingerprint(module: nn.Module, states: tuple[str, ...] = ()) -> list[Any]:

@@ -1,25 +1,19 @@
 """Triton for CUDA devices from a program: a block of neurons per program, the state in registers, all steps inside.
 
-Two functions, `forward` and `backward`. Arguments, in this order (those of a kind that a neuron lacks are left out):
-
-    forward   x y w<k> s<i>_in s<i>_out                    | p<k> c<k> | rest<i> | T N every x_row        | maps
-    backward  x y gy w<k> gs<i>_in gs<i>_out gx sum<k> k<k> | p<k> c<k> |         | T N every x_row gy_row | maps
-
-`w` is what the forward pass keeps (`slots`), `k` the room for the second forward pass from a checkpoint, [programs, every,
-BLOCK]; `maps` are p<k>_count and p<k>_inner of the parameters that are no scalars: neuron n has value n // inner % count.
-Then follow the compile-time switches of `SWITCHES`. T and N are run-time values: one compilation serves all.
-
-The values are those of IEEE arithmetic in float32: true division and square root, nothing contracted (`OPTIONS`). Loads
-run `STAGES` steps ahead of the recurrence (Triton's software pipelining of `tl.range`).
+Two functions, `forward` and `backward`; their arguments are those of `cuda_arguments`, then the compile-time `SWITCHES`.
+T and N are run-time values: one compilation serves all. The values are those of IEEE arithmetic in float32: true
+division and square root, nothing contracted (`OPTIONS`). Loads run `STAGES` - 1 steps ahead of the recurrence, by
+Triton's software pipelining of `tl.range`.
 """
 
 from __future__ import annotations
 
+from .cuda_arguments import arguments
 from .graph import FUNCTIONS, Graph
 from .program import Program
 
 OPTIONS = {"num_warps": 2, "enable_fp_fusion": False}
-STAGES = 6
+STAGES = 8
 SWITCHES = {
     "forward": ("KEEP", "CARRIED", "BLOCK", "STAGES"),
     "backward": ("HAS_GY", "HAS_GS", "WANTS_GS", "BLOCK", "STAGES"),
@@ -49,23 +43,6 @@ def elements(storage_bytes: int) -> int:
     return 32 * OPTIONS["num_warps"] * 16 // storage_bytes
 
 
-def arguments(program: Program, way: str, slots: int, rooms: int) -> list[str]:
-    """Names of the run-time arguments of `forward` or `backward`, in order."""
-    states = range(len(program.next_states))
-    if way == "forward":
-        names = ["x", "y", *_numbered("w", slots)]
-        names += [name for i in states for name in (f"s{i}_in", f"s{i}_out")]
-    else:
-        names = ["x", "y", "gy", *_numbered("w", slots)]
-        names += [name for i in states for name in (f"gs{i}_in", f"gs{i}_out")]
-        names += ["gx", *_numbered("sum", len(program.sums)), *_numbered("k", rooms)]
-    names += [*_numbered("p", len(program.prologue_is_scalar)), *_numbered("c", program.constants)]
-    if way == "forward":
-        names += [f"rest{i}" for i in states]
-    names += ["T", "N", "every", "x_row", *(["gy_row"] if way == "backward" else [])]
-    return names + [f"p{k}_{what}" for k in _arrays(program) for what in ("count", "inner")]
-
-
 def source(program: Program, checkpoint: bool, whole: tuple[bool, ...]) -> str:
     """The module with both functions. A sum that is `whole` (over all neurons) is written as one value per program.
 
@@ -77,7 +54,6 @@ def source(program: Program, checkpoint: bool, whole: tuple[bool, ...]) -> str:
 
 def _forward(p: Program, checkpoint: bool) -> str:
     states = range(len(p.next_states))
-    slots = len(states) if checkpoint else len(p.saved)
     lines = _setup(p, block="tl.program_id(0)")
     for i in states:
         lines += [
@@ -95,16 +71,14 @@ def _forward(p: Program, checkpoint: bool) -> str:
     if not checkpoint and p.saved:
         body.append("if KEEP:")
         body += [f"    tl.store(w{k} + row + lane, n{node}, mask=m)" for k, node in enumerate(p.saved)]
-    body += [f"s{i} = n{node}" for i, node in enumerate(p.next_states)]
+    body += [_carry(p.graph, f"s{i}", node) for i, node in enumerate(p.next_states)]
     lines += ["for t in tl.range(0, T, num_stages=STAGES):", *_indent(body)]
     lines += [f"tl.store(s{i}_out + first + lane, s{i}, mask=m)" for i in states]
-    return _function("forward", arguments(p, "forward", slots, 0), lines)
+    return _function("forward", arguments(p, "forward", checkpoint), lines)
 
 
 def _backward(p: Program, checkpoint: bool, whole: tuple[bool, ...]) -> str:
     states = range(len(p.next_states))
-    slots = len(states) if checkpoint else len(p.saved)
-    rooms = len(p.kept) if checkpoint else 0
     begin = [f"a{k} = tl.zeros([BLOCK], tl.float32)" for k in range(len(p.sums))]
     for i in states:
         begin += [
@@ -126,7 +100,7 @@ def _backward(p: Program, checkpoint: bool, whole: tuple[bool, ...]) -> str:
     if p.grad_x is not None:
         body.append(f"tl.store(gx + row + lane, n{p.grad_x}, mask=m)")
     body += [f"a{k} += n{node}" for k, node in enumerate(p.sums)]
-    body += [f"gs{i} = " + ("tl.zeros([BLOCK], tl.float32)" if g is None else f"n{g}") for i, g in enumerate(p.grad_states)]
+    body += [_carry(p.graph, f"gs{i}", node) for i, node in enumerate(p.grad_states)]
     end = []
     for i in states:
         end += ["if WANTS_GS:", f"    tl.store(gs{i}_out + first + lane, gs{i}, mask=m)"]
@@ -146,7 +120,7 @@ def _backward(p: Program, checkpoint: bool, whole: tuple[bool, ...]) -> str:
             "for block in range(tl.program_id(0), tl.cdiv(N, BLOCK), tl.num_programs(0)):",
             *_indent([*_setup(p, block="block"), *begin, *_segments(p, body), *end]),
         ]
-    return _function("backward", arguments(p, "backward", slots, rooms), lines)
+    return _function("backward", arguments(p, "backward", checkpoint), lines)
 
 
 def _segments(p: Program, body: list[str]) -> list[str]:
@@ -154,7 +128,7 @@ def _segments(p: Program, body: list[str]) -> list[str]:
     again = ["at = (tl.program_id(0).to(tl.int64) * every + t - begin) * BLOCK"]
     again += _statements(p.graph, p.restart_nodes, {})
     again += [f"tl.store(k{k} + at + lane, n{node})" for k, node in enumerate(p.kept)]
-    again += [f"s{i} = n{node}" for i, node in enumerate(p.next_states)]
+    again += [_carry(p.graph, f"s{i}", node) for i, node in enumerate(p.next_states)]
     return [
         "for segment in range(0, tl.cdiv(T, every)):",
         "    begin = (tl.cdiv(T, every) - 1 - segment) * every",
@@ -205,6 +179,15 @@ def _restored(p: Program) -> dict[int, str]:
     return {node: f"tl.load(k{k} + at + lane)" for k, node in enumerate(p.kept)}
 
 
+def _carry(graph: Graph, name: str, node: int | None) -> str:
+    """A state for the next step. One that is another's value handed on is masked: Triton does not load ahead in a loop
+    in which a value is carried over more than one step."""
+    if node is None:
+        return f"{name} = tl.zeros([BLOCK], tl.float32)"
+    handed_on = graph.nodes[node].op == "input" and str(graph.nodes[node].value) not in ("x", "gy")
+    return f"{name} = tl.where(m, n{node}, 0.0)" if handed_on else f"{name} = n{node}"
+
+
 def _statements(graph: Graph, nodes: list[int], loads: dict[int, str]) -> list[str]:
     """One line per node; those in `loads` are loaded."""
     return [f"n{i} = {loads.get(i) or _expression(graph, i)}" for i in nodes]
@@ -236,11 +219,3 @@ def _function(name: str, args: list[str], lines: list[str]) -> str:
 
 def _indent(lines: list[str], levels: int = 1) -> list[str]:
     return ["    " * levels + line for line in lines]
-
-
-def _numbered(letter: str, count: int) -> list[str]:
-    return [f"{letter}{k}" for k in range(count)]
-
-
-def _arrays(p: Program) -> list[int]:
-    return [k for k, scalar in enumerate(p.prologue_is_scalar) if not scalar]

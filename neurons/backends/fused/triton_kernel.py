@@ -11,30 +11,28 @@ import torch
 from torch import Tensor
 
 from . import triton as emitter
+from .cuda_arguments import arguments, kind, over_neurons
 from .cuda_kernel import CudaKernel, aligned
-from .program import Program
 from .trace import Trace
 
-_TYPES = {torch.float32: "*fp32", torch.bfloat16: "*bf16", torch.float16: "*fp16"}
-_STORED = ("x", "y", "gy", "gx")
-_INTEGERS = {"T": "i32", "every": "i32", "N": "i64", "x_row": "i64", "gy_row": "i64"}
+_STORED = {torch.float32: "*fp32", torch.bfloat16: "*bf16", torch.float16: "*fp16"}
+_TYPES = {"computed": "*fp32", "number": "fp32", "int": "i32", "long": "i64"}
 _ROWS = ("N", "x_row", "gy_row")
 
 
 class TritonKernel(CudaKernel):
     """See CudaKernel. One compilation serves every T and N; a second one those N that are no multiple of 16."""
 
-    def __init__(self, trace: Trace, dtype: torch.dtype, *, grad_x: bool, parameters: list[str], checkpoint: bool) -> None:
+    def __init__(
+        self, trace: Trace, dtype: torch.dtype, *, grad_x: bool, parameters: list[str], checkpoint: bool
+    ) -> None:
         super().__init__(trace, dtype, grad_x=grad_x, parameters=parameters, checkpoint=checkpoint)
         self.source = emitter.source(self.program, checkpoint, self.whole)
         self.functions = load(self.source)
         self._block = emitter.elements(dtype.itemsize)
         self._compiled: dict[tuple[Any, ...], Any] = {}
-        rooms = len(self.program.kept) if checkpoint else 0
-        self.names = {
-            way: emitter.arguments(self.program, way, self._slots, rooms) for way in ("forward", "backward")
-        }
-        self._wide = {way: _wide(names, self.program) for way, names in self.names.items()}
+        self.names = {way: arguments(self.program, way, checkpoint) for way in ("forward", "backward")}
+        self._wide = {way: over_neurons(names) for way, names in self.names.items()}
 
     @property
     def block(self) -> int:
@@ -67,7 +65,8 @@ class TritonKernel(CudaKernel):
 
         names = self.names[way]
         constants = dict(zip(emitter.SWITCHES[way], (*switches, self._block, emitter.STAGES), strict=True))
-        types = {name: _type(name, self.dtype) for name in names} | dict.fromkeys(constants, "constexpr")
+        kinds = {**_TYPES, "stored": _STORED[self.dtype]}
+        types = {name: kinds[kind(name)] for name in names} | dict.fromkeys(constants, "constexpr")
         divisible = [*names[: self._wide[way]], *_ROWS] if wide else []
         source = ASTSource(
             self.functions[way],
@@ -85,17 +84,3 @@ def load(source: str) -> dict[str, Any]:
     module: dict[str, Any] = {"__name__": name}
     exec(compile(source, name, "exec"), module)
     return module
-
-
-def _type(name: str, dtype: torch.dtype) -> str:
-    if name in _STORED:
-        return _TYPES[dtype]
-    if name in _INTEGERS or name.endswith(("_count", "_inner")):
-        return _INTEGERS.get(name, "i64")
-    return "fp32" if name[0] == "c" or name.startswith("rest") else "*fp32"
-
-
-def _wide(names: list[str], program: Program) -> int:
-    """How many of the arguments are arrays over the neurons; parameters, which come next, may lie anywhere."""
-    scalars = ("c0", "rest0", "T")
-    return names.index(next(name for name in (*(["p0"] if program.prologue_is_scalar else []), *scalars) if name in names))
