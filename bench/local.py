@@ -44,7 +44,7 @@ def execute(
     # Idle BLAS threads in the server would be a hazard for its forks; the children set their own thread number.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["bench.worker", "bench.reproduce", "sklearn.datasets"])
+    context.set_forkserver_preload(["bench.worker", "sklearn.datasets", "typer"])
     waiting = deque(requests)
     running: list[_Child] = []
     try:
