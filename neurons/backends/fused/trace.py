@@ -149,7 +149,8 @@ def trace(neuron: Neuron, dtype: torch.dtype, ndim: int) -> Trace:
         pairs = [(o, s) for o, s in seeds if o.requires_grad]
         gradients: tuple[Tensor | None, ...] = (None,) * len(wanted)
         if pairs:
-            gradients = torch.autograd.grad([o for o, _ in pairs], wanted, [s for _, s in pairs], allow_unused=True)
+            end = _Seeded.apply([s for _, s in pairs], *(o for o, _ in pairs))
+            gradients = torch.autograd.grad(end, wanted, allow_unused=True)
     nodes = [recorder.node_of(o) for o in outputs]
     if isinstance(nodes[0], type(None)) or None in nodes:
         raise Untraceable("an output of step does not depend on its input or states")
@@ -225,8 +226,28 @@ _SHAPING = ("view", "_unsafe_view", "reshape", "expand", "unsqueeze", "squeeze",
 _SAME = ("detach", "alias", "lift_fresh")
 
 
+class _Seeded(torch.autograd.Function):
+    """An end whose gradients with respect to the outputs are the given seeds.
+
+    autograd.grad(outputs, ..., seeds) says the same but imports sympy, which takes longer than all of the trace.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, seeds: list[Tensor], *outputs: Tensor) -> Tensor:
+        ctx.seeds = seeds
+        return torch.zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, _: Tensor) -> tuple[Tensor | None, ...]:
+        return (None, *ctx.seeds)
+
+
 class _Recorder(TorchDispatchMode):
     """Sees every PyTorch operator of the step; neurons' values become graph nodes, all others host values."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # the wrapper that True asks for imports all of torch._dynamo
 
     def __init__(self, neuron: str, shape: tuple[int, ...], dtype: torch.dtype) -> None:
         super().__init__()
