@@ -29,7 +29,8 @@ STYLES: tuple[tuple[str, tuple[float, ...]], ...] = (
 )
 SIZE = (3.6, 2.3)  # inches
 FRAME = (0.115, 0.15, 0.865, 0.73)  # of the figure: left, bottom, width, height
-LOG_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+LOG_TICKS = tuple(float(f"{digit}e{power}") for power in range(-6, 10) for digit in (1, 2, 5))
+MOST_TICKS = 9  # of a logarithmic axis; beyond it powers of ten alone
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,20 @@ def swatch(style: int) -> str:
     return f'<svg class="swatch" viewBox="0 0 34 8" aria-hidden="true">{line}</svg>'
 
 
-def panel(title: str, lines: Sequence[Line], y_label: str, *, x_label: str = "epoch", log: bool = False) -> str:
-    """One plot as an SVG element with title and description, empty if there is nothing to draw; `log` is of y."""
+def panel(
+    title: str, lines: Sequence[Line], y_label: str, *, x_label: str = "epoch", log: bool = False, x_log: bool = False
+) -> str:
+    """One plot as an SVG element with title and description, empty if there is nothing to draw.
+
+    `log` is of y, `x_log` of x, whose values must then be positive.
+    """
     from matplotlib.figure import Figure
 
     points = [(x, y) for line in lines for x, y in zip(line.x, line.y, strict=True) if _drawable(y, log)]
     if not points:
         return ""
-    window = _Window(*_span([x for x, _ in points]), *_padded([y for _, y in points if y is not None], log), log)
+    x_ends = _span([x for x, _ in points], x_log)
+    window = _Window(*x_ends, *_padded([y for _, y in points if y is not None], log), log, x_log)
     figure = Figure(figsize=SIZE, facecolor="none")
     _rules(figure, window, y_label, x_label)
     for line in lines:
@@ -76,9 +83,13 @@ class _Window:
     y_low: float
     y_high: float
     log: bool
+    x_log: bool
 
     def x(self, value: float) -> float:
-        return FRAME[0] + FRAME[2] * (value - self.x_low) / (self.x_high - self.x_low)
+        low, high = self.x_low, self.x_high
+        if self.x_log:
+            value, low, high = math.log(value), math.log(low), math.log(high)
+        return FRAME[0] + FRAME[2] * (value - low) / (high - low)
 
     def y(self, value: float) -> float:
         low, high = self.y_low, self.y_high
@@ -99,9 +110,17 @@ def _rules(figure: Any, window: _Window, y_label: str, x_label: str) -> None:
         y = window.y(tick)
         figure.add_artist(Line2D((left, right), (y, y), color=INK, linewidth=0.5, alpha=0.16))
         figure.text(left - 0.015, y, f"{tick:.6g}", ha="right", va="center", **text)
-    for tick in MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]).tick_values(window.x_low, window.x_high):
+    even = MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]).tick_values(window.x_low, window.x_high)
+    for tick in _log_ticks(window.x_low, window.x_high) if window.x_log else even:
         if window.x_low <= tick <= window.x_high:
-            figure.text(window.x(tick), FRAME[1] - 0.035, f"{tick:g}", ha="center", va="top", **text)
+            figure.text(
+                window.x(tick),
+                FRAME[1] - 0.035,
+                _short(tick) if window.x_log else f"{tick:g}",
+                ha="center",
+                va="top",
+                **text,
+            )
 
 
 def _y_ticks(window: _Window) -> list[float]:
@@ -109,8 +128,21 @@ def _y_ticks(window: _Window) -> list[float]:
 
     even = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(window.y_low, window.y_high)
     ticks = [tick for tick in even if window.y_low <= tick <= window.y_high]
-    round_ones = [tick for tick in LOG_TICKS if window.y_low <= tick <= window.y_high]
+    round_ones = _log_ticks(window.y_low, window.y_high)
     return round_ones if window.log and len(round_ones) > 1 else ticks
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    ticks = [tick for tick in LOG_TICKS if low <= tick <= high]
+    return ticks if len(ticks) <= MOST_TICKS else [tick for tick in ticks if f"{tick:e}".startswith("1.0")]
+
+
+def _short(value: float) -> str:
+    """262144 as 262k."""
+    for factor, unit in ((1e6, "M"), (1e3, "k")):
+        if value >= 10 * factor or (value >= factor and value % factor == 0):
+            return f"{value / factor:.3g}{unit}"
+    return f"{value:g}"
 
 
 def _drawn(line: Line, window: _Window) -> Any:
@@ -134,9 +166,11 @@ def _drawable(value: float | None, log: bool) -> bool:
     return value is not None and math.isfinite(value) and (value > 0 or not log)
 
 
-def _span(values: Sequence[float]) -> tuple[float, float]:
+def _span(values: Sequence[float], log: bool) -> tuple[float, float]:
     low, high = min(values), max(values)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    if high > low:
+        return low, high
+    return (low / 2, high * 2) if log else (low - 0.5, high + 0.5)
 
 
 def _padded(values: Sequence[float], log: bool) -> tuple[float, float]:

@@ -84,7 +84,7 @@ def _pages(
     store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site: its path and text."""
-    from . import curves
+    from . import curves, kernels, parity
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
     shown = _table_pages(store, scales, table_names)
@@ -94,9 +94,12 @@ def _pages(
     for value in store.published():
         by_paper[value.paper].append(value)
     authors = {paper: curves.authors_curves(values) for paper, values in by_paper.items()}
-    render = _renderer(by_paper)
+    checks = store.parity()
+    render = _renderer(by_paper, {**kernels.links(runs), **parity.links(checks)})
     yield "index.html", render("index.html", tables=_by_table(shown), runs=runs, papers=sorted(by_paper))
     yield "runs.html", render("runs.html", runs=runs[::-1])
+    yield from kernels.pages(full, checks, render)
+    yield from parity.pages(checks, render)
     for page in shown:
         groups = curves.groups(page.result, metrics, authors.get(page.result.table.paper, {}))
         yield f"{page.name}.html", render("table.html", page=page, result=page.result, groups=groups)
@@ -257,13 +260,17 @@ def _leaf(value: Any) -> str:
 def _label(run: StoredRun) -> str:
     from bench.experiment import Experiment
 
+    from . import kernels
+
+    if kernels.is_kernel(run):
+        return kernels.label(run)
     try:
         return Experiment.of(run.experiment).label
     except (TypeError, AttributeError):  # written by another version
         return f"experiment {run.experiment_key}"
 
 
-def _renderer(papers: Collection[str]) -> Any:
+def _renderer(papers: Collection[str], links: Mapping[str, str]) -> Any:
     """render(template, **values) -> HTML, with everything escaped that does not come from a template or a figure."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -294,6 +301,7 @@ def _renderer(papers: Collection[str]) -> Any:
         swatch=lambda style: Markup(swatch(style)),
         published_page=_published_page,
         paper_names=sorted(papers),
+        links=links,
         root="",
     )
     return lambda template, **values: environment.get_template(template).render(**values)

@@ -29,7 +29,7 @@ FITS, TOO_LARGE, CANNOT_RUN = 0, 3, 4  # exit status of a try
 
 
 def measure(job: Job, emitter: Emitter) -> None:
-    """Metrics `largest_T`, `largest_batch`, `largest_width`: along one axis, the others at the job's shape and BATCH."""
+    """Metrics `largest_T`, `largest_batch`, `largest_width`: along one axis, the others as in the job and BATCH."""
     (name,) = job.contenders
     result = Measured(name, contenders.FUSED if name == contenders.CHECKPOINTED else name, job.size(job.shapes[0]))
     steps, width = job.shapes[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -32,17 +33,18 @@ def interleave(
 ) -> dict[str, list[float]]:
     """Seconds of each trial, one reading a round for `repeats` rounds; reading i of every trial is of round i.
 
-    The order turns by one each round. A trial that has used up `budget` seconds leaves after LEAST readings, except
-    those in `always`, which the others are compared with. `window` surrounds each timed call.
+    The order is drawn anew each round, so that nobody always follows the same one. A trial that has used up `budget`
+    seconds leaves after LEAST readings, except those in `always`, which the others are compared with. `window`
+    surrounds each timed call.
     """
     names = list(trials)
     times: dict[str, list[float]] = {name: [] for name in names}
+    order = random.Random(0)
     collecting = gc.isenabled()
     gc.disable()
     try:
         for done in range(repeats):
-            turn = done % max(1, len(names))
-            for name in names[turn:] + names[:turn]:
+            for name in order.sample(names, len(names)):
                 own = times[name]
                 if len(own) < done or (name not in always and len(own) >= LEAST and sum(own) > budget):
                     continue

@@ -10,7 +10,7 @@ from . import verified
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from results import Parity, Run
+    from results import Parity, Run, StoredRun
 
 NONE = "–"
 WIDE = 150  # columns where nobody's window decides
@@ -18,7 +18,10 @@ RATIO_NOTE = (
     "A ratio says how many times the time of the contender in its heading was taken, with its 95 % interval; "
     "× copy: of a copy of as many bytes as must move."
 )
-UNVERIFIED = "unverified: no green parity check of this code is stored; python -m bench.parity makes one."
+UNVERIFIED = (
+    "unverified: no green parity check of this code is stored, so it is compared with nothing; "
+    "python -m bench.parity makes one."
+)
 
 COLUMNS: dict[str, tuple[tuple[str, str, str], ...]] = {  # by kind of measurement: heading, metric, form
     "speed": (
@@ -58,7 +61,7 @@ COLUMNS["linear"] = (
 COLUMNS["network"] = (("training step", "training_seconds", "time"), ("× base", "training_ratio", "ratio"))
 
 
-def heading(run: Run) -> str:
+def heading(run: StoredRun) -> str:
     """What a group of measurements has in common: "speed · lif · T=16 N=4096 · float32 · 2 threads · pooled"."""
     what = run.experiment
     threads = f"{what['threads']} thread{'s' * (what['threads'] > 1)}" if run.device == "cpu" else run.device
@@ -66,7 +69,7 @@ def heading(run: Run) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def size(run: Run) -> str:
+def size(run: StoredRun) -> str:
     """Steps first: "T=16 N=4096"."""
     return " ".join(f"{name}={value}" for name, value in sorted(run.experiment["size"].items(), key=_steps_first))
 
@@ -116,7 +119,16 @@ def status(run: Run, parities: Iterable[Parity]) -> str:
     if not run.experiment["differs"]:
         return ""
     equal = any(metric.name == "equal" and metric.value for metric in run.metrics)
-    return "equal here" if equal else "differs"
+    return "same spikes" if equal else "differs"
+
+
+def trusted(group: Iterable[Run], parities: Sequence[Parity]) -> set[str]:
+    """The contenders of a group whose figures may be called fast, or compared with at all."""
+    return {
+        run.experiment["contender"]
+        for run in group
+        if run.outcome == "ok" and verified.trusted(verified.state(run, parities))
+    }
 
 
 def reservation(run: Run) -> str:
@@ -142,12 +154,15 @@ def tables(console: Console, runs: Sequence[Run], parities: Sequence[Parity]) ->
         for column, _ in cells(group[0]):
             table.add_column(column.replace("base", base), justify="right", no_wrap=True)
         table.add_column("")
+        sound = trusted(group, parities)
         for run in group:
+            comparable = {base, run.experiment["contender"]} <= sound
+            shown = [text if comparable or "×" not in column else NONE for column, text in cells(run)]
             said = status(run, parities)
             unverified |= said == "unverified"
             if remark := reservation(run):
                 said += f" ({remarks.setdefault(remark, len(remarks) + 1)})"
-            table.add_row(run.experiment["contender"], *(text for _, text in cells(run)), said)
+            table.add_row(run.experiment["contender"], *shown, said)
         console.print(f"\n[bold]{name}[/bold]", highlight=False)
         console.print(table, markup=False)
     if groups:

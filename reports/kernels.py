@@ -1,0 +1,234 @@
+"""Pages of the kernel measurements: a page per neuron with plots of speed, roofline and memory, and every figure.
+
+Figures whose parity is not green in the store are marked unverified and take part in no ratio and no plot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import figures, wording
+
+if TYPE_CHECKING:
+    from results import Parity, Run, StoredRun
+
+Render = Callable[..., str]
+TITLES = {
+    "speed": "Speed of a layer",
+    "roofline": "The kernel alone",
+    "memory": "Memory of forward and backward",
+    "frontier": "Largest sizes under a memory limit",
+    "linear": "Linear + neuron",
+    "network": "Training step of a network",
+    "first-use": "First use",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot and what it shows."""
+
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One contender of a group: its cells as (text, interval), its state and the sentence behind it."""
+
+    run: Run
+    cells: tuple[tuple[str, str], ...]
+    state: str
+    remark: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Measurements that can be compared: what they have in common, columns and rows."""
+
+    heading: str
+    machine: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """All groups of one kind of measurement, and its plots with their legend."""
+
+    what: str
+    title: str
+    groups: tuple[Group, ...]
+    plots: tuple[Figure, ...]
+    legend: tuple[tuple[str, int], ...]
+
+
+def is_kernel(run: StoredRun) -> bool:
+    """Whether a run is a measurement of `bench.kernels`."""
+    from bench.speed.record import KIND
+
+    return run.experiment.get("kind") == KIND
+
+
+def label(run: StoredRun) -> str:
+    """A short name for lists of runs."""
+    from bench.speed import show
+
+    return f"{show.heading(run)} · {run.experiment['contender']}"
+
+
+def links(runs: Sequence[StoredRun]) -> dict[str, str]:
+    """The page to link from every page, if there is one."""
+    return {"Kernels": "kernels"} if any(map(is_kernel, runs)) else {}
+
+
+def pages(runs: Sequence[Run], parities: Sequence[Parity], render: Render) -> Iterator[tuple[str, str]]:
+    """The overview and a page per neuron: file name and HTML; none without kernel runs."""
+    by_neuron: dict[str, list[Run]] = {}
+    for run in filter(is_kernel, runs):
+        by_neuron.setdefault(run.experiment["neuron"], []).append(run)
+    sections = {neuron: _sections(found, parities) for neuron, found in sorted(by_neuron.items())}
+    if sections:
+        yield "kernels.html", render("kernels.html", neurons=sections)
+    for neuron, found in sections.items():
+        yield f"kernels-{neuron}.html", render("kernels_of.html", neuron=neuron, sections=found)
+
+
+def _sections(runs: Sequence[Run], parities: Sequence[Parity]) -> list[Section]:
+    from bench.speed import show
+
+    latest: dict[tuple[str, str, str], Run] = {}
+    for run in runs:  # oldest first
+        latest[run.experiment_key, run.device, _machine(run)] = run
+    grouped: dict[str, dict[tuple[str, str], list[Run]]] = {}
+    for run in sorted(latest.values(), key=lambda run: (_order(run), run.started)):
+        grouped.setdefault(run.experiment["what"], {}).setdefault((show.heading(run), _machine(run)), []).append(run)
+    found = []
+    for what in TITLES:
+        groups = grouped.get(what, {})
+        if groups:
+            trusted = {key: show.trusted(group, parities) for key, group in groups.items()}
+            plots, legend = _plots(what, groups, trusted)
+            tables = tuple(_group(*key, group, trusted[key], parities) for key, group in groups.items())
+            found.append(Section(what, TITLES[what], tables, plots, legend))
+    return found
+
+
+def _order(run: Run) -> tuple[object, ...]:
+    what = run.experiment
+    return what["dtype"], run.device, what["threads"], what["allocator"], sorted(what["size"].items(), reverse=True)
+
+
+def _machine(run: Run) -> str:
+    return f"{run.machine.get('cpu', wording.NONE)}, {run.machine.get('cores', wording.NONE)} cores"
+
+
+def _group(heading: str, machine: str, runs: Sequence[Run], trusted: set[str], parities: Sequence[Parity]) -> Group:
+    from bench.speed import show
+
+    base = runs[0].experiment["base"]
+    rows = []
+    for run in runs:
+        comparable = {base, run.experiment["contender"]} <= trusted
+        cells = []
+        for name, text in show.cells(run):
+            number, _, interval = text.partition(" [")
+            hidden = "×" in name and not comparable
+            cells.append((show.NONE, "") if hidden else (number, f"[{interval}" if interval else ""))
+        rows.append(Row(run, tuple(cells), show.status(run, parities) or "ok", show.reservation(run)))
+    columns = tuple(name.replace("base", base) for name, _ in show.cells(runs[0]))
+    return Group(heading, machine, columns, tuple(rows))
+
+
+Groups = Mapping[tuple[str, str], Sequence["Run"]]
+
+
+def _plots(
+    what: str, groups: Groups, trusted: Mapping[tuple[str, str], set[str]]
+) -> tuple[tuple[Figure, ...], tuple[tuple[str, int], ...]]:
+    """Plots over T and over N, one set for each setting that was measured at more than one size."""
+    if what not in ("speed", "memory"):
+        return (), ()
+    runs = [
+        (run, key[1])
+        for key, group in groups.items()
+        for run in group
+        if run.experiment["contender"] in trusted[key] and run.experiment["contender"] != "copy"
+    ]
+    names = list(dict.fromkeys(run.experiment["contender"] for run, _ in runs))
+    styles = {name: number for number, name in enumerate(names)}
+    settings: dict[tuple[str, str], list[Run]] = {}
+    for run, machine in runs:
+        settings.setdefault((_setting(run), machine), []).append(run)
+    several = len({machine for _, machine in settings}) > 1
+    found: list[Figure] = []
+    for (setting, machine), own in settings.items():
+        where = f"{setting}; {machine}" if several else setting
+        found += _speed(own, where, styles) if what == "speed" else _memory(own, where, styles)
+    return tuple(found), tuple(styles.items()) if found else ()
+
+
+def _setting(run: Run) -> str:
+    what = run.experiment
+    return f"{what['dtype']}, {run.device}, {what['threads']} threads, {what['allocator']}".replace(
+        "1 threads", "1 thread"
+    )
+
+
+def _speed(runs: Sequence[Run], setting: str, styles: Mapping[str, int]) -> Iterator[Figure]:
+    widest = {t: max(_size(run)[1] for run in runs if _size(run)[0] == t) for t, _ in map(_size, runs)}
+    over_t = [run for run in runs if _size(run)[1] == widest[_size(run)[0]]]
+    usual = max(widest, key=lambda t: (len({_size(run)[1] for run in runs if _size(run)[0] == t}), t))
+    over_n = [run for run in runs if _size(run)[0] == usual]
+    yield from _plot("Training time per element over T", over_t, 0, "training_seconds", 1e9, "ns", setting, styles)
+    yield from _plot(
+        f"Training time per element over N, T = {usual}", over_n, 1, "training_seconds", 1e9, "ns", setting, styles
+    )
+    yield from _plot("Roofline: × a copy, training", over_t, 0, "training_copies", None, "× copy", setting, styles)
+    yield from _plot("Roofline: × a copy, forward", over_t, 0, "forward_copies", None, "× copy", setting, styles)
+
+
+def _memory(runs: Sequence[Run], setting: str, styles: Mapping[str, int]) -> Iterator[Figure]:
+    for title, metric in (
+        ("Live bytes per element over T", "live_bytes"),
+        ("Saved bytes per element over T", "saved_bytes"),
+    ):
+        yield from _plot(title, runs, 0, metric, None, "B", setting, styles)
+
+
+def _size(run: Run) -> tuple[int, int]:
+    return run.experiment["size"]["T"], run.experiment["size"]["N"]
+
+
+def _plot(
+    title: str,
+    runs: Sequence[Run],
+    axis: int,
+    metric: str,
+    per_element: float | None,
+    unit: str,
+    setting: str,
+    styles: Mapping[str, int],
+) -> Iterator[Figure]:
+    """The metric over T (axis 0) or N (1), a line a contender; nothing with less than two sizes.
+
+    `per_element`: the factor to `unit` by which the value is given per element (T x N), None for the value as it is.
+    """
+    points: dict[str, dict[int, float]] = {}
+    for run in runs:
+        value = next((m.value for m in run.metrics if m.name == metric), None)
+        if value is not None:
+            size = _size(run)
+            shown = value if per_element is None else value * per_element / (size[0] * size[1])
+            points.setdefault(run.experiment["contender"], {})[size[axis]] = shown
+    if len({x for found in points.values() for x in found}) < 2:
+        return
+    lines = [
+        figures.Line(name, tuple(sorted(found)), tuple(y for _, y in sorted(found.items())), styles[name])
+        for name, found in points.items()
+    ]
+    svg = figures.panel(title, lines, unit, x_label="TN"[axis], log=True, x_log=True)
+    if svg:
+        yield Figure(svg, f"{title}. {setting}")

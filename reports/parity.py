@@ -1,0 +1,68 @@
+"""The page of parity: what each backend's kernels were checked against, and how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from results import Parity
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The newest checks of one neuron on one backend, data type and device, all of one implementation."""
+
+    neuron: str
+    backend: str
+    dtype: str
+    device: str
+    checks: tuple[Parity, ...]
+
+    @property
+    def red(self) -> list[Parity]:
+        return [check for check in self.checks if not check.green]
+
+    @property
+    def flips(self) -> int:
+        """Spikes that differ from the reference in float64, over all checks."""
+        return sum(check.flips or 0 for check in self.checks)
+
+    @property
+    def kernels(self) -> list[str]:
+        """What really ran."""
+        return sorted({check.kernel for check in self.checks})
+
+    def largest(self, error: str) -> float | None:
+        """The largest of an error over the checks that have it."""
+        return max((value for check in self.checks if (value := getattr(check, error)) is not None), default=None)
+
+
+def links(parities: Sequence[Parity]) -> dict[str, str]:
+    """The page to link from every page, if there is one."""
+    return {"Parity": "parity"} if parities else {}
+
+
+def pages(parities: Sequence[Parity], render: Callable[..., str]) -> Iterator[tuple[str, str]]:
+    """The page, if anything was checked."""
+    if parities:
+        found = summaries(parities)
+        red = [check for summary in found for check in summary.red]
+        yield "parity.html", render("parity.html", summaries=found, red=red)
+
+
+def summaries(parities: Sequence[Parity]) -> list[Summary]:
+    """Newest checks by neuron, backend, data type and device; older implementations are left out.
+
+    `parities` with the newest last, as the store gives them.
+    """
+    implementation: dict[tuple[str, str, str, str], str] = {}
+    newest: dict[tuple[str, str, str, str], dict[tuple[object, ...], Parity]] = {}
+    for check in parities:
+        key = (check.neuron, check.backend, check.dtype, check.device)
+        if implementation.get(key) != check.implementation:
+            implementation[key] = check.implementation
+            newest[key] = {}
+        newest[key][check.step_mode, check.detach_reset, check.case] = check
+    return [Summary(*key, tuple(found.values())) for key, found in sorted(newest.items(), key=lambda item: item[0])]
