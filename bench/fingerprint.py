@@ -13,29 +13,52 @@ import importlib.util
 from pathlib import Path
 
 from .experiment import Experiment
+from .registry import unknown
 
 ROOMS = ("neurons", "models", "training", "tasks")
 
 
 def implementation(experiment: Experiment) -> str:
     """12 hexadecimal digits: equal for equal code behind `experiment`. UnknownName for names this version lacks."""
-    return _digest(experiment.task, experiment.model, experiment.neuron, experiment.scheme)
-
-
-@functools.cache
-def _digest(task: str, model: str, neuron: str, scheme: str) -> str:
     import models
     import neurons
     import tasks
     import training
 
-    pending = {
-        tasks.module(task),
-        models.registry.module(model),
-        neurons.registry.module(neuron),
-        training.registry.module(scheme),
-        "training.loop",
-    }
+    return _digest(
+        frozenset(
+            {
+                tasks.module(experiment.task),
+                models.registry.module(experiment.model),
+                neurons.registry.module(experiment.neuron),
+                training.registry.module(experiment.scheme),
+                "training.loop",
+            }
+        )
+    )
+
+
+def kernel_implementation(neuron: str, backend: str) -> str:
+    """12 hexadecimal digits: equal for equal code behind a neuron, the way `backend` computes it and its parity rule.
+
+    `backend` is a backend or a peer library. UnknownName for names this version lacks.
+    """
+    import neurons
+
+    from . import peers
+
+    if backend in neurons.backends.MODULES:
+        computed = _modules(neurons.backends.MODULES[backend])
+    elif backend in peers.names():
+        computed = {"bench.peers"}
+    else:
+        raise unknown("backend", backend, [*neurons.backends.MODULES, *peers.names()])
+    return _digest(frozenset({neurons.registry.module(neuron), *computed, *_modules("bench.parity")}))
+
+
+@functools.cache
+def _digest(modules: frozenset[str]) -> str:
+    pending = set(modules)
     seen: dict[str, str] = {}
     while pending:
         module = pending.pop()
@@ -66,6 +89,16 @@ def _read(module: str) -> tuple[str, frozenset[str]]:
             node.body = node.body[1:]
     own = frozenset(name for name in imported if name.split(".")[0] in ROOMS and _path(name) is not None)
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), own
+
+
+def _modules(name: str) -> set[str]:
+    """The module, or all modules of the package but its command, called `name`."""
+    if _path(name) is not None:
+        return {name}
+    top, *rest = name.split(".")
+    spec = importlib.util.find_spec(top)
+    folders = [Path(folder, *rest) for folder in (spec.submodule_search_locations or ())] if spec else []
+    return {f"{name}.{file.stem}" for folder in folders for file in folder.glob("*.py") if file.stem != "__main__"}
 
 
 @functools.cache

@@ -93,7 +93,7 @@ def build(peer: str, neuron: Neuron, *, unbind: bool = False) -> Peer:
     if reason is not None:
         raise NoPeer(reason)
     if peer != "spikingjelly" and neuron.name not in ("if", "lif", "plif"):
-        raise NoPeer(f"No equivalent of {neuron.name!r} in {peer} is known here; mapped are if, lif and plif.")
+        raise NoPeer(f"only if, lif and plif are mapped to {peer}")
     return _BUILDERS[peer](neuron, unbind)
 
 

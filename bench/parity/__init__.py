@@ -1,0 +1,31 @@
+"""Parity: every neuron on every backend against its own step in eager PyTorch and float64.
+
+    python -m bench.parity lif --backend fused
+
+Other rooms ask `green` before they call a kernel fast. The rule is in `bench.parity.rule`, the inputs and sizes are in
+`bench.parity.cases`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from results import Parity, Store
+
+
+def green(store: Store, neuron: str, backend: str, dtype: str, device: str) -> bool | None:
+    """Whether the stored checks of this combination, made with the present code, are all green; None without any.
+
+    `dtype` as in "float32", `device` "cpu" or "cuda". Of a check that was repeated the newest counts. Raises
+    UnknownName for a neuron or backend that does not exist.
+    """
+    from ..fingerprint import kernel_implementation
+
+    implementation = kernel_implementation(neuron, backend)
+    wanted = (neuron, backend, dtype, device, implementation)
+    newest: dict[tuple[str, bool, str], Parity] = {}
+    for check in store.parity():  # the newest last
+        if (check.neuron, check.backend, check.dtype, check.device, check.implementation) == wanted:
+            newest[check.step_mode, check.detach_reset, check.case] = check
+    return all(check.green for check in newest.values()) if newest else None

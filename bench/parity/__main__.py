@@ -1,0 +1,69 @@
+"""python -m bench.parity: proves every neuron on every backend against its own step in float64."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..errors import OK, PARITY_RED, UsageError, exit_status
+from ..registry import unknown
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command(
+    epilog="Examples: 'python -m bench.parity'; 'python -m bench.parity lif plif --backend fused --quick'; "
+    "'python -m bench.parity --device cuda'. Exit status: 0 all green, 1 failed, 2 wrong usage, 3 red."
+)
+@exit_status
+def main(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NEURON...", help="Neurons; all without any.")] = None,
+    backend: Annotated[
+        list[str] | None, typer.Option(help="A backend or peer library; may be repeated; default: all.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    store: Annotated[str | None, typer.Option(help="Results store: URL or SQLite file.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Two dtypes and the most telling cases.")] = False,
+) -> int:
+    """Compare kernels with the neuron's own step: spikes, states, gradients; say what really ran."""
+    import neurons
+
+    from .. import peers
+
+    names = list(dict.fromkeys(names or neurons.names()))
+    known = [*neurons.backends.MODULES, *(peer for peer in peers.names() if peer not in neurons.backends.MODULES)]
+    backends = list(dict.fromkeys(backend or known))
+    for value in backends:
+        if value not in known:
+            raise unknown("backend", value, known)
+    for name in names:
+        neurons.registry.module(name)  # raises for an unknown one before PyTorch is loaded
+
+    from rich.console import Console
+
+    from results import Store, default_url
+
+    from .report import carry_out, show
+
+    with Store(store or default_url()) as opened:
+        checks, refusals = carry_out(Console(stderr=True), opened, names, backends, _device(device), quick)
+    show(Console(), checks, refusals)
+    return PARITY_RED if any(not check.verdict.green for check in checks) else OK
+
+
+def _device(asked: str) -> str:
+    if asked not in ("auto", "cpu", "cuda"):
+        raise unknown("device", asked, ("auto", "cpu", "cuda"))
+    if asked == "cpu":
+        return asked
+    import torch
+
+    found = torch.cuda.is_available()
+    if asked == "cuda" and not found:
+        raise UsageError("Device 'cuda' was asked for, but no CUDA device was found. Use --device cpu or auto.")
+    return "cuda" if found else "cpu"
+
+
+if __name__ == "__main__":
+    app()

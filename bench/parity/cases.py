@@ -1,0 +1,234 @@
+"""The inputs, sizes and options under which a neuron is checked.
+
+Inputs are drawn once and rounded to a grid that both sides hold exactly: bfloat16's digits for the two half-precision
+formats, float32's for the others. So a difference is one of computing, never of reading.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+import neurons
+
+from .runs import distances, run
+
+if TYPE_CHECKING:
+    from neurons.base import Neuron
+
+DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+QUICK_DTYPES = ("float32", "bfloat16")
+SEED = 20
+AIMS = (0.0, 2.0**-20, 2.0**-12, 2.0**-7, 2.0**-4)  # distances to the threshold of the case "near threshold"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One check: `inputs` (a key of INPUTS) of `shape` [T, N, ...] in a memory `layout`.
+
+    `options` are given to the neuron as far as it has them; `cut` is a step at which the sequence is given in two calls
+    with the state carried over; `single` says that it is checked in step mode "s", too.
+    """
+
+    name: str
+    inputs: str
+    shape: tuple[int, ...]
+    layout: str = "contiguous"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    cut: int | None = None
+    single: bool = False
+    quick: bool = False
+
+
+CASES = (
+    Case("random", "random", (63, 2, 60), single=True, quick=True),
+    Case("silent", "silent", (16, 2, 60)),
+    Case("firing", "firing", (16, 2, 60)),
+    Case("near threshold", "near", (16, 2, 60), single=True, quick=True),
+    Case("ties", "dyadic", (12, 2, 60)),
+    Case("one step", "random", (1, 2, 60), single=True),
+    Case("one neuron", "random", (21, 1)),
+    Case("wide", "random", (3, 20011)),
+    Case("strided", "random", (7, 3, 5, 8), layout="strided", quick=True),
+    Case("channels last", "random", (5, 2, 6, 3, 5), layout="channels last", options={"shape": (6, 1, 1)}),
+    Case("cut", "random", (21, 2, 60), options={"shape": 60}, cut=8, single=True, quick=True),
+    Case("soft reset", "near", (16, 2, 60), options={"v_reset": None}, quick=True),
+    Case(
+        "other options",
+        "random",
+        (21, 2, 60),
+        options={
+            "tau": 3.0,  # no power of two, so that a division is not exact
+            "init_tau": 3.0,
+            "decay_input": False,
+            "v_reset": -0.25,
+            "scale_reset": True,
+            "accumulate": True,
+            "a": 0.5,
+            "b": 0.25,
+        },
+    ),
+)
+
+
+def accepted(neuron: type[Neuron]) -> set[str]:
+    """Names of the options that a neuron's constructor takes, those it passes on to its bases included."""
+    names: set[str] = set()
+    for kind in neuron.__mro__:
+        if "__init__" not in vars(kind):
+            continue
+        parameters = inspect.signature(vars(kind)["__init__"]).parameters.values()
+        names |= {parameter.name for parameter in parameters}
+        if all(parameter.kind is not inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    return names
+
+
+def detach_modes(name: str) -> tuple[bool, ...]:
+    """The settings of `detach_reset` that the neuron `name` has; one that lacks it detaches nothing."""
+    return (False, True) if "detach_reset" in accepted(neurons.registry.get(name)) else (False,)
+
+
+def applies(name: str, case: Case) -> bool:
+    """Whether `case` says anything new about the neuron: it has one of the options that the case is about."""
+    if case.cut is not None or case.layout != "contiguous" or not case.options:
+        return True
+    return not accepted(neurons.registry.get(name)).isdisjoint(case.options)
+
+
+def grid(dtype: torch.dtype) -> torch.dtype:
+    """The format whose digits the inputs and parameters of a check in `dtype` have."""
+    return torch.bfloat16 if dtype in (torch.bfloat16, torch.float16) else torch.float32
+
+
+def layer(
+    name: str, case: Case, detach: bool, dtype: torch.dtype, device: str, make: Callable[..., Neuron] | None = None
+) -> Neuron:
+    """The neuron of a check, its learned parameters moved off their round initial values; `make` as neurons.create."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(SEED)
+        made = _made(name, {**case.options, "detach_reset": detach}, make or neurons.create)
+        if case.inputs != "dyadic":
+            for parameter in made.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    return made.to(grid(dtype)).to(device=device, dtype=dtype)
+
+
+def _made(name: str, options: Mapping[str, Any], make: Callable[..., Neuron]) -> Neuron:
+    """The neuron with those of the options that it has and whose value it takes."""
+    known = accepted(neurons.registry.get(name))
+    made = make(name)
+    taken: dict[str, Any] = {}
+    for key, value in options.items():
+        if key in known:
+            try:
+                made = make(name, **taken, **{key: value})
+            except ValueError:  # GLIF's init_tau is another quantity, below 1
+                continue
+            taken[key] = value
+    return made
+
+
+def laid_out(x: Tensor, layout: str) -> Tensor:
+    """The values of `x` [T, N, ...] in another order of memory: "strided" with gaps (of NaN), "channels last"."""
+    if layout == "strided":
+        return (
+            torch.stack([x, torch.full_like(x, torch.nan)], dim=-1).transpose(0, 1).contiguous().transpose(0, 1)[..., 0]
+        )
+    if layout == "channels last":
+        return x.movedim(2, -1).contiguous().movedim(-1, 2)
+    return x
+
+
+def sequence(case: Case, oracle: Neuron, digits: torch.dtype) -> Tensor:
+    """The input [T, N, ...] of a check in float64 with the digits of `digits`, made for the float64 layer `oracle`."""
+    with torch.no_grad():
+        return INPUTS[case.inputs](oracle, case.shape, digits)
+
+
+def _random(shape: tuple[int, ...]) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(SEED), dtype=torch.float64)
+
+
+def _on(x: Tensor, digits: torch.dtype) -> Tensor:
+    return x.to(digits).to(torch.float64)
+
+
+def _noise(oracle: Neuron, shape: tuple[int, ...], digits: torch.dtype) -> Tensor:
+    return _on(0.5 + 1.5 * _random(shape), digits)
+
+
+def _dyadic(oracle: Neuron, shape: tuple[int, ...], digits: torch.dtype) -> Tensor:
+    """Multiples of 1/4: potentials hit thresholds like 1 exactly, and every format computes the first steps exactly."""
+    return (4 * (0.5 + _random(shape))).round() / 4
+
+
+def _rate(oracle: Neuron, x: Tensor) -> float:
+    return float(run(oracle, x, "s").spikes.mean())
+
+
+def _silent(oracle: Neuron, shape: tuple[int, ...], digits: torch.dtype) -> Tensor:
+    """The first of a few weak inputs that makes no spike, else the one with the fewest."""
+    drives = [_on(-size * _random(shape).abs(), digits) for size in (0.25, 1.0, 0.0)]
+    return min(drives, key=lambda x: _rate(oracle, x))
+
+
+def _firing(oracle: Neuron, shape: tuple[int, ...], digits: torch.dtype) -> Tensor:
+    """The weakest of a few strong inputs that makes the most spikes, if possible one at each step."""
+    drives = [_on(size * (1 + _random(shape).abs()), digits) for size in (1.0, 4.0, 16.0, 64.0)]
+    return max(drives, key=lambda x: _rate(oracle, x))
+
+
+def _near(oracle: Neuron, shape: tuple[int, ...], digits: torch.dtype) -> Tensor:
+    """Takes every potential to a chosen small distance from the threshold, below or above, at every step.
+
+    The distance follows the input of the same step or, where a current lies between (CuLIF), that of the step before;
+    a few secant steps find it. Where the distance cannot be seen, the input is noise.
+    """
+    elements = torch.Size(shape[1:]).numel()
+    aims = torch.tensor(AIMS, dtype=torch.float64).repeat(elements)[:elements].reshape(shape[1:])
+    noise, signs, steps = _noise(oracle, shape, digits), torch.where(_random(shape) < 0, -1.0, 1.0), []
+    oracle.reset()
+    oracle.step_mode = "s"
+    for t in range(shape[0]):
+        x = noise[t]
+        for ahead in (0, 1):
+            slope = _distance(oracle, x + 0.5, ahead) - _distance(oracle, x - 0.5, ahead)
+            if bool((slope.abs() > 1e-6).any()):
+                for _ in range(6):
+                    x = x - (_distance(oracle, x, ahead) - aims * signs[t]) / slope
+                break
+        x = _on(torch.where(x.abs() < 100, x, noise[t]), digits)  # where a secant ran away: noise
+        oracle(x)
+        steps.append(x)
+    return torch.stack(steps)
+
+
+def _distance(oracle: Neuron, x: Tensor, ahead: int) -> Tensor:
+    """Distance to the threshold at this step, or `ahead` steps later without further input; the state is kept."""
+    states = {name: getattr(oracle, name) for name in oracle.states}
+    with distances(oracle) as found:
+        for x_t in [x, *[torch.zeros_like(x)] * ahead]:
+            oracle(x_t)
+    for name, value in states.items():
+        setattr(oracle, name, value)
+    return found[-1] if found else torch.zeros_like(x)
+
+
+INPUTS: dict[str, Callable[[Neuron, tuple[int, ...], torch.dtype], Tensor]] = {
+    "random": _noise,
+    "silent": _silent,
+    "firing": _firing,
+    "near": _near,
+    "dyadic": _dyadic,
+}

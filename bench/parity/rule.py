@@ -1,0 +1,280 @@
+"""The rule by which a check is green or red."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .runs import Outcome, Upstream, gradients
+
+if TYPE_CHECKING:
+    from neurons.base import Neuron
+
+SLACK = 4  # a kernel may round in another order than the plain step, not worse by more than this
+DRAWS = 4  # sign patterns from which the size of a parameter's gradient is estimated
+GRADIENT = {torch.float64: 1e-10, torch.float32: 1e-5, torch.bfloat16: 2.0**-6, torch.float16: 2.0**-9}
+
+RULE = f"""\
+Every check compares a kernel with the oracle: the neuron's own step, one step at a time, in eager PyTorch and float64,
+on the same input and parameters. What rounding does is not guessed but shown by the plain step: the same step in the
+kernel's own dtype.
+1. A spike may differ only where the oracle's distance to the threshold is at most {SLACK} times the plain step's error of
+   that distance (in that element or, if more, in nine tenths of them, and half an ulp of the largest number involved at
+   least), and not on a tie that oracle and plain step both compute exactly. Such a flip is forgiven; what its element
+   does later, and its gradients, are no longer compared.
+2. The last states differ by at most {SLACK} times the plain step's error of them, taken likewise.
+3. Each gradient (input, every parameter) differs, relative to its size, by at most 1e-5 in float32, 1e-10 in float64,
+   2^-6 in bfloat16, 2^-9 in float16, or {SLACK} times the plain step's own error where that is more.
+4. A backend that claims to be exact must give the plain step's spikes and states bit for bit.
+5. Anything else - another shape or dtype, no number, a missing gradient, an error raised - is red."""  # noqa: E501
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The measures of one check (None: could not be compared); `reason` is empty when it is green."""
+
+    flips: int | None = None
+    first_step: int | None = None
+    threshold_distance: float | None = None
+    state_error: float | None = None
+    grad_error: float | None = None
+    reason: str = ""
+    used: float = 0.0  # largest share of what the rule allows: how near the check came to being red
+
+    @property
+    def green(self) -> bool:
+        return not self.reason
+
+
+class Side:
+    """One side of a comparison: a layer, its input `x` [T, N, ...] (a leaf) and what came of it."""
+
+    def __init__(self, layer: Neuron, x: Tensor, outcome: Outcome, upstream: Upstream) -> None:
+        self.x, self.outcome, self.upstream = x, outcome, upstream
+        self.parameters = {name: p for name, p in layer.named_parameters() if p.requires_grad}
+        self._gradients: dict[bytes, dict[str, Tensor | None]] = {}
+        self._drawn: dict[bytes, list[dict[str, Tensor | None]]] = {}
+
+    @cached_property
+    def spikes(self) -> Tensor:
+        """[T, E], detached."""
+        return self.outcome.spikes.detach().flatten(1)
+
+    def gradients(self, kept: Tensor) -> dict[str, Tensor | None]:
+        """Gradients of the elements `kept` [E] alone; remembered, because every kernel is compared with them."""
+        key = kept.cpu().numpy().tobytes()
+        if key not in self._gradients:
+            self._gradients[key] = gradients(self.outcome, self.x, self.parameters, self.upstream, kept)
+        return self._gradients[key]
+
+    def drawn(self, kept: Tensor) -> list[dict[str, Tensor | None]]:
+        """The gradients for DRAWS other patterns of signs of the upstream ones, the same on every side."""
+        key = kept.cpu().numpy().tobytes()
+        if key not in self._drawn:
+            generator = torch.Generator().manual_seed(0)
+            self._drawn[key] = [
+                gradients(self.outcome, self.x, self.parameters, self.upstream.signed(generator), kept)
+                for _ in range(DRAWS)
+            ]
+        return self._drawn[key]
+
+
+class Reference:
+    """The oracle and the plain step in one dtype, and by how much rounding separates them."""
+
+    def __init__(self, oracle: Side, plain: Side) -> None:
+        self.oracle, self.plain = oracle, plain
+
+    @cached_property
+    def agreed(self) -> Tensor:
+        """[T, E]: whether the plain step's spikes equal the oracle's at all steps before t."""
+        return _agreed(self.oracle.spikes, self.plain.spikes)
+
+    @cached_property
+    def kept(self) -> Tensor:
+        """[E]: elements in which the plain step makes the oracle's spikes throughout."""
+        return (self.oracle.spikes == self.plain.spikes).all(0)
+
+    @cached_property
+    def nearness(self) -> Tensor | None:
+        """[E]: distance to the threshold within which a flip is rounding; None where distances cannot be seen."""
+        exact, plain = self.oracle.outcome.distances, self.plain.outcome.distances
+        return self._allowance(exact, plain, self.agreed) if exact.numel() and plain.numel() else None
+
+    def state_allowance(self, name: str) -> Tensor:
+        """[E]: by how much a kernel's state may differ from the oracle's."""
+        still = self.agreed & (self.oracle.spikes == self.plain.spikes)
+        return self._allowance(self.oracle.outcome.course[name], self.plain.outcome.course[name], still)
+
+    def _allowance(self, exact: Tensor, plain: Tensor, comparable: Tensor) -> Tensor:
+        """SLACK times the plain step's error in an element (or in nine tenths of them, or half an ulp, if more)."""
+        errors = torch.where(comparable, (plain.double() - exact).abs(), 0).amax(0)
+        involved = (self.oracle.x.detach().flatten(1), exact, *self.oracle.outcome.course.values())
+        largest = torch.stack([value.abs().amax(0) for value in involved]).amax(0)
+        half_ulp = torch.finfo(self.plain.x.dtype).eps / 2 * largest
+        return SLACK * torch.maximum(torch.maximum(errors, half_ulp), errors.quantile(0.9))
+
+    def gradient_scale(self, name: str, kept: Tensor) -> float:
+        """Size of a gradient: its largest value or, if more, its root mean square over patterns of signs.
+
+        A parameter's gradient is a sum over steps and elements that may cancel by chance; its rounding does not. The
+        mean square is the sum of the squared contributions.
+        """
+        wanted = self.oracle.gradients(kept)[name]
+        largest = 0.0 if wanted is None else _largest(wanted)
+        if name != "input":
+            drawn = [value for found in self.oracle.drawn(kept) if (value := found[name]) is not None]
+            largest = max(largest, _largest(torch.stack(drawn).square().mean(0).sqrt()))
+        return largest or 1.0
+
+    def gradient_error(self, name: str, kept: Tensor) -> float:
+        """Largest error of the plain step's gradient, over the patterns of signs, too: one sum may be right by luck."""
+        pairs = [(self.oracle.gradients(kept), self.plain.gradients(kept))]
+        pairs += zip(self.oracle.drawn(kept), self.plain.drawn(kept), strict=True)
+        found = [(exact[name], plain[name]) for exact, plain in pairs]
+        return max(_largest(p.double() - e) for e, p in found if e is not None and p is not None)
+
+    @cached_property
+    def ties(self) -> Tensor:
+        """[T, E]: potentials at the threshold exactly, without any rounding."""
+        return (self.oracle.outcome.distances == 0) & (self.plain.outcome.distances == 0) & self.agreed
+
+    def finite(self) -> bool:
+        """Whether the plain step stays within its number format."""
+        values = [self.plain.outcome.distances, *self.plain.outcome.course.values()]
+        return all(bool(value.isfinite().all()) for value in values)
+
+
+def judge(kernel: Side, reference: Reference, exact: bool) -> Verdict:
+    """The verdict on a kernel by RULE; `exact` says that it claims the plain step's results bit for bit."""
+    oracle, plain = reference.oracle, reference.plain
+    made = kernel.outcome
+    if made.spikes.shape != plain.outcome.spikes.shape:
+        return Verdict(reason=f"returned shape {list(made.spikes.shape)} for {list(plain.outcome.spikes.shape)}")
+    if made.spikes.dtype != plain.outcome.spikes.dtype:
+        return Verdict(reason=f"returned {made.spikes.dtype} for {plain.outcome.spikes.dtype}")
+    differs = kernel.spikes != oracle.spikes
+    flips = int(differs.sum())
+    tally = Tally()
+    first, distance = _flips(differs, reference, tally) if flips else (None, None)
+    kept = reference.kept & ~differs.any(0)
+    state_error = _states(kernel, reference, kept, tally)
+    grad_error = _gradients(kernel, reference, kept, tally)
+    if exact:
+        _exactness(kernel, plain, tally)
+    return Verdict(flips, first, distance, state_error, grad_error, "; ".join(tally.faults), tally.used)
+
+
+class Tally:
+    """Collects the faults of a check and the largest share of an allowance that it used."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+        self.used = 0.0
+
+    def fault(self, text: str) -> None:
+        self.faults.append(text)
+        self.used = max(self.used, 1.0)
+
+    def measure(self, what: str, errors: Tensor, allowed: Tensor, where: str = "") -> None:
+        """Takes errors, which may be NaN, each with what the rule allows it."""
+        shares = torch.where(errors == 0, 0, errors / allowed).nan_to_num(nan=math.inf, posinf=math.inf)
+        worst = int(shares.argmax())
+        self.used = max(self.used, float(shares[worst]))
+        if not bool((errors <= allowed).all()):
+            self.faults.append(f"{what} is {errors[worst]:.1e}, allowed {allowed[worst]:.1e}{where}")
+
+
+def _agreed(one: Tensor, other: Tensor) -> Tensor:
+    """[T, E]: whether two spike trains are equal at all steps before t."""
+    apart = (one != other).cumsum(0)
+    return torch.cat([torch.zeros_like(apart[:1]), apart[:-1]]) == 0
+
+
+def _flips(differs: Tensor, reference: Reference, tally: Tally) -> tuple[int, float | None]:
+    """First diverging step, and the oracle's largest distance to the threshold there."""
+    first = int(differs.any(1).nonzero()[0])
+    nearness = reference.nearness
+    if nearness is None:
+        tally.fault(f"{int(differs.sum())} spikes differ from step {first} on, and no distance to forgive them is seen")
+        return first, None
+    distances = reference.oracle.outcome.distances.abs()
+    leading = differs & (differs.cumsum(0) == 1)  # of each element its first flip: later ones follow from it
+    tied = leading & reference.ties
+    if bool(tied.any()):
+        tally.fault(f"{int(tied.any(0).sum())} elements flip on an exact tie, the first at step {_first(tied)}")
+    far = leading & (distances > nearness)
+    where = f"; {int(far.any(0).sum())} elements so, the first at step {_first(far)}" if bool(far.any()) else ""
+    tally.measure(
+        "distance to the threshold at a flip", distances[leading], nearness.expand_as(leading)[leading], where
+    )
+    return first, float(distances[first][leading[first]].max())
+
+
+def _first(where: Tensor) -> int:
+    return int(where.any(1).nonzero()[0])
+
+
+def _states(kernel: Side, reference: Reference, kept: Tensor, tally: Tally) -> float | None:
+    """Largest error of a last state."""
+    worst = None
+    for name in kernel.upstream.states:
+        value = kernel.outcome.states.get(name)
+        exact = reference.oracle.outcome.states[name].detach()
+        if value is None or value.shape != exact.shape:
+            found = "missing" if value is None else f"of shape {list(value.shape)} for {list(exact.shape)}"
+            tally.fault(f"state {name} is {found}")
+        elif bool(kept.any()):
+            errors = (value.detach().double() - exact).flatten()[kept].abs()
+            tally.measure(f"error of state {name}", errors, reference.state_allowance(name)[kept])
+            worst = _largest(errors) if worst is None else _worse(worst, _largest(errors))
+    return worst
+
+
+def _gradients(kernel: Side, reference: Reference, kept: Tensor, tally: Tally) -> float | None:
+    """Largest error of a gradient relative to its largest value."""
+    if not bool(kept.any()):
+        return None
+    exact, found = reference.oracle.gradients(kept), kernel.gradients(kept)
+    worst = 0.0
+    for name, wanted in exact.items():
+        got = found[name]
+        if wanted is None or (got is None and not bool(wanted.any())):
+            continue
+        if got is None or got.shape != wanted.shape:
+            shape = "missing" if got is None else f"of shape {list(got.shape)} for {list(wanted.shape)}"
+            tally.fault(f"gradient of {name} is {shape}")
+            continue
+        scale = reference.gradient_scale(name, kept)
+        error = _largest(got.double() - wanted) / scale
+        allowed = GRADIENT[reference.plain.x.dtype]
+        if not error <= allowed:
+            allowed = max(allowed, SLACK * reference.gradient_error(name, kept) / scale)
+        tally.measure(f"error of the gradient of {name}", torch.tensor([error]), torch.tensor([allowed]))
+        worst = _worse(worst, error)
+    return worst
+
+
+def _largest(values: Tensor) -> float:
+    """Largest absolute value; NaN if there is one."""
+    return float(values.abs().max())
+
+
+def _worse(one: float, other: float) -> float:
+    return other if math.isnan(other) or other > one else one
+
+
+def _exactness(kernel: Side, plain: Side, tally: Tally) -> None:
+    """Faults for what contradicts the claim to give the plain step's results bit for bit."""
+    flips = int((kernel.spikes != plain.spikes).sum())
+    if flips:
+        tally.fault(f"claims to be exact, but {flips} spikes differ from the plain step")
+    for name, value in kernel.outcome.states.items():
+        own = plain.outcome.states[name]
+        if value.shape == own.shape and not torch.equal(value.detach(), own.detach().to(value.dtype)):
+            tally.fault(f"claims to be exact, but state {name} differs from the plain step")
