@@ -36,7 +36,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """One contender of a group: its cells as (text, interval), its state and the sentence behind it."""
+    """One contender of a group: its cells as (text, interval), its state (empty: sound) and the sentence behind it."""
 
     run: Run
     cells: tuple[tuple[str, str], ...]
@@ -93,7 +93,9 @@ def pages(runs: Sequence[Run], parities: Sequence[Parity], render: Render) -> It
     if sections:
         yield "kernels.html", render("kernels.html", neurons=sections)
     for neuron, found in sections.items():
-        yield f"kernels-{neuron}.html", render("kernels_of.html", neuron=neuron, sections=found)
+        rows = (row for section in found for group in section.groups for row in group.rows)
+        remarks = list(dict.fromkeys(row.remark for row in rows if row.remark))
+        yield f"kernels-{neuron}.html", render("kernels_of.html", neuron=neuron, sections=found, remarks=remarks)
 
 
 def _sections(runs: Sequence[Run], parities: Sequence[Parity]) -> list[Section]:
@@ -131,13 +133,9 @@ def _group(heading: str, machine: str, runs: Sequence[Run], trusted: set[str], p
     base = runs[0].experiment["base"]
     rows = []
     for run in runs:
-        comparable = {base, run.experiment["contender"]} <= trusted
-        cells = []
-        for name, text in show.cells(run):
-            number, _, interval = text.partition(" [")
-            hidden = "×" in name and not comparable
-            cells.append((show.NONE, "") if hidden else (number, f"[{interval}" if interval else ""))
-        rows.append(Row(run, tuple(cells), show.status(run, parities) or "ok", show.reservation(run)))
+        parts = [text.partition(" [") for _, text in show.shown(run, trusted)]
+        cells = tuple((number, f"[{interval}" if interval else "") for number, _, interval in parts)
+        rows.append(Row(run, cells, show.status(run, parities), show.reservation(run)))
     columns = tuple(name.replace("base", base) for name, _ in show.cells(runs[0]))
     return Group(heading, machine, columns, tuple(rows))
 

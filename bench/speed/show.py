@@ -96,6 +96,15 @@ def cells(run: Run) -> list[tuple[str, str]]:
     ]
 
 
+def shown(run: Run, trusted: set[str]) -> list[tuple[str, str]]:
+    """The cells without those that compare what may not be compared: an unverified contender, or with such a base."""
+    own, base = run.experiment["contender"] in trusted, run.experiment["base"] in trusted
+    return [
+        (name, NONE if ("×" in name and not own) or ("base" in name and not base) else text)
+        for name, text in cells(run)
+    ]
+
+
 def form(kind: str, value: float | None, low: float | None = None, high: float | None = None) -> str:
     """A number in words a reader can compare: times in ms, ratios with their interval, sizes in MiB."""
     if value is None:
@@ -156,13 +165,11 @@ def tables(console: Console, runs: Sequence[Run], parities: Sequence[Parity]) ->
         table.add_column("")
         sound = trusted(group, parities)
         for run in group:
-            comparable = {base, run.experiment["contender"]} <= sound
-            shown = [text if comparable or "×" not in column else NONE for column, text in cells(run)]
             said = status(run, parities)
             unverified |= said == "unverified"
             if remark := reservation(run):
                 said += f" ({remarks.setdefault(remark, len(remarks) + 1)})"
-            table.add_row(run.experiment["contender"], *shown, said)
+            table.add_row(run.experiment["contender"], *(text for _, text in shown(run, sound)), said)
         console.print(f"\n[bold]{name}[/bold]", highlight=False)
         console.print(table, markup=False)
     if groups:
