@@ -32,6 +32,9 @@ SEED = 20
 AIMS = (0.0, 2.0**-20, 2.0**-12, 2.0**-7, 2.0**-4)  # distances to the threshold of the case "near threshold"
 
 
+FLAT = 1e-6  # slope of the distance below which an input does not act on it
+
+
 @dataclass(frozen=True)
 class Case:
     """One check: `inputs` (a key of INPUTS) of `shape` [T, N, ...] in a memory `layout`.
@@ -203,8 +206,10 @@ def _near(oracle: Neuron, shape: tuple[int, ...], digits: torch.dtype) -> Tensor
     for t in range(shape[0]):
         x = noise[t]
         for ahead in (0, 1):
-            slope = _distance(oracle, x + 0.5, ahead) - _distance(oracle, x - 0.5, ahead)
-            if bool((slope.abs() > 1e-6).any()):
+            start = torch.where(_slope(oracle, x, ahead).abs() < FLAT, x + 4, x)  # a rectified potential
+            slope = _slope(oracle, start, ahead)
+            if bool((slope.abs() > FLAT).any()):
+                x = start
                 for _ in range(6):
                     x = x - (_distance(oracle, x, ahead) - aims * signs[t]) / slope
                 break
@@ -212,6 +217,10 @@ def _near(oracle: Neuron, shape: tuple[int, ...], digits: torch.dtype) -> Tensor
         oracle(x)
         steps.append(x)
     return torch.stack(steps)
+
+
+def _slope(oracle: Neuron, x: Tensor, ahead: int) -> Tensor:
+    return _distance(oracle, x + 0.5, ahead) - _distance(oracle, x - 0.5, ahead)
 
 
 def _distance(oracle: Neuron, x: Tensor, ahead: int) -> Tensor:

@@ -1,0 +1,153 @@
+"""`python -m bench.parity` end to end, on neurons and backends of a plug-in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.fingerprint import kernel_implementation
+from bench.parity import green
+from bench.registry import UnknownName
+from results import Store
+
+PLUGIN = """
+from neurons.base import ThresholdNeuron
+
+class Half(ThresholdNeuron):
+    name = "half"
+
+    def step(self, x, v):
+        h = v / 2 + x
+        s = self.fire(h)
+        return s, self.after_spike(h, s)
+"""
+WRONG_SEQUENCE = """
+    def sequence(self, x):
+        return super().sequence(x.flip(0))
+"""
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def parity(tmp_path: Path) -> Command:
+    """Runs the command in a process that knows the plug-in's neurons `half` and `wrong`, with its own store."""
+    wrong = PLUGIN.replace("Half", "Wrong").replace('"half"', '"wrong"') + WRONG_SEQUENCE
+    (tmp_path / "half_plugin.py").write_text(PLUGIN)
+    (tmp_path / "wrong_plugin.py").write_text(wrong)
+    info = tmp_path / "half_plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: half-plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[spikebench.neurons]\nhalf = half_plugin:Half\nwrong = wrong_plugin:Wrong\n"
+    )
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "bench.parity", *arguments, "--store", str(tmp_path / "store.db")]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("SPIKEBENCH_")}
+        environment = {**kept, "PYTHONPATH": str(tmp_path), "COLUMNS": "130", "OMP_NUM_THREADS": "1"}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+
+    return run
+
+
+def test_a_plug_in_neuron_gets_its_proof(parity: Command, tmp_path: Path) -> None:
+    done = parity("half", "--quick", "--backend", "torch", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.startswith("half"))
+    assert line.split()[:3] == ["half", "torch", "32"]  # 2 dtypes x 2 detach modes x (5 cases + 3 single-step)
+    assert line.rstrip().endswith("green")
+    assert "32 checks, 0 red; 0 combinations not checked." in done.stdout
+    with Store(tmp_path / "store.db", read_only=True) as store:
+        checks = store.parity()
+    assert len(checks) == 32
+    assert {check.kernel for check in checks if check.step_mode == "m"} == {"torch"}
+    assert all(check.green and check.implementation and check.machine and check.environment for check in checks)
+
+
+def test_a_wrong_sequence_is_red_with_status_3(parity: Command, tmp_path: Path) -> None:
+    done = parity("half", "wrong", "--quick", "--backend", "torch", "--device", "cpu")
+    assert done.returncode == 3, done.stderr
+    assert "RED wrong · torch · float32 · m · not detached · random ran torch:" in done.stdout
+    with Store(tmp_path / "store.db", read_only=True) as store:
+        red = [check for check in store.parity() if not check.green]
+    assert red
+    assert {(check.neuron, check.step_mode) for check in red} == {("wrong", "m")}
+    assert all(check.reason for check in red)
+
+
+def test_wrong_usage_has_status_2(parity: Command) -> None:
+    for arguments, what in (
+        (("lfi",), "Unknown neuron 'lfi'. Did you mean"),
+        (("lif", "--backend", "trch"), "Unknown backend 'trch'. Did you mean 'torch'"),
+        (("lif", "--device", "tpu"), "Unknown device 'tpu'"),
+    ):
+        done = parity(*arguments)
+        assert done.returncode == 2, done.stderr
+        assert what in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_peers_are_checked_or_said_to_be_absent(parity: Command) -> None:
+    done = parity("if", "klif", "--quick", "--backend", "snntorch", "--device", "cpu")
+    assert done.returncode == 0, done.stdout + done.stderr
+    if any(
+        line.startswith("not checked if, klif · snntorch: snntorch does not import")
+        for line in done.stdout.splitlines()
+    ):
+        return
+    assert "not checked klif · snntorch: only if, lif and plif are mapped to snntorch" in done.stdout
+    assert "green" in done.stdout
+
+
+def parity_of(implementation: str, number: int, *, green: bool = True, case: str = "random", dtype: str = "float32"):
+    from results import Parity
+
+    return Parity(
+        id=f"00000000-0000-0000-0000-{number:012d}",
+        started=f"2026-01-01T00:00:{number:02d}.000000Z",
+        neuron="lif",
+        backend="torch",
+        step_mode="m",
+        dtype=dtype,
+        device="cpu",
+        detach_reset=False,
+        case=case,
+        flips=0,
+        first_step=None,
+        threshold_distance=None,
+        state_error=0.0,
+        grad_error=0.0,
+        kernel="torch",
+        green=green,
+        reason="" if green else "wrong",
+        implementation=implementation,
+    )
+
+
+def test_green_asks_the_newest_checks_of_the_present_code(tmp_path: Path) -> None:
+    present = kernel_implementation("lif", "torch")
+    with Store(tmp_path / "store.db") as store:
+        assert green(store, "lif", "torch", "float32", "cpu") is None
+        store.record_all(parities=[parity_of("older code", 1)])
+        assert green(store, "lif", "torch", "float32", "cpu") is None
+        store.record_all(parities=[parity_of(present, 2, green=False), parity_of(present, 3, case="silent")])
+        assert green(store, "lif", "torch", "float32", "cpu") is False
+        store.record_all(parities=[parity_of(present, 4)])  # the red one, repeated
+        assert green(store, "lif", "torch", "float32", "cpu") is True
+        assert green(store, "lif", "torch", "bfloat16", "cpu") is None
+        assert green(store, "lif", "torch", "float32", "cuda") is None
+        with pytest.raises(UnknownName, match="Unknown neuron 'lfi'"):
+            green(store, "lfi", "torch", "float32", "cpu")
+        with pytest.raises(UnknownName, match="Unknown backend 'trch'"):
+            green(store, "lif", "trch", "float32", "cpu")
+
+
+def test_the_fingerprint_of_a_kernel_follows_neuron_and_backend() -> None:
+    found = {(n, b): kernel_implementation(n, b) for n in ("lif", "klif") for b in ("torch", "fused", "snntorch")}
+    assert len(set(found.values())) == len(found)
+    assert kernel_implementation("if", "torch") == found["lif", "torch"]  # one file holds both

@@ -1,0 +1,241 @@
+"""The rule of parity: deliberately wrong kernels turn red, right ones stay green."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import neurons
+from bench.parity import checks
+from bench.parity.cases import CASES, Case, laid_out, layer, sequence
+from bench.parity.checks import Check, Refusal, check
+from bench.parity.rule import Reference, Side, judge
+from bench.parity.runs import Outcome, Upstream, run
+
+KERNEL = """
+import torch
+
+def refuses(neuron, device):
+    return None
+
+def refuses_layer(neuron, x=None):
+    return {refusal!r}
+
+def sequence(neuron, x):
+    {change}
+    states = neuron.load_states(x[0])
+    spikes = []
+    for x_t in x.unbind(0):
+        before = states
+        s, *states = neuron.step(x_t, *states)
+        {after_step}
+        spikes.append(s)
+    neuron.store_states(states)
+    spikes = torch.stack(spikes)
+    {at_end}
+    return spikes
+"""
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[Check | Refusal]]:
+    """Checks `lif`, or another neuron, on a backend whose loop over time is changed by the given lines."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(neurons.backends.MODULES, "changed", "changed_kernel")
+
+    def checked(
+        name: str = "lif",
+        refusal: str | None = None,
+        change: str = "pass",
+        after_step: str = "pass",
+        at_end: str = "pass",
+    ) -> list[Check | Refusal]:
+        text = KERNEL.format(refusal=refusal, change=change, after_step=after_step, at_end=at_end)
+        (tmp_path / "changed_kernel.py").write_text(text)
+        sys.modules.pop("changed_kernel", None)
+        cache = getattr(neurons.backends, "_module", None)
+        if cache is not None:
+            cache.cache_clear()
+        return list(check(name, ["changed"], "cpu", quick=True))
+
+    yield checked
+    sys.modules.pop("changed_kernel", None)
+    neurons.backends._module.cache_clear()
+
+
+def red(found: list[Check | Refusal]) -> list[Check]:
+    return [made for made in found if isinstance(made, Check) and not made.verdict.green]
+
+
+@pytest.mark.parametrize("name", ["lif", "plif", "alif"])
+def test_a_right_kernel_is_green_everywhere(name: str, kernel: Callable[..., list[Check | Refusal]]) -> None:
+    found = kernel(name)
+    assert len(found) == 2 * 2 * (5 + 3)  # dtypes x detach modes x (quick cases + those in step mode "s")
+    assert not red(found)
+    assert {made.kernel for made in found if made.step_mode == "m"} == {"changed"}
+    assert {made.kernel for made in found if made.step_mode == "s"} == {"the eager step"}
+
+
+WRONG = {
+    "no reset": {"after_step": "states = [before[0] + (x_t - before[0]) / neuron.tau]"},
+    "soft for hard reset": {"change": "neuron.v_reset = None if neuron.v_reset == 0.0 else 0.0"},
+    "reset to another value": {"after_step": "states = [torch.where(s > 0, 0.01, states[0])]"},
+    "another surrogate": {"change": "from neurons.surrogate import Sigmoid; neuron.surrogate = Sigmoid()"},
+    "slope a hundredth off": {"change": "from neurons.surrogate import ATan; neuron.surrogate = ATan(2.02)"},
+    "detach swapped": {"change": "neuron.detach_reset = not neuron.detach_reset"},
+    "one step late": {"at_end": "spikes = torch.cat([torch.zeros_like(spikes[:1]), spikes[:-1]])"},
+    "last step dropped": {"at_end": "spikes = torch.cat([spikes[:-1], torch.zeros_like(spikes[:1])])"},
+    "tau a thousandth off": {"change": "neuron.tau *= 1.001"},
+    "strict threshold": {"change": "neuron.surrogate.strict = True"},
+    "state not carried": {"change": "neuron.reset()"},
+    "gradient lost at a cut": {
+        "change": "neuron.v = neuron.v.detach() if isinstance(neuron.v, torch.Tensor) else neuron.v"
+    },
+    "state not left": {"at_end": "neuron.store_states([torch.zeros_like(states[0])])"},
+    "no gradient": {"at_end": "spikes = spikes.detach()"},
+    "memory order for shape": {"change": "x = torch.as_strided(x, x.shape, torch.empty(x.shape).stride())"},
+    "not a number": {"at_end": "spikes = spikes / (spikes - spikes)"},
+    "double for single": {"at_end": "spikes = spikes.double()"},
+    "another shape": {"at_end": "spikes = spikes[1:]"},
+    "an error": {"at_end": "raise FloatingPointError('broken at step 3')"},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_kernel_is_red(wrong: str, kernel: Callable[..., list[Check | Refusal]]) -> None:
+    found = red(kernel("lif", **WRONG[wrong]))
+    assert found, wrong
+    assert all(made.verdict.reason for made in found)
+    assert any(made.dtype == "float32" for made in found)
+
+
+def test_reasons_say_what_is_wrong(kernel: Callable[..., list[Check | Refusal]]) -> None:
+    def first(**wrong: str) -> str:
+        return red(kernel("lif", **wrong))[0].verdict.reason
+
+    assert "distance to the threshold at a flip" in first(**WRONG["one step late"])
+    assert "gradient of input" in first(**WRONG["detach swapped"])
+    assert "no gradient" in first(**WRONG["no gradient"]) or "missing" in first(**WRONG["no gradient"])
+    assert first(**WRONG["an error"]) == "raised FloatingPointError: broken at step 3"
+    assert "returned shape [62, 2, 60] for [63, 2, 60]" in first(**WRONG["another shape"])
+
+
+def test_a_wrong_parameter_gradient_is_red(kernel: Callable[..., list[Check | Refusal]]) -> None:
+    wrong = "neuron._parameters['w'] = torch.nn.Parameter(neuron.w.detach())"
+    reasons = [made.verdict.reason for made in red(kernel("plif", change=wrong))]
+    assert reasons
+    assert all("gradient of w" in reason for reason in reasons)
+
+
+def test_another_backend_that_ran_instead_is_red(kernel: Callable[..., list[Check | Refusal]]) -> None:
+    found = kernel("lif", change="from neurons.backends import eager; return eager.sequence(neuron, x)")
+    reasons = {made.verdict.reason for made in red(found)}
+    assert reasons == {"changed and torch ran instead of changed"}
+    assert all(made.verdict.green for made in found if made.step_mode == "s")
+
+
+def test_a_refusal_is_said_once_and_is_not_green(kernel: Callable[..., list[Check | Refusal]]) -> None:
+    found = kernel("lif", refusal="its moon is full")
+    assert len(found) == 1
+    assert isinstance(found[0], Refusal)
+    assert found[0].reason.endswith("its moon is full")
+
+
+def one_spike(distances: list[float], spikes: list[int], plain: list[int] | None = None) -> Side:
+    """One element over time, in float32, with these distances to the threshold and these spikes."""
+    x = torch.ones(len(spikes), 1, dtype=torch.float32).requires_grad_()
+    made = torch.tensor(spikes, dtype=torch.float32).unsqueeze(1) + 0 * x
+    u = torch.tensor(distances, dtype=torch.float64).unsqueeze(1)
+    outcome = Outcome(made, {}, u, {})
+    return Side(neurons.create("if"), x, outcome, Upstream(torch.ones(len(spikes), 1), {}))
+
+
+def test_a_flip_is_forgiven_within_rounding_and_no_farther() -> None:
+    half_ulp = 2.0**-24  # of float32, times the largest number involved: the input 1
+    for distance, forgiven in ((3.9 * half_ulp, True), (4.1 * half_ulp, False)):
+        oracle = one_spike([-0.5, distance, -0.5], [0, 1, 0])
+        plain = one_spike([-0.5, distance, -0.5], [0, 1, 0])
+        kernel = one_spike([-0.5, distance, -0.5], [0, 0, 1])
+        verdict = judge(kernel, Reference(oracle, plain), exact=False)
+        assert (verdict.flips, verdict.first_step, verdict.threshold_distance) == (2, 1, distance)
+        assert verdict.green is forgiven, verdict
+        assert verdict.grad_error is None  # the only element left the oracle's course
+
+
+def test_what_follows_a_forgiven_flip_is_not_held_against_the_kernel() -> None:
+    oracle = one_spike([0.5, 1e-9, 0.9], [1, 1, 1])
+    kernel = one_spike([0.5, 1e-9, 0.9], [1, 0, 0])
+    assert judge(kernel, Reference(oracle, oracle), exact=False).green
+    late = one_spike([0.5, 1e-9, 0.9], [0, 1, 1])  # here the first flip is the far one
+    assert not judge(late, Reference(oracle, oracle), exact=False).green
+
+
+def test_an_exact_tie_is_no_rounding() -> None:
+    oracle = one_spike([0.0, -1.0], [1, 0])
+    verdict = judge(one_spike([0.0, -1.0], [0, 0]), Reference(oracle, oracle), exact=False)
+    assert verdict.reason == "1 elements flip on an exact tie, the first at step 0"
+
+
+def test_an_exact_backend_owes_every_bit() -> None:
+    oracle = one_spike([0.5, 1e-9], [1, 1])
+    verdict = judge(one_spike([0.5, 1e-9], [1, 0]), Reference(oracle, oracle), exact=True)
+    assert verdict.reason == "claims to be exact, but 1 spikes differ from the plain step"
+
+
+def test_exactness_is_owed_unless_a_function_is_computed_for_every_element() -> None:
+    x = torch.zeros(2, 5)
+    for name, owed in (("lif", True), ("plif", True), ("adlif", True), ("eif", False), ("ltc", False)):
+        assert checks._exact(neurons.create(name, backend="fused"), x) is owed, name
+        assert checks._exact(neurons.create(name, backend="torch"), x), name
+        assert not checks._exact(neurons.create(name, backend="spikingjelly"), x), name
+    assert not checks._exact(neurons.create("lif", backend="fused"), x.bfloat16())
+
+
+@pytest.mark.parametrize("name", neurons.names())
+def test_inputs_are_what_their_names_say(name: str) -> None:
+    def made(inputs: str) -> tuple[Outcome, torch.Tensor]:
+        case = next(case for case in CASES if case.inputs == inputs)
+        oracle = layer(name, case, False, torch.float32, "cpu").double()
+        x = sequence(case, oracle, torch.float32)
+        assert torch.equal(x, x.float().double())
+        return run(oracle, x, "s"), x
+
+    assert made("silent")[0].spikes.sum() == 0
+    assert made("firing")[0].spikes.mean() > 0.85
+    assert 0.02 < made("random")[0].spikes.mean() < 0.9
+    near = made("near")[0]
+    close = near.distances.abs() < 0.1
+    assert close.double().mean() > 0.5
+    assert 0.1 < near.spikes.mean() < 0.9
+
+
+def test_ties_are_exact_in_every_format() -> None:
+    case = next(case for case in CASES if case.inputs == "dyadic")
+    x = sequence(case, layer("if", case, False, torch.bfloat16, "cpu").double(), torch.bfloat16)
+    outcome = run(neurons.create("if").bfloat16(), x.bfloat16(), "s")
+    assert (outcome.distances == 0).sum() > 50
+    assert torch.equal(x, x.to(torch.float16).double())
+
+
+def test_layouts_keep_values_and_change_strides() -> None:
+    x = torch.arange(2 * 3 * 4 * 5.0).reshape(2, 3, 4, 5)
+    strided = laid_out(x, "strided")
+    assert torch.equal(strided, x)
+    assert strided.stride()[-1] == 2  # gaps between neighbours, which hold NaN
+    last = laid_out(x, "channels last")
+    assert torch.equal(last, x)
+    assert last.stride()[2] == 1
+    assert not last.is_contiguous()
+
+
+def test_cases_cover_the_awkward_sizes() -> None:
+    shapes = {case.name: case.shape for case in CASES}
+    assert shapes["random"] == (63, 2, 60)
+    assert shapes["one step"][0] == 1
+    assert shapes["one neuron"][1:] == (1,)
+    assert len({case.name for case in CASES}) == len(CASES)
+    assert all(isinstance(case, Case) for case in CASES)
