@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MODULES = {
     "torch": "neurons.backends.eager",
     "fused": "neurons.backends.fused",
+    "cupy": "neurons.backends.cupy",
     "spikingjelly": "neurons.backends.spikingjelly",
 }
 AUTO = ("fused", "torch")  # fastest first; a peer is never chosen by itself
@@ -85,7 +86,7 @@ def resolve(neuron: Neuron, x: Tensor) -> ModuleType:
 
 def compiled(neuron: Neuron, x: Tensor) -> Tensor:
     """All steps of `x` while torch.compile looks on: what is chosen becomes a constant of its graph."""
-    choice = _constant_choice(neuron.number, x.device.type, x.dtype, x.dim())
+    choice = _constant_choice(neuron.number, x.device.type, x.dtype, tuple(x.shape))
     if choice[0] == "fused":
         from .fused import library
 
@@ -97,7 +98,7 @@ def compiled(neuron: Neuron, x: Tensor) -> Tensor:
     return neuron.sequence(x)
 
 
-def _constant_choice(number: int, device: str, dtype: torch.dtype, ndim: int) -> tuple[Any, ...]:
+def _constant_choice(number: int, device: str, dtype: torch.dtype, shape: tuple[int, ...]) -> tuple[Any, ...]:
     """Name of the backend, and for a fused one what its operator needs beside tensors."""
     import torch
     from torch.utils._python_dispatch import _disable_current_modes
@@ -106,9 +107,9 @@ def _constant_choice(number: int, device: str, dtype: torch.dtype, ndim: int) ->
 
     neuron = by_number(number)
     with _disable_current_modes():
-        x = torch.empty([1] * ndim, dtype=dtype, device="meta")
+        x = torch.empty(shape, dtype=dtype, device="meta")
         backend = chosen(neuron, device, x)
-        return (backend, *_module(backend).constants_of(neuron, x)) if backend == "fused" else (backend,)
+        return (backend, *_module(backend).constants_of(neuron, x, device)) if backend == "fused" else (backend,)
 
 
 # What torch.compiler.assume_constant_result does, which would import the whole compiler.

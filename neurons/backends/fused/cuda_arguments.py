@@ -13,6 +13,8 @@ the values that are no scalars: neuron n has value n // inner % count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .program import Program
 
 
@@ -47,6 +49,11 @@ def kind(name: str) -> str:
     if name in ("N", "x_row", "gy_row") or name.endswith(("_count", "_inner")):
         return "long"
     return "number" if name[0] == "c" or name.startswith("rest") else "computed"
+
+
+def rows_of(way: str, sizes: Sequence[int]) -> list[int]:
+    """Of the last arguments, those that say where a row begins: N and the distances from step to step."""
+    return [sizes[1], *sizes[3 : 5 if way == "backward" else 4]]
 
 
 def numbered(letter: str, count: int) -> list[str]:

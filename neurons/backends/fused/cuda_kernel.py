@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from . import layout
+from . import layout, parity
 from .kernel import Kernel, compute_type
 from .layout import Layout
 from .program import program
 from .trace import Reduction, Trace
+
+if TYPE_CHECKING:
+    from ...base import Neuron
 
 _PROGRAMS_PER_PROCESSOR = 8  # of a backward pass from checkpoints, whose room should stay in the second-level cache
 
@@ -24,6 +27,8 @@ class CudaKernel(Kernel):
     Everything is queued on PyTorch's current stream and allocated by PyTorch, without waiting for the device, so a
     CUDA graph can capture it. float64 is refused by `refuses`.
     """
+
+    sums_per_program = True  # a program adds up its own neurons where the sum is over all of them
 
     def __init__(
         self, trace: Trace, dtype: torch.dtype, *, grad_x: bool, parameters: list[str], checkpoint: bool
@@ -42,12 +47,12 @@ class CudaKernel(Kernel):
         )
         self._raw_names = trace.raw_names()
         self._sums = trace.reductions(parameters)
-        self.whole = tuple(self._reduction(index).dims is None for index in self._sums)
+        self.whole = tuple(self.sums_per_program and self._reduction(index).dims is None for index in self._sums)
         self.reads_x = self.program.reads_x or (checkpoint and self._restart_reads_x())
 
     @property
     def block(self) -> int:
-        """Neurons per program, each of which writes one value of a sum over all neurons."""
+        """Neurons per program."""
         raise NotImplementedError
 
     def launch(
@@ -161,12 +166,57 @@ class CudaKernel(Kernel):
         return next(t.device for t in (gy, *gs, *kept) if t is not None)
 
     def _total(self, partial: Tensor, entry: Any, place: Layout) -> Tensor:
-        """The sum over neurons that a Reduction stands for; PyTorch's sums have a fixed order, so it repeats exactly."""
+        """The sum over neurons that a Reduction stands for, by PyTorch, whose sums have a fixed order."""
         if entry.dims == ():
             return partial
         if entry.dims is None:
             return partial.sum().reshape([1] * len(place.shape) if entry.keepdim else [])
-        return partial.sum(entry.dims, keepdim=entry.keepdim)
+        return partial.reshape(place.shape or (1,)).sum(entry.dims, keepdim=entry.keepdim)
+
+
+def verdict(kernel: CudaKernel, neuron: Neuron) -> str | None:
+    """None for a kernel that agrees on this device with `neuron.step` on the CPU, else what differs."""
+    try:
+        found = parity.check(_OnDevice(kernel), neuron)  # type: ignore[arg-type]
+    except Exception as error:
+        found = f"it does not run: {type(error).__name__}: {error}"
+    return found and f"the kernel of {neuron.name!r} for this CUDA device is wrong: {found}"
+
+
+class _OnDevice:
+    """A kernel that takes and gives tensors on the CPU."""
+
+    def __init__(self, kernel: CudaKernel) -> None:
+        self._kernel = kernel
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._kernel, name)
+
+    def forward(self, *args: Any) -> Any:
+        return _moved(self._kernel.forward(*_moved(args, "cuda")), "cpu")
+
+    def backward(self, *args: Any) -> Any:
+        return _moved(self._kernel.backward(*_moved(args, "cuda")), "cpu")
+
+
+def _moved(value: Any, device: str) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {name: _moved(item, device) for name, item in value.items()}
+    return type(value)(_moved(item, device) for item in value) if isinstance(value, list | tuple) else value
+
+
+@cache
+def missing() -> str | None:
+    """What Triton needs and is not there, or None."""
+    if not torch.cuda.is_available():
+        return "no CUDA device was found"
+    try:
+        import triton  # noqa: F401
+    except ImportError as error:
+        return f"Triton does not import ({error}); install it with: pip install triton"
+    return None
 
 
 def aligned(arrays: Sequence[Tensor | None], sizes: Sequence[int]) -> bool:

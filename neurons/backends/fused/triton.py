@@ -1,6 +1,6 @@
 """Triton for CUDA devices from a program: a block of neurons per program, the state in registers, all steps inside.
 
-Two functions, `forward` and `backward`; their arguments are those of `cuda_arguments`, then the compile-time `SWITCHES`.
+Two functions, `forward` and `backward`; the arguments are those of `cuda_arguments`, then the compile-time `SWITCHES`.
 T and N are run-time values: one compilation serves all. The values are those of IEEE arithmetic in float32: true
 division and square root, nothing contracted (`OPTIONS`). Loads run `STAGES` - 1 steps ahead of the recurrence, by
 Triton's software pipelining of `tl.range`.

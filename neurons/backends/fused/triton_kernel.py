@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from . import triton as emitter
-from .cuda_arguments import arguments, kind, over_neurons
+from .cuda_arguments import arguments, kind, over_neurons, rows_of
 from .cuda_kernel import CudaKernel, aligned
 from .trace import Trace
 
@@ -47,8 +47,7 @@ class TritonKernel(CudaKernel):
         sizes: Sequence[int],
         switches: tuple[bool, ...],
     ) -> None:
-        x_row = sizes[3:5] if way == "backward" else sizes[3:4]
-        wide = aligned(arrays[: self._wide[way]], [sizes[1], *x_row])
+        wide = aligned(arrays[: self._wide[way]], rows_of(way, sizes))
         device = next(t.device for t in arrays if t is not None)
         key = (device, way, wide, switches)
         with torch.cuda.device(device):
@@ -59,7 +58,7 @@ class TritonKernel(CudaKernel):
             self._compiled[key][(programs, 1, 1)](*pointers, *numbers, *sizes, *constants)
 
     def compile(self, way: str, wide: bool, switches: tuple[bool, ...], target: Any = None) -> Any:
-        """Triton's compiled kernel; `wide` promises `aligned` arrays, `target` is a GPUTarget (default: this device's)."""
+        """Triton's compiled kernel; `wide` promises `aligned` arrays, `target` is a GPUTarget (None: this device)."""
         from triton import compile as build
         from triton.compiler import ASTSource
 
