@@ -166,6 +166,8 @@ def _carry_out(
     pending = [step for step in steps if step.to_run]
     cores = len(os.sched_getaffinity(0))
     jobs = min(jobs or (1 if device == "cuda" else cores), max(1, len(pending)))
+    # Small tensors gain nothing from threads, and with one the result does not depend on how many jobs ran.
+    threads = 1 if scale == "quick" else max(1, cores // jobs)
     limit = int(memory * 2**30) if memory else int(0.8 * psutil.virtual_memory().total / jobs)
     timeout = timeout or TIMEOUTS[scale]
     command = f"python -m bench.reproduce {shlex.join(sys.argv[1:])}"
@@ -213,7 +215,7 @@ def _carry_out(
             out / "cache",
             checkpoint,
             out / "logs" / f"{name}.log",
-            max(1, cores // jobs),
+            threads,
             limit,
         )
 
