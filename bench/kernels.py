@@ -92,11 +92,14 @@ def main(
 
     from .speed import show
 
+    def refused(backend: str, reason: str) -> None:
+        console.print(f"Not timed: backend {backend} of {reason}.", highlight=False, markup=False, soft_wrap=True)
+
     runs: list[Run] = []
     status = OK
     with Store(store or default_url()) as opened:
         try:
-            _measure(console, opened, jobs(asked), runs)
+            _measure(console, opened, jobs(asked, refused), runs)
         except KeyboardInterrupt:
             console.print("Interrupted. What was measured is stored.")
             status = INTERRUPTED

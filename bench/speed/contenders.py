@@ -42,12 +42,14 @@ class Contender:
     require: Callable[[Tensor], object] = lambda x: None  # raises Unfit where it cannot run on inputs like x
 
 
-def suite() -> tuple[str, ...]:
-    """The suite's own contenders, the reference first; which of them run here shows when they are built."""
+def suite(neuron: str, device: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The suite's own contenders for `neuron` on `device`, the reference first, and why other backends do not run."""
     from neurons import backends
 
-    found = [backend for backend in backends.MODULES if backend != "spikingjelly"]
-    return (*found, CHECKPOINTED) if FUSED in found else tuple(found)
+    found = backends.available(neuron, device)
+    names = [backend for backend in found if backend != "spikingjelly"]
+    own = (*names, CHECKPOINTED) if FUSED in names else tuple(names)
+    return own, {name: reason for name, reason in found.refused.items() if name != "spikingjelly"}
 
 
 def build(name: str, neuron: str, options: Mapping[str, Any], device: str, steps: int) -> Contender:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,9 +67,15 @@ def installed(peer: str) -> bool:
     return importlib.util.find_spec("spikingjelly" if peer == COMPILED else peer) is not None
 
 
-def jobs(asked: Asked) -> list[tuple[Job, ...]]:
-    """The work in order; the processes of one tuple are the stages of one measurement."""
+def jobs(asked: Asked, on_refusal: Callable[[str, str], object]) -> list[tuple[Job, ...]]:
+    """The work in order; the processes of one tuple are the stages of one measurement.
+
+    `on_refusal` is told each backend that is left out because it does not run here, and why.
+    """
     work: list[tuple[Job, ...]] = []
+    for neuron in asked.neurons:
+        for backend, reason in suite(neuron, asked.device)[1].items():
+            on_refusal(backend, f"{neuron}: {reason}")
     for what in asked.whats:
         for neuron in asked.neurons if what != "network" else ("plif",):
             for allocator in asked.allocators:
@@ -109,14 +116,15 @@ def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple
     if what == "linear":
         return [(replace(job, base=LINEAR, contenders=tuple(name for name in names if name != COMPILED)),)]
     if what == "network":
-        networks = (*suite(), *SPIKINGJELLY) if "spikingjelly" in asked.peers else suite()
+        own = suite(neuron, asked.device)[0]
+        networks = (*own, *SPIKINGJELLY) if "spikingjelly" in asked.peers else own
         return [(replace(job, contenders=networks),)]
     return [(job,)]
 
 
 def _contenders(neuron: str, asked: Asked) -> tuple[str, ...]:
     peers = [p for p in asked.peers if neuron in MAPPED or p == "spikingjelly"]
-    return (*suite(), *peers)
+    return (*suite(neuron, asked.device)[0], *peers)
 
 
 def _shapes(what: str, asked: Asked) -> tuple[tuple[int, int], ...]:

@@ -48,7 +48,7 @@ def _trials(job: Job, x: Tensor, grad: Tensor) -> tuple[dict[str, Trial], float]
     neuron: Any = neurons.create(job.neuron, **job.options)
     contenders.own(contenders.FUSED, neuron, job.device).require(x.requires_grad_(True))
     x = x.detach()
-    found = plan.find(neuron, x.dtype, x.dim() - 1)
+    found = plan.find(neuron, x.dtype, x.shape[1:], x.device.type)
     if isinstance(found, str):
         raise contenders.Unfit(found)
     kernel = found.kernel(neuron, True, False)
@@ -62,7 +62,7 @@ def _trials(job: Job, x: Tensor, grad: Tensor) -> tuple[dict[str, Trial], float]
     place = layout.of_sequence(x)[1]
 
     def forward(keep: bool) -> Any:
-        return kernel.forward(x, states, rest, raw, found.constants, keep, 1)
+        return kernel.forward(x, place, states, rest, raw, found.constants, keep, 1)
 
     def training() -> Any:
         spikes, _, kept = forward(True)

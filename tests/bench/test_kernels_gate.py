@@ -1,0 +1,198 @@
+"""No figure for a wrong kernel: sabotaged contenders are refused, red or missing parity hides ratios."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+
+import neurons
+from bench.speed import contenders, gate, layer, verified
+from bench.speed.child import Emitter
+from bench.speed.inputs import currents
+from bench.speed.job import Job, Measured
+from results import Parity, Run
+
+
+def observed(call: Any, x: torch.Tensor, grad: torch.Tensor) -> gate.Observed:
+    return gate.observe(call, x, grad)
+
+
+@pytest.fixture
+def lif() -> Any:
+    neuron = neurons.create("lif", backend="torch", detach_reset=True)
+
+    def call(x: torch.Tensor) -> torch.Tensor:
+        neuron.reset()
+        return neuron(x)
+
+    return call
+
+
+X, GRAD = currents((6, 50), "float32", "cpu")
+
+
+def test_equal_results_pass(lif: Any) -> None:
+    assert gate.difference(observed(lif, X, GRAD), observed(lif, X, GRAD)) is None
+
+
+def test_shifted_spikes_are_found_with_their_step(lif: Any) -> None:
+    late = observed(lambda x: torch.cat([x[:1] * 0, lif(x)[:-1]]), X, GRAD)
+    wrong = gate.difference(late, observed(lif, X, GRAD))
+    assert wrong is not None
+    assert "first at step 0" in wrong
+
+
+def test_a_wrong_gradient_is_found_unless_gradients_are_not_meant_to_be_equal(lif: Any) -> None:
+    def scaled(x: torch.Tensor) -> torch.Tensor:
+        spikes = lif(x)
+        return spikes.detach() + 1.001 * (spikes - spikes.detach())
+
+    found, reference = observed(scaled, X, GRAD), observed(lif, X, GRAD)
+    wrong = gate.difference(found, reference)
+    assert wrong is not None
+    assert "gradient" in wrong
+    assert gate.difference(found, reference, gradients=False) is None
+
+
+def test_nan_is_no_agreement(lif: Any) -> None:
+    found = dataclasses.replace(observed(lif, X, GRAD), gradient=torch.full_like(X, torch.nan))
+    assert gate.difference(found, observed(lif, X, GRAD)) is not None
+
+
+def test_parameters_count() -> None:
+    reference = gate.Observed(torch.ones(2, 3), torch.ones(2, 3), {"w": torch.tensor(2.0)})
+    assert gate.difference(reference, reference) is None
+    missing = dataclasses.replace(reference, parameters={})
+    assert "'w'" in str(gate.difference(missing, reference))
+    wrong = dataclasses.replace(reference, parameters={"w": torch.tensor(2.1)})
+    assert "'w' is off by 5.0e-02" in str(gate.difference(wrong, reference))
+
+
+class Collector(Emitter):
+    def __init__(self) -> None:
+        self.results: list[Measured] = []
+
+    def note(self, text: str) -> None:
+        pass
+
+    def measured(self, result: Measured) -> None:
+        self.results.append(result)
+
+
+def job(**changes: Any) -> Job:
+    settings: dict[str, Any] = {
+        "what": "speed",
+        "neuron": "lif",
+        "contenders": ("torch", "fused"),
+        "shapes": ((3, 40),),
+        "base": "torch",
+        "options": {"detach_reset": True},
+        "repeats": 2,
+    }
+    return Job(**(settings | changes))
+
+
+@pytest.mark.parametrize("sabotage", ["reset", "gradient", "time", "crash"])
+def test_a_sabotaged_contender_is_not_timed(sabotage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = contenders.build
+
+    def build(name: str, *args: Any) -> contenders.Contender:
+        made = real("torch", *args)
+        if name == "torch":
+            return made
+        wrong = {
+            "reset": lambda x: (x > 1).to(x) + 0 * x,  # no memory at all
+            "gradient": lambda x: made.call(2 * x - x.detach()),
+            "time": lambda x: made.call(x.flip(0)).flip(0),
+            "crash": lambda x: 1 / 0,
+        }[sabotage]
+        return dataclasses.replace(made, name=name, backend=name, call=wrong)
+
+    monkeypatch.setattr(contenders, "build", build)
+    found = Collector()
+    layer.measure(job(), found)
+    by_name = {result.contender: result for result in found.results}
+    fused = by_name["fused"]
+    assert fused.outcome == ("crashed" if sabotage == "crash" else "parity_failed")
+    assert fused.reason
+    assert fused.samples == []
+    assert fused.value("training_seconds") is None
+    assert by_name["torch"].value("training_seconds") is not None
+    assert by_name["torch"].value("equal") == 1
+
+
+def test_contenders_that_do_not_run_say_so() -> None:
+    found = Collector()
+    layer.measure(job(neuron="klif", contenders=("torch", "snntorch"), shapes=((20, 4),)), found)
+    by_name = {result.contender: result for result in found.results}
+    assert by_name["snntorch"].outcome in ("unsupported", "unavailable")
+    assert by_name["torch"].outcome == "ok"
+    layer.measure(job(contenders=("spikingjelly-compiled",), shapes=((20, 4),)), found)
+    assert found.results[-1].outcome == "unsupported"
+    assert "20 steps" in found.results[-1].reason
+
+
+def kernel_run(**changes: Any) -> Run:
+    settings: dict[str, Any] = {
+        "id": "00000000-0000-4000-8000-000000000001",
+        "experiment": {"kind": "kernel", "neuron": "lif", "dtype": "float32"},
+        "experiment_key": "k",
+        "implementation": "abc",
+        "outcome": "ok",
+        "reason": "",
+        "started": "2026-01-01T00:00:00Z",
+        "seconds": 1.0,
+        "seed": 0,
+        "device": "cpu",
+        "backend": "fused",
+        "command": "",
+        "peak_memory": None,
+        "machine": {},
+        "environment": {},
+    }
+    return Run(**(settings | changes))
+
+
+def check(green: bool, number: int = 1, **changes: Any) -> Parity:
+    settings: dict[str, Any] = {
+        "id": f"00000000-0000-4000-8000-{number:012d}",
+        "started": f"2026-01-01T00:00:{number:02d}Z",
+        "neuron": "lif",
+        "backend": "fused",
+        "step_mode": "m",
+        "dtype": "float32",
+        "device": "cpu",
+        "detach_reset": True,
+        "case": "random",
+        "flips": 0,
+        "first_step": None,
+        "threshold_distance": None,
+        "state_error": 0.0,
+        "grad_error": 0.0,
+        "kernel": "fused",
+        "green": green,
+        "reason": "" if green else "wrong",
+        "implementation": "abc",
+    }
+    return Parity(**(settings | changes))
+
+
+def test_parity_of_the_same_code_decides_what_may_be_called_fast() -> None:
+    run = kernel_run()
+    assert verified.state(run, []) == "unchecked"
+    assert verified.state(run, [check(True)]) == "green"
+    assert verified.state(run, [check(True), check(False, 2, case="silent")]) == "red"
+    assert verified.state(run, [check(False), check(True, 2)]) == "green"  # repeated: the newest counts
+    for other in ({"implementation": "old"}, {"dtype": "float16"}, {"neuron": "if"}, {"device": "cuda"}):
+        assert verified.state(run, [check(True, **other)]) == "unchecked"
+    assert verified.state(kernel_run(backend="torch"), []) == "reference"
+    assert verified.state(kernel_run(backend="snntorch"), []) == "checked"
+    assert [verified.trusted(state) for state in ("green", "red", "unchecked", "reference")] == [
+        True,
+        False,
+        False,
+        True,
+    ]
