@@ -107,7 +107,7 @@ def _constant_choice(number: int, device: str, dtype: torch.dtype, shape: tuple[
 
     neuron = by_number(number)
     with _disable_current_modes():
-        x = torch.empty(shape, dtype=dtype, device="meta")
+        x = torch.empty(1, dtype=dtype, device=device).expand(shape)
         backend = chosen(neuron, device, x)
         return (backend, *_module(backend).constants_of(neuron, x, device)) if backend == "fused" else (backend,)
 

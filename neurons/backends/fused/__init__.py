@@ -3,6 +3,8 @@
     trace      the step and its gradient, recorded once, become a graph (operations: what each PyTorch operator means)
     program    which values the forward pass keeps for the backward pass
     cpp        C++ from a program; compiler: compiled once, kept in a cache
+    triton, cuda    Triton and CUDA C from a program, for CUDA devices (`fused` and `cupy`); cuda_arguments, cuda_kernel,
+               triton_kernel: how they are called
     layout, pool, kernel, call    how a kernel meets tensors, threads and autograd
     parity     the proof a kernel owes before it is used
     plan       which kernel computes a layer
@@ -24,7 +26,7 @@ from torch import Tensor
 from ... import base
 from ...base import Neuron
 from .. import Costly
-from . import call, compiler, layout, plan
+from . import call, compiler, cuda_kernel, layout, plan
 from .kernel import Kernel
 from .plan import Plan
 
@@ -49,27 +51,35 @@ def checkpoint(every: int) -> Iterator[None]:
 
 def refuses(neuron: type[Neuron], device: str) -> str | None:
     """Why no kernel can be made for `neuron` on `device`, or None."""
-    if device != "cpu":
-        return "its kernels are for the CPU"
+    if device not in ("cpu", "cuda"):
+        return "its kernels are for the CPU and for CUDA devices"
+    reason = compiler.missing() if device == "cpu" else cuda_kernel.missing()
+    return refuses_sequence(neuron) or (None if reason is None else Costly(reason))
+
+
+def refuses_sequence(neuron: type[Neuron]) -> str | None:
+    """Why the sequence of `neuron` is no loop over its step, or None."""
     if neuron.sequence is not base.Neuron.sequence:
         return f"{neuron.name!r} computes its sequence as a whole, not step by step"
-    reason = compiler.missing()
-    return None if reason is None else Costly(reason)
+    return None
 
 
-def refuses_layer(neuron: Neuron, x: Tensor | None = None) -> str | None:
-    """Why there is no kernel for this layer (and inputs like `x` [T, ...]), or None: it is compiled and proven then."""
-    found = _kernel(neuron, x)
+def refuses_layer(neuron: Neuron, x: Tensor | None = None, target: str | None = None) -> str | None:
+    """Why there is no kernel for this layer (and inputs like `x` [T, ...]), or None: it is compiled and proven then.
+
+    `target` as in `plan.find`, by default the device of `x`.
+    """
+    found = _kernel(neuron, x, target)
     _ready.value = (neuron, x, found)
     return Costly(found) if isinstance(found, str) else None
 
 
-def sequence(neuron: Neuron, x: Tensor) -> Tensor:
+def sequence(neuron: Neuron, x: Tensor, target: str | None = None) -> Tensor:
     """Spikes of all steps of `x` [T, N, ...]. RuntimeError when there is no kernel."""
     of_neuron, of_x, found = getattr(_ready, "value", None) or (None, None, None)
     _ready.value = None
     if of_neuron is not neuron or of_x is not x:
-        found = _kernel(neuron, x)
+        found = _kernel(neuron, x, target)
     if isinstance(found, str):
         raise RuntimeError(found)
     plan, kernel = found
@@ -86,18 +96,21 @@ def sequence(neuron: Neuron, x: Tensor) -> Tensor:
     return spikes
 
 
-def constants_of(neuron: Neuron, x: Tensor) -> tuple[int, list[str], bool]:
+def constants_of(neuron: Neuron, x: Tensor, target: str) -> tuple[int, list[str], bool]:
     """What `library.sequence` needs to know of a layer that is not refused, as constants of a compiled graph."""
-    found = plan.find(neuron, x.dtype, x.dim() - 1)
+    found = plan.find(neuron, x.dtype, x.shape[1:], target)
     assert isinstance(found, Plan)
     return _every.get(), found.raw_names, bool(found.trainable)
 
 
-def _kernel(neuron: Neuron, x: Tensor | None) -> tuple[Plan, Kernel] | str:
-    dtype, ndim, grad_x = (torch.float32, 2, True) if x is None else (x.dtype, x.dim() - 1, x.requires_grad)
+def _kernel(neuron: Neuron, x: Tensor | None, target: str | None = None) -> tuple[Plan, Kernel] | str:
+    dtype, shape, grad_x = (torch.float32, (2, 2), True) if x is None else (x.dtype, x.shape[1:], x.requires_grad)
     if dtype not in plan.DTYPES:
         return f"inputs of {dtype} have no kernel; floating-point ones do"
-    found = plan.find(neuron, dtype, ndim)
+    target = target or ("cpu" if x is None else x.device.type)
+    if target != "cpu" and dtype == torch.float64:
+        return "kernels for CUDA devices compute in float32; use such an input, or backend='torch' for float64"
+    found = plan.find(neuron, dtype, shape, target)
     if isinstance(found, str):
         return found
     kernel = found.kernel(neuron, grad_x or not found.trainable, _every.get() > 0)

@@ -164,19 +164,20 @@ class Kernel:
         assert isinstance(entry, Reduction)
         if entry.dims == ():
             return partial
-        ndim = len(place.shape)
+        shape = place.shape or (1,)
+        ndim = len(shape)
         dims = range(ndim) if not entry.dims else [d % ndim for d in entry.dims]
         kept = tuple(d for d in range(ndim) if d not in dims)
         found = layout.reduction_map(kept, place)
         if found is None:
             partial = partial.permute(*kept, *dims).contiguous()
-            count = math.prod(place.shape[d] for d in kept)
+            count = math.prod(shape[d] for d in kept)
             found = (1, count, place.neurons // count)
         total = torch.empty(found[1], dtype=self.compute)
         self._reduce(ctypes.c_void_p(partial.data_ptr()), ctypes.c_void_p(total.data_ptr()), (ctypes.c_long * 3)(*found))
         if entry.keepdim:
-            return total.reshape([1 if d in dims else n for d, n in enumerate(place.shape)])
-        return total.reshape([place.shape[d] for d in kept])
+            return total.reshape([1 if d in dims else n for d, n in enumerate(shape)])
+        return total.reshape([shape[d] for d in kept])
 
     def _sizes(self, way: str, T: int, N: int, written: list[Tensor], x_row: int, gy_row: int, every: int) -> list[int]:
         global _used_threads

@@ -6,11 +6,11 @@ the operator runs: a graph stays right when the layer's constants change.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
 from ...base import Neuron, by_number
 from . import layout, plan
@@ -53,14 +53,15 @@ def _member(module: Any, name: str) -> Any:
 
 
 def _found(layer: int, x: Tensor, grad_x: bool, every: int) -> tuple[Neuron, Plan, Kernel]:
-    return _lookup(layer, x.dtype, x.dim() - 1, grad_x, every)
+    return _lookup(layer, x.dtype, x.shape[1:], grad_x, every, x.device.type)
 
 
-def _lookup(layer: int, dtype: torch.dtype, ndim: int, grad_x: bool, every: int) -> tuple[Neuron, Plan, Kernel]:
+def _lookup(
+    layer: int, dtype: torch.dtype, shape: Sequence[int], grad_x: bool, every: int, target: str
+) -> tuple[Neuron, Plan, Kernel]:
     neuron = by_number(layer)
-    with _disable_current_modes():
-        found = plan.find(neuron, dtype, ndim)
-        kernel = found if isinstance(found, str) else found.kernel(neuron, grad_x, every > 0)
+    found = plan.find(neuron, dtype, shape, target)
+    kernel = found if isinstance(found, str) else found.kernel(neuron, grad_x, every > 0)
     if isinstance(found, str) or isinstance(kernel, str):
         raise RuntimeError(str(kernel))
     return neuron, found, kernel
@@ -116,8 +117,8 @@ def _backward(
     gy: Tensor | None,
     gs: list[Tensor | None],
 ) -> list[Tensor]:
-    dtype = next(t.dtype for t in (gy, x, y, *gs) if t is not None)
-    neuron, found, kernel = _lookup(layer, dtype, len(shape) - 1, grad_x, every)
+    one = next(t for t in (gy, x, y, *gs) if t is not None)
+    neuron, found, kernel = _lookup(layer, one.dtype, shape[1:], grad_x, every, one.device.type)
     place = layout.step(tuple(shape[1:]), tuple(strides))
     values = dict(zip(found.raw_names, raw, strict=True))
     x = None if x is None else layout.rows_like(x, place)
@@ -146,7 +147,7 @@ def _backward_shapes(
     gs: list[Tensor | None],
 ) -> list[Tensor]:
     given = next(t for t in (gy, x, y, *gs) if t is not None)
-    _, found, kernel = _lookup(layer, given.dtype, len(shape) - 1, grad_x, every)
+    _, found, kernel = _lookup(layer, given.dtype, shape[1:], grad_x, every, given.device.type)
     neurons = 1
     for n in shape[1:]:
         neurons = neurons * n
@@ -193,8 +194,9 @@ def _refuse(*_: Any) -> Any:
     raise RuntimeError(NO_SECOND_DERIVATIVE)
 
 
-_library.impl("fused_forward", _forward, "CPU")
-_library.impl("fused_backward", _backward, "CPU")
+for _device in ("CPU", "CUDA"):
+    _library.impl("fused_forward", _forward, _device)
+    _library.impl("fused_backward", _backward, _device)
 torch.library.register_fake("spikebench::fused_forward", _forward_shapes, lib=_library)
 torch.library.register_fake("spikebench::fused_backward", _backward_shapes, lib=_library)
 torch.library.register_autograd("spikebench::fused_forward", _gradients, setup_context=_remember, lib=_library)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from . import layout
-from .trace import _shape, layer_tensors, with_tensors
+from .trace import layer_tensors, with_tensors
 
 if TYPE_CHECKING:
     from ...base import Neuron
@@ -20,22 +20,22 @@ _TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10, torch.bfloat16: 2e-2, t
 
 
 def verdict(kernel: Kernel, neuron: Neuron) -> str | None:
-    """None for a kernel that agrees with `neuron.step`, else what differs; remembered beside the library."""
-    key = f"parity with torch {torch.__version__}"
-    if key not in kernel.library.note:
-        kernel.library.write_note(**{key: check(kernel, neuron)})
-    found: str | None = kernel.library.note[key]
-    return found and f"the kernel of {neuron.name!r} is wrong: {found}; delete {kernel.library.path} to try again"
+    """None for a kernel that agrees with `neuron.step`, else what differs. Agreement is remembered beside the library."""
+    key = f"agrees with torch {torch.__version__}"
+    if kernel.library.note.get(key) is True:
+        return None
+    found = check(kernel, neuron)
+    if found is None:
+        kernel.library.write_note(**{key: True})
+        return None
+    return f"the kernel of {neuron.name!r} is wrong: {found} (source: {kernel.library.path.with_suffix('.cpp')})"
 
 
 def check(kernel: Kernel, neuron: Neuron) -> str | None:
     """Compares one random sequence, forward and backward; a sentence on the first difference or None."""
     dtype, compute = kernel.dtype, kernel.compute
     raw = {n: (t.float() if t.dtype.itemsize == 2 else t).detach().cpu() for n, t in layer_tensors(neuron).items()}
-    wide = list(_shape([t.shape for t in raw.values()], max([t.dim() for t in raw.values()] + [1])))
-    per_step = [*([-(-NEURONS // math.prod(wide))] if math.prod(wide) < NEURONS else []), *wide]
-    if len(per_step) == 2 and all(t.dim() == 0 for t in raw.values()):
-        per_step = [NEURONS]
+    per_step = _enlarged(kernel.trace.shape, [t.shape for t in raw.values()])
     generator = torch.Generator().manual_seed(1)
 
     def draw(*shape: int) -> Tensor:
@@ -64,6 +64,16 @@ def check(kernel: Kernel, neuron: Neuron) -> str | None:
         if difference:
             return difference
     return None
+
+
+def _enlarged(shape: tuple[int, ...], parameters: list[torch.Size]) -> list[int]:
+    """The shape of the trace with a dimension that no parameter has, if there is one, stretched to `NEURONS` neurons."""
+    sizes = list(shape)
+    for back in range(1, len(sizes) + 1):
+        if all(len(p) < back or p[-back] == 1 for p in parameters):
+            sizes[-back] = -(-NEURONS * sizes[-back] // math.prod(sizes))
+            break
+    return sizes
 
 
 def _reference(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from . import compiler, parity
 from .kernel import Kernel, compute_type
-from .trace import Trace, Untraceable, trace
+from .trace import Trace, Untraceable, step_shape, trace
 
 if TYPE_CHECKING:
     from ...base import Neuron
+
+T = TypeVar("T")
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 _PLANS_KEPT = 512
@@ -25,9 +28,10 @@ _plans: OrderedDict[Hashable, Plan | str] = OrderedDict()
 class Plan:
     """One configuration of a neuron: its graph, its scalars, and the kernels made from them so far."""
 
-    def __init__(self, neuron: Neuron, dtype: torch.dtype, ndim: int) -> None:
+    def __init__(self, neuron: Neuron, dtype: torch.dtype, shape: tuple[int, ...], target: str) -> None:
         self.dtype = dtype
-        self.trace: Trace = trace(neuron, compute_type(dtype), ndim)
+        self.target = target
+        self.trace: Trace = trace(neuron, compute_type(dtype), shape)
         self.constants = self.trace.constants
         self.raw_names = self.trace.raw_names()
         self.trainable = list(self.trace.grad_parameters)
@@ -37,44 +41,71 @@ class Plan:
         """The kernel, proven on first use, or the sentence that says why there is none."""
         key = (grad_x, checkpoint)
         if key not in self._kernels:
-            self._kernels[key] = self._make(neuron, *key)
+            self._kernels[key] = _apart(lambda: self._make(neuron, *key))
         return self._kernels[key]
 
     def _make(self, neuron: Neuron, grad_x: bool, checkpoint: bool) -> Kernel | str:
         try:
-            kernel = Kernel(self.trace, self.dtype, grad_x=grad_x, parameters=self.trainable, checkpoint=checkpoint)
+            make, verdict = _tools(self.target)
+            kernel = make(self.trace, self.dtype, grad_x=grad_x, parameters=self.trainable, checkpoint=checkpoint)
         except compiler.CompilationError as error:
             return str(error)
-        return parity.verdict(kernel, neuron) or kernel
+        return verdict(kernel, neuron) or kernel
 
 
-def find(neuron: Neuron, dtype: torch.dtype, ndim: int) -> Plan | str:
-    """The plan of a layer for inputs of `dtype` whose steps have `ndim` dimensions, or why there is none."""
+def _tools(target: str) -> tuple[type[Kernel], Callable[[Any, Neuron], str | None]]:
+    """The kernels of a target and what proves one."""
+    if target == "cpu":
+        return Kernel, parity.verdict
+    from . import cuda_kernel
+
+    if target == "cuda":
+        from .triton_kernel import TritonKernel as make
+    else:
+        from ..cupy import CupyKernel as make  # type: ignore[assignment]
+    return make, cuda_kernel.verdict
+
+
+def find(neuron: Neuron, dtype: torch.dtype, shape: Sequence[int], target: str) -> Plan | str:
+    """The plan of a layer for inputs of `dtype` whose steps have `shape`, or why there is none.
+
+    `target` is "cpu" (C++), "cuda" (Triton) or "cupy" (CUDA C).
+    """
     try:
-        key = (*_fingerprint(neuron, neuron.states), dtype, ndim)
-        found = _plans.get(key)
-    except (Untraceable, TypeError) as error:
+        key, sizes = _fingerprint(neuron, neuron.states)
+    except Untraceable as error:
         return str(error)
+    traced = step_shape(shape, sizes)
+    place = (*key, dtype, traced, target)
+    found = _plans.get(place)
     if found is None:
         try:
-            found = Plan(neuron, dtype, ndim)
+            found = _apart(lambda: Plan(neuron, dtype, traced, target))
         except Untraceable as error:
             found = str(error)
         except Exception as error:
             found = f"the step of {neuron.name!r} could not be traced: {type(error).__name__}: {error}"
-        _plans[key] = found
+        _plans[place] = found
         if len(_plans) > _PLANS_KEPT:
             _plans.popitem(last=False)
     return found
+
+
+def _apart(make: Callable[[], T]) -> T:
+    """What `make` returns in a thread of its own, where none of the caller's modes holds (inference, autocast, tracing)."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(make).result()
 
 
 _PLAIN = frozenset((int, float, bool, str, type(None)))
 _NOT_THE_STEP = frozenset(("step_mode", "backend", "training", "number"))
 
 
-def _fingerprint(module: nn.Module, states: tuple[str, ...] = ()) -> list[Any]:
-    """Everything that the step can depend on: types, plain attributes, shapes of parameters and buffers."""
+def _fingerprint(module: nn.Module, states: tuple[str, ...] = ()) -> tuple[list[Any], set[int]]:
+    """Everything that the step can depend on: types, plain attributes, parameters and buffers by shape and type; and the
+    sizes of the dimensions of the latter."""
     found: list[Any] = [type(module)]
+    sizes: set[int] = set()
     for name, value in module.__dict__.items():
         if name[0] == "_" or name in _NOT_THE_STEP or name in states:
             continue
@@ -91,8 +122,12 @@ def _fingerprint(module: nn.Module, states: tuple[str, ...] = ()) -> list[Any]:
     for tensors in (module._parameters, module._buffers):
         for name, tensor in tensors.items():
             found.append(name if tensor is None else (name, tensor.shape, tensor.dtype, tensor.requires_grad))
+            if tensor is not None and tensor.dim():
+                sizes.update(n for n in tensor.shape if n > 1)
     for name, child in module._modules.items():
         found.append(name)
         if child is not None:
-            found += _fingerprint(child)
-    return found
+            inner = _fingerprint(child)
+            found += inner[0]
+            sizes |= inner[1]
+    return found, sizes

@@ -8,8 +8,8 @@ follows a sum over neurons in the gradient of a parameter (the epilogue).
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -65,7 +65,7 @@ class Trace:
 
     `spikes`, `next_states` and `grad_x`, `grad_states` are nodes of `graph` (None: no gradient); `host` lists the values
     computed outside the kernel, `prologue` those that the graph reads as p0, p1 .., `grad_parameters` those that are
-    the gradients of the parameters. `constants` are the run-time scalars.
+    the gradients of the parameters. `constants` are the run-time scalars, `shape` is that of a step's input in the trace.
     """
 
     graph: Graph
@@ -77,7 +77,8 @@ class Trace:
     prologue: list[int]
     grad_parameters: dict[str, int]
     constants: list[float]
-    prologue_is_scalar: list[bool] = field(default_factory=list)
+    prologue_is_scalar: list[bool]
+    shape: tuple[int, ...]
 
     def raw_names(self) -> list[str]:
         """Names of the parameters and buffers that the step uses."""
@@ -118,13 +119,12 @@ class Trace:
         return found
 
 
-def trace(neuron: Neuron, dtype: torch.dtype, ndim: int) -> Trace:
-    """The graph of `neuron.step` for one step's input of `ndim` dimensions; `dtype` is what it computes in.
+def trace(neuron: Neuron, dtype: torch.dtype, shape: tuple[int, ...]) -> Trace:
+    """The graph of `neuron.step` for one step's input, for which `shape` stands; `dtype` is what it computes in.
 
     Raises Untraceable, naming the operator, when the step does what no kernel can.
     """
     tensors = layer_tensors(neuron)
-    shape = _shape([t.shape for t in tensors.values()], ndim)
     raw = {n: _compute(t.detach(), dtype).cpu().requires_grad_(t.requires_grad) for n, t in tensors.items()}
     twin = with_tensors(neuron, raw)
     generator = torch.Generator().manual_seed(0)
@@ -169,6 +169,7 @@ def trace(neuron: Neuron, dtype: torch.dtype, ndim: int) -> Trace:
         },
         constants=recorder.constants,
         prologue_is_scalar=recorder.prologue_is_scalar,
+        shape=shape,
     )
 
 
@@ -195,14 +196,12 @@ def _compute(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return tensor.to(torch.float32) if tensor.dtype in (torch.bfloat16, torch.float16) else tensor.clone()
 
 
-def _shape(shapes: list[torch.Size], ndim: int) -> tuple[int, ...]:
-    """A small shape for one step's input that the parameters broadcast to."""
-    sizes = [2] * ndim
-    for shape in shapes:
-        for back, size in enumerate(reversed(shape[-ndim:] if ndim else ()), start=1):
-            if size > 1:
-                sizes[-back] = size
-    return tuple(sizes)
+def step_shape(shape: Sequence[int], sizes: Collection[int]) -> tuple[int, ...]:
+    """A small stand-in for one step's `shape`: dimensions that no parameter has (`sizes`) become 2.
+
+    One neuron without a dimension is computed as a row of one.
+    """
+    return tuple(n if n in sizes else 2 for n in shape) or (2,)
 
 
 def _filled(value: Callable[[int], Tensor]) -> Callable[[Any], Any]:
@@ -300,6 +299,10 @@ class _Recorder(TorchDispatchMode):
             self._meet(tensor)
         if not any(isinstance(self._places[id(t)], Operand) for t in tensors):
             self._on_host(func, name, tensors, args, kwargs, result)
+        elif name in _SHAPING and tuple(result.shape) != self._shape:
+            # The gradient of a reshaped parameter per neuron: in a step itself, whoever uses it is refused.
+            self.host_value(args[0], Reduction(int(self._places[id(args[0])]), (), False))  # type: ignore[arg-type]
+            self._on_host(func, name, [args[0]], args, kwargs, result)
         elif name == "sum":
             dims = args[1] if len(args) > 1 else None
             keepdim = bool(args[2]) if len(args) > 2 else False
