@@ -10,6 +10,8 @@ Loads run `AHEAD` steps ahead of the recurrence, in registers.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from .cuda_arguments import arguments, kind
 from .graph import COMPARISONS, FUNCTIONS, LOGIC, Graph
 from .program import Program
@@ -50,7 +52,7 @@ def _forward(p: Program, checkpoint: bool) -> str:
     states = range(len(p.next_states))
     lines = [f"C s{i}[V]; begin(s{i}, s{i}_in, first, rest{i});" for i in states]
     step = []
-    if checkpoint:
+    if checkpoint and states:
         stores = " ".join(f"put(w{i} + t / every * N + first, s{i});" for i in states)
         step.append(f"if (w0 && t % every == 0) {{ {stores} }}")
     results = {"y": p.spikes} | ({} if checkpoint else {f"w{k}": node for k, node in enumerate(p.saved)})
@@ -140,7 +142,7 @@ def _lanes(
     nodes: list[int],
     loaded: dict[int, str],
     results: dict[str, int],
-    carried: dict[str, int | None],
+    carried: Mapping[str, int | None],
     sums: tuple[int, ...] = (),
 ) -> list[str]:
     """One step of the V neurons: `results` into packs, `carried` into the states' arrays, `sums` added up."""
@@ -193,8 +195,8 @@ def _kernel(name: str, p: Program, checkpoint: bool, lines: list[str]) -> str:
     )
 
 
-def _indent(lines: object, levels: int = 1) -> list[str]:
-    return ["  " * levels + line for line in lines]  # type: ignore[attr-defined]
+def _indent(lines: Iterable[str], levels: int = 1) -> list[str]:
+    return ["  " * levels + line for line in lines]
 
 
 _HEAD = """\

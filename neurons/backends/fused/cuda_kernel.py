@@ -90,8 +90,9 @@ class CudaKernel(Kernel):
             self._step(place, x.device).fill_(value) if carried and s is None else s
             for s, value in zip(states, rest, strict=True)
         ]
-        prologue, maps = self._parameters(raw, place)
-        arrays = [x, y, *(kept or [None] * self._slots), *_paired(before, after), *prologue]
+        prologue, maps = self._parameters(raw, place, x.device)
+        slots: list[Tensor | None] = [*kept] or [None] * self._slots
+        arrays = [x, y, *slots, *_paired(before, after), *prologue]
         sizes = [T, N, every, x.stride(0), *maps]
         self.launch("forward", -(-N // self.block), arrays, [*constants, *rest], sizes, (keep, carried))
         return y, after, kept
@@ -135,23 +136,28 @@ class CudaKernel(Kernel):
             programs = min(blocks, _PROGRAMS_PER_PROCESSOR * _processors(device))
             room = programs * every * self.block
             rooms = [torch.empty(room, dtype=self.compute, device=device) for _ in p.kept]
-        prologue, maps = self._parameters(raw, place)
+        prologue, maps = self._parameters(raw, place, device)
         arrays = [x, y, gy, *kept, *_paired(gs, before), gx, *sums, *rooms, *prologue]
         sizes = [T, N, every, 0 if x is None else x.stride(0), 0 if gy is None else gy.stride(0), *maps]
         switches = (gy is not None, given, any(wanted_states))
         self.launch("backward", programs, arrays, constants, sizes, switches)
-        known: dict[str | int, Tensor] = dict(raw)
+        known: dict[str | int, Tensor] = {}
+        known.update(raw)
         for index, partial in zip(self._sums, sums, strict=True):
             known[index] = self._total(partial, self._reduction(index), place)
         places = [self.trace.grad_parameters[name] for name in self.parameters]
         found = [g if wanted else None for g, wanted in zip(before, wanted_states, strict=True)]
         return gx, found, dict(zip(self.parameters, self.trace.evaluate(places, known), strict=True))
 
-    def _parameters(self, raw: dict[str, Tensor], place: Layout) -> tuple[list[Tensor], list[int]]:
+    def _parameters(
+        self, raw: dict[str, Tensor], place: Layout, device: torch.device
+    ) -> tuple[list[Tensor], list[int]]:
         """Prologue, and count and inner of those values that are no scalars."""
         prologue, maps = self._prologue(raw, place)
         scalar = self.program.prologue_is_scalar
-        return prologue, [m for k, only in enumerate(scalar) if not only for m in maps[2 * k : 2 * k + 2]]
+        return [value.to(device) for value in prologue], [
+            m for k, only in enumerate(scalar) if not only for m in maps[2 * k : 2 * k + 2]
+        ]
 
     def _reduction(self, index: int) -> Reduction:
         entry = self.trace.host[index]

@@ -8,6 +8,8 @@ Triton's software pipelining of `tl.range`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .cuda_arguments import arguments
 from .graph import FUNCTIONS, Graph
 from .program import Program
@@ -217,5 +219,5 @@ def _function(name: str, args: list[str], lines: list[str]) -> str:
     return "\n".join(["@triton.jit", f"def {name}({', '.join([*args, *switches])}):", *_indent(lines)]) + "\n"
 
 
-def _indent(lines: list[str], levels: int = 1) -> list[str]:
+def _indent(lines: Iterable[str], levels: int = 1) -> list[str]:
     return ["    " * levels + line for line in lines]

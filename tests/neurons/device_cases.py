@@ -1,0 +1,100 @@
+"""What a kernel for CUDA devices must get right, for any kernel class that runs on CPU tensors (`device_kernels`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from against_eager import assert_same, drive, run
+from device_kernels import POINTWISE
+from torch import Tensor, nn
+
+import neurons
+from neurons.backends import fused
+from neurons.base import ThresholdNeuron
+from neurons.surrogate import ATan
+
+
+class PerChannel(ThresholdNeuron):
+    """A leak per channel [C, 1] and a gain per neuron of the last dimension."""
+
+    name = "per_channel"
+
+    def __init__(self, channels: int, width: int, **common: Any) -> None:
+        super().__init__(**common)
+        self.leak = nn.Parameter(torch.linspace(-1, 1, channels).view(-1, 1))
+        self.gain = nn.Parameter(torch.linspace(0.5, 1.5, width))
+
+    def step(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        h = v * torch.sigmoid(self.leak) + x * self.gain
+        s = self.fire(h)
+        return s, self.after_spike(h, s)
+
+
+@pytest.mark.parametrize("name", POINTWISE)
+def test_every_neuron(name: str) -> None:
+    ours = assert_same(neurons.create(name), drive(9, 5, 13))
+    assert 0 < ours.spikes.mean() < 1, "a test of silence proves little"
+
+
+@pytest.mark.parametrize("name", POINTWISE)
+def test_checkpoints_of_every_neuron(name: str) -> None:
+    with fused.checkpoint(4):
+        assert_same(neurons.create(name), drive(9, 4, 32), cuts=(6,))
+
+
+@pytest.mark.parametrize("shape", [(1, 60), (2, 1), (63, 3, 40), (5, 0)])
+@pytest.mark.parametrize("options", [{"tau": 3.7, "v_reset": None}, {"decay_input": False, "detach_reset": True}])
+def test_spikes_and_states_bit_for_bit(shape: tuple[int, ...], options: dict[str, Any]) -> None:
+    neuron, x = neurons.create("lif", **options), drive(*shape)
+    ours, theirs = run(neuron, "fused", x), run(neuron, "torch", x)
+    assert torch.equal(ours.spikes, theirs.spikes)
+    assert torch.equal(ours.states[0], theirs.states[0])
+
+
+@pytest.mark.parametrize("every", [0, 3])
+def test_parameters_per_channel_and_per_neuron(every: int) -> None:
+    x = drive(7, 2, 5, 12)
+    with fused.checkpoint(every) if every else torch.enable_grad():
+        assert_same(PerChannel(5, 12), x)
+        assert_same(PerChannel(5, 12), x.transpose(1, 3).contiguous().transpose(1, 3))
+        assert_same(PerChannel(5, 12), drive(7, 2, 5, 24)[..., ::2])
+
+
+def test_a_learned_slope_and_a_kept_state() -> None:
+    assert_same(neurons.create("plif", surrogate=ATan(3.7, learnable=True)), drive(9, 50), cuts=(2, 5))
+
+
+def test_the_gradient_of_a_state_alone() -> None:
+    x = drive(6, 40).requires_grad_()
+    grads = []
+    for backend in ("fused", "torch"):
+        neuron = neurons.create("culif", backend=backend)
+        neuron(x)
+        grads.append(torch.autograd.grad(neuron.i.square().sum(), x)[0])  # neither spikes nor v
+    torch.testing.assert_close(*grads, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("neurons_", [40, 64])
+def test_16_bit_storage_computes_in_32(dtype: torch.dtype, neurons_: int) -> None:
+    x = drive(9, neurons_).to(dtype)
+    ours = run(neurons.create("plif"), "fused", x)
+    wide = run(neurons.create("plif"), "torch", x.float())
+    assert ours.spikes.dtype == ours.grad_x.dtype == dtype
+    assert torch.equal(ours.spikes.float(), wide.spikes)
+    assert torch.equal(ours.states[0], wide.states[0])
+
+
+def test_inference_equals_training() -> None:
+    neuron, x = neurons.create("plif", backend="fused"), drive(9, 50)
+    with torch.no_grad():
+        silent = neuron(x)
+    neuron.reset()
+    assert torch.equal(silent, neuron(x).detach())
+
+
+def test_gradients_repeat_exactly() -> None:
+    first, second = (run(neurons.create("plif"), "fused", drive(20, 300).zero_() + 0.9) for _ in range(2))
+    assert torch.equal(first.grads["w"], second.grads["w"])

@@ -1,0 +1,116 @@
+"""CUDA C of the fused kernels: the cases on the CPU, threads one after the other, and compiled by NVRTC for sm_90."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import device_kernels
+import pytest
+import torch
+from device_cases import *  # noqa: F403
+from device_kernels import POINTWISE, OnHost, kernel
+
+import neurons
+from neurons.backends import cupy
+from neurons.backends.cupy import CupyKernel
+from neurons.backends.fused import compiler, cuda, layout
+from neurons.backends.fused.graph import COMPARISONS, FUNCTIONS, LOGIC, Graph
+
+OPTIONS = cuda.OPTIONS
+needs_nvrtc = pytest.mark.skipif(
+    device_kernels.nvrtc_path() is None, reason="needs NVRTC, which comes with PyTorch's CUDA wheels"
+)
+
+
+@pytest.fixture(autouse=True)
+def _on_host(request: pytest.FixtureRequest) -> Iterator[None]:
+    if "device_cases" not in request.node.function.__module__:
+        yield
+        return
+    if compiler.missing():
+        pytest.skip("needs a C++ compiler")
+    with device_kernels.kernels(OnHost):
+        yield
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("checkpoint", [False, True])
+@pytest.mark.parametrize("name", POINTWISE)
+def test_compiles_for_sm_90_with_128_bit_accesses(name: str, checkpoint: bool) -> None:
+    ptx = device_kernels.nvrtc(
+        kernel(CupyKernel, neurons.create(name), checkpoint=checkpoint).source, *OPTIONS, "-DV=4"
+    )
+    forward, backward = _entries(ptx)
+    for text in (forward, backward):
+        assert "st.global.v4" in text
+        assert "ld.global.v4" in text
+        assert not re.search(r"st\.global(\.L\w+)*\.[fbu]", text), "a store of less than 16 bytes"
+    assert not re.search(r"(add|sub|mul|div|sqrt)\.\w+\.ftz|div\.(approx|full)|sqrt\.approx", ptx)
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_16_bit_types_compile_with_128_bit_accesses(dtype: torch.dtype) -> None:
+    ptx = device_kernels.nvrtc(kernel(CupyKernel, neurons.create("plif"), dtype).source, *OPTIONS, "-DV=8")
+    assert all("st.global.v4" in text and "ld.global.v4" in text for text in _entries(ptx))
+    assert not re.search(r"st\.global\.[fbu]", ptx)
+
+
+@needs_nvrtc
+def test_any_number_of_neurons_compiles() -> None:
+    ptx = device_kernels.nvrtc(kernel(CupyKernel, neurons.create("glif", shape=(7,))).source, *OPTIONS, "-DV=1")
+    assert ".v4" not in ptx
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("name", ["if", "lif", "plif", "klif", "qif", "izhikevich"])
+def test_nothing_is_contracted(name: str) -> None:
+    ptx = device_kernels.nvrtc(kernel(CupyKernel, neurons.create(name)).source, *OPTIONS, "-DV=4")
+    assert not re.search(r"fma\.\w+\.f32", ptx)
+
+
+@needs_nvrtc
+def test_every_operation_compiles() -> None:
+    source = cuda._HEAD.replace("@STORAGE@", "float").replace("@AHEAD@", "1")
+    arity = {"pow": 2, "where": 3, "not": 1, **dict.fromkeys(("and", "or"), 2)}
+    for op, text in cuda.OPERATIONS.items():
+        names = ("a", "b", "c")[: arity.get(op, text.count("{"))]
+        kinds = ["bool" if op in LOGIC or (op == "where" and n == "a") else "C" for n in names]
+        result = "bool" if op in LOGIC or op in COMPARISONS else "C"
+        args = ", ".join(f"{k} {n}" for k, n in zip(kinds, names, strict=True))
+        source += f"__device__ {result} op_{op}({args}) {{ return {text.format(*names)}; }}\n"
+    source += 'extern "C" __global__ void use(C* p) { *p = op_pow(op_exp(*p), op_erf(*p)); }\n'
+    assert "use" in device_kernels.nvrtc(source, *OPTIONS, "-DV=1")
+    assert set(FUNCTIONS) | set(COMPARISONS) | set(LOGIC) <= set(cuda.OPERATIONS)
+
+
+def test_an_unknown_operation_is_named() -> None:
+    graph = Graph()
+    node = graph.add("gamma", graph.input("x"))
+    with pytest.raises(KeyError, match="gamma"):
+        cuda._expression(graph, node, {})
+
+
+def test_wide_accesses_where_the_neurons_allow_them() -> None:
+    for count, widths in ((64, {4}), (67, {1})):
+        with device_kernels.kernels(OnHost):
+            made = kernel(OnHost, neurons.create("lif"))
+            x = torch.randn(3, count)
+            made.forward(x, layout.of_sequence(x)[1], [None], [0.0], {}, made.trace.constants, True, 1)
+        assert made.widths == widths
+
+
+def test_the_backend_says_why_it_cannot() -> None:
+    assert "CUDA devices alone" in neurons.backends("lif", "cpu").refused["cupy"]
+    with pytest.raises(RuntimeError, match="'cupy' cannot run LIF on cpu: CuPy computes on CUDA devices alone"):
+        neurons.create("lif", backend="cupy")(torch.zeros(2, 3))
+    if not torch.cuda.is_available():
+        assert cupy.missing() == "no CUDA device was found"
+
+
+def _entries(ptx: str) -> tuple[str, str]:
+    """The text of forward and of backward."""
+    parts = re.split(r"\.entry (\w+)\(", ptx)
+    found = dict(zip(parts[1::2], parts[2::2], strict=True))
+    return found["forward"], found["backward"]
