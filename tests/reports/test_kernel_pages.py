@@ -1,0 +1,190 @@
+"""Pages of kernels and parity, from a store of invented measurements."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_site import Page
+
+from reports import parity as parity_page
+from reports import site
+from results import Metric, Parity, Run, Sample, Store
+
+PLACE = {"cpu": "a <fast> one", "cores": 2}
+
+
+def number(text: int) -> str:
+    return f"00000000-0000-4000-8000-{text:012d}"
+
+
+def kernel(count: int, contender: str, steps: int, seconds: float, ratio: float, **changes: Any) -> Run:
+    experiment = {
+        "kind": "kernel",
+        "what": "speed",
+        "neuron": "lif",
+        "options": {"detach_reset": True},
+        "contender": contender,
+        "differs": "fires <above> the threshold" if contender == "norse" else "",
+        "base": "fused",
+        "size": {"T": steps, "N": 1000},
+        "dtype": "float32",
+        "threads": 2,
+        "allocator": "pooled",
+    }
+    metrics = [
+        Metric(f"training_{name}", value, unit)
+        for name, value, unit in (
+            ("seconds", seconds, "s"),
+            ("ratio", ratio, "1"),
+            ("ratio_low", 0.9 * ratio, "1"),
+            ("ratio_high", 1.1 * ratio, "1"),
+            ("copies", 2 * ratio, "1"),
+        )
+    ]
+    settings: dict[str, Any] = {
+        "id": number(count),
+        "experiment": experiment,
+        "experiment_key": f"{contender}{steps}",
+        "implementation": "code",
+        "outcome": "ok",
+        "reason": "",
+        "started": f"2026-01-01T00:00:{count:02d}Z",
+        "seconds": 1.0,
+        "seed": 0,
+        "device": "cpu",
+        "backend": contender,
+        "command": "python -m bench.kernels lif",
+        "peak_memory": None,
+        "machine": PLACE,
+        "environment": {"scheduling": "real-time"},
+        "metrics": tuple(metrics),
+        "samples": (Sample("training", 0, seconds, "s"),),
+    }
+    return Run(**(settings | changes))
+
+
+RUNS = [
+    kernel(1, "fused", 4, 0.001, 1.0),
+    kernel(2, "fused", 100, 0.02, 1.0),
+    kernel(3, "norse", 4, 0.0087, 8.7654),
+    kernel(4, "norse", 100, 0.6, 30.0),
+    kernel(5, "torch", 4, 0.0043, 4.321, outcome="parity_failed", reason="Not timed: <b>wrong</b>.", metrics=()),
+]
+
+
+def check(count: int, **changes: Any) -> Parity:
+    settings: dict[str, Any] = {
+        "id": number(count),
+        "started": f"2026-01-01T00:00:{count:02d}Z",
+        "neuron": "lif",
+        "backend": "fused",
+        "step_mode": "m",
+        "dtype": "float32",
+        "device": "cpu",
+        "detach_reset": True,
+        "case": "random",
+        "flips": 0,
+        "first_step": None,
+        "threshold_distance": None,
+        "state_error": 1e-7,
+        "grad_error": 3e-7,
+        "kernel": "fused",
+        "green": True,
+        "reason": "",
+        "implementation": "code",
+    }
+    return Parity(**(settings | changes))
+
+
+def built(folder: Path, parities: list[Parity], runs: list[Run] = RUNS) -> Path:
+    with Store(folder / "store.db") as store:
+        store.record_all(runs, parities)
+        return site.build(store, folder / "out").parent
+
+
+def row(page: str, contender: str) -> str:
+    """The first row of a contender."""
+    found = re.search(rf"<tr><th scope=\"row\"><a [^>]*>{contender}</a>.*?</tr>", page, re.DOTALL)
+    assert found, contender
+    return found[0]
+
+
+def test_verified_figures_are_compared_and_plotted(tmp_path: Path) -> None:
+    page = (built(tmp_path, [check(1)]) / "kernels-lif.html").read_text()
+    assert "8.77" in row(page, "norse")
+    assert "[7.89, 9.64]" in row(page, "norse")
+    assert "unverified" not in row(page, "fused")
+    assert "1 ms" in row(page, "fused")
+    assert page.count('<svg class="plot"') == 2  # training over T and its roofline; one N alone, no forward times
+    assert "1e+03" not in page
+    assert "parity_failed" in row(page, "torch")
+
+
+@pytest.mark.parametrize(
+    "parities", [[], [check(1, implementation="older")], [check(1), check(2, case="silent", green=False, reason="off")]]
+)
+def test_without_green_parity_nothing_is_compared_with_the_backend(tmp_path: Path, parities: list[Parity]) -> None:
+    page = (built(tmp_path, parities) / "kernels-lif.html").read_text()
+    assert "unverified" in row(page, "fused")
+    assert "8.77" not in page
+    assert ">fused</li>" not in page.replace(" ", "").replace("\n", "")  # not in the legend of the plots
+    assert "17.5" in row(page, "norse")  # the share of a copy does not rest on the fused backend
+
+
+def test_everything_is_escaped_linked_and_the_same_twice(tmp_path: Path) -> None:
+    folder = built(tmp_path, [check(1), check(2, case="<i>", green=False, reason="spikes <u>differ</u>", first_step=3)])
+    pages = {path.name: path.read_text() for path in folder.glob("*.html")}
+    assert {"kernels.html", "kernels-lif.html", "parity.html"} <= set(pages)
+    for name, text in pages.items():
+        for raw in ("<fast>", "<above>", "<b>wrong", "<u>", "<i>"):
+            assert raw not in text, name
+    for name in ("kernels.html", "kernels-lif.html", "parity.html"):
+        parsed = Page(folder / name)
+        for href in parsed.hrefs:
+            target, _, anchor = href.partition("#")
+            assert not target or (folder / target).is_file(), href
+            assert not anchor or anchor in Page(folder / (target or name)).ids, href
+    assert "lif · T=4 N=1000" in pages["runs.html"]
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with Store(tmp_path / "store.db") as store:
+        site.build(store, tmp_path / "again")
+    assert before == {
+        folder / p.relative_to(tmp_path / "again" / "report"): p.read_bytes()
+        for p in (tmp_path / "again" / "report").rglob("*")
+        if p.is_file()
+    }
+
+
+def test_a_newer_measurement_replaces_an_older_one_of_the_same_machine(tmp_path: Path) -> None:
+    again = kernel(9, "norse", 4, 0.0055, 5.5)
+    elsewhere = kernel(10, "norse", 4, 0.0022, 2.2, machine={"cpu": "another", "cores": 64})
+    page = (built(tmp_path, [check(1)], [*RUNS, again, elsewhere]) / "kernels-lif.html").read_text()
+    assert "8.7 ms" not in page
+    assert "5.5 ms" in page
+    assert "2.2 ms" in page
+    assert "another, 64 cores" in page
+
+
+def test_parity_summary_counts_the_newest_checks_of_the_newest_code() -> None:
+    checks = [
+        check(1, green=False, reason="wrong", implementation="older"),
+        check(2, green=False, reason="wrong"),
+        check(3, flips=2, grad_error=None),
+        check(4, case="silent", flips=1, state_error=5e-7),
+        check(5, dtype="float16", green=False, reason="wrong"),
+    ]
+    half, single = parity_page.summaries(checks)
+    assert (half.dtype, len(half.red)) == ("float16", 1)
+    assert (single.dtype, len(single.checks), single.red, single.flips) == ("float32", 2, [], 3)
+    assert single.largest("state_error") == 5e-7
+    assert single.largest("grad_error") == 3e-7
+
+
+def test_a_store_without_kernels_has_no_such_pages(tmp_path: Path) -> None:
+    folder = built(tmp_path, [], [])
+    assert not (folder / "kernels.html").exists()
+    assert not (folder / "parity.html").exists()
+    assert "kernels.html" not in (folder / "index.html").read_text()
