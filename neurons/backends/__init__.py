@@ -91,6 +91,8 @@ def compiled(neuron: Neuron, x: Tensor) -> Tensor:
         from .fused import library
 
         return library.sequence(neuron, x, *choice[1:])
+    if choice[0] == "cupy":
+        raise RuntimeError("Backend 'cupy' does not run inside torch.compile; use backend='fused', which does.")
     if choice[0] == "spikingjelly":
         from . import spikingjelly
 

@@ -1,6 +1,7 @@
 """Backend `cupy`: the kernels of `fused` as CUDA C, compiled and started by CuPy; a second way to a CUDA device.
 
-Memory, streams and gradients are PyTorch's; CuPy compiles (NVRTC) and launches. See `fused.cuda` for the code.
+Memory, streams and gradients are PyTorch's; CuPy compiles (NVRTC) and launches. See `fused.cuda` for the code. Inside
+torch.compile it is refused: `fused` is the backend that stays in a graph.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy
 import torch
 from torch import Tensor
 
@@ -21,7 +23,13 @@ from .fused.trace import Trace
 if TYPE_CHECKING:
     from ..base import Neuron
 
-_SCALARS = {"number": "float32", "int": "int32", "long": "int64"}
+_SCALARS: dict[str, Any] = {
+    "stored": numpy.uint64,
+    "computed": numpy.uint64,
+    "number": numpy.float32,
+    "int": numpy.int32,
+    "long": numpy.int64,
+}
 
 
 def refuses(neuron: type[Neuron], device: str) -> str | None:
@@ -36,7 +44,6 @@ def refuses_layer(neuron: Neuron, x: Tensor | None = None) -> str | None:
     return fused.refuses_layer(neuron, x, target="cupy")
 
 
-@torch.compiler.disable
 def sequence(neuron: Neuron, x: Tensor) -> Tensor:
     """Spikes of all steps of `x` [T, N, ...]. RuntimeError when there is no kernel."""
     return fused.sequence(neuron, x, target="cupy")
@@ -87,23 +94,18 @@ class CupyKernel(CudaKernel):
         switches: tuple[bool, ...],
     ) -> None:
         names = self.names[way]
-        at_once = self.wide if aligned(arrays[: over_neurons(names)], rows_of(way, sizes)) else 1
-        self.start(way, at_once, programs * self.wide // at_once, [*arrays, *numbers, *sizes])
+        pointers = [0 if t is None else t.data_ptr() for t in arrays]
+        at_once = self.wide if aligned(pointers[: over_neurons(names)], rows_of(way, sizes)) else 1
+        device = next(t.device for t in arrays if t is not None)
+        self.start(device, way, at_once, programs * self.wide // at_once, [*pointers, *numbers, *sizes])
 
-    def start(self, way: str, at_once: int, blocks: int, values: Sequence[Tensor | float | None]) -> None:
-        """Queues `blocks` blocks of threads, `at_once` neurons per thread."""
+    def start(self, device: torch.device, way: str, at_once: int, blocks: int, values: Sequence[float]) -> None:
+        """Queues `blocks` blocks of threads, `at_once` neurons per thread; arrays come as addresses, 0 for none."""
         import cupy
-        import numpy
 
-        device = next(value.device for value in values if isinstance(value, Tensor))
         with cupy.cuda.Device(device.index), cupy.cuda.ExternalStream(torch.cuda.current_stream(device).cuda_stream):
             if (device, at_once) not in self._modules:
                 options = (*cuda.OPTIONS, f"-DV={at_once}")
                 self._modules[device, at_once] = cupy.RawModule(code=self.source, options=options, backend="nvrtc")
-            packed = [
-                numpy.dtype(_SCALARS[what]).type(value)
-                if what in _SCALARS
-                else numpy.uint64(value.data_ptr() if isinstance(value, Tensor) else 0)
-                for what, value in zip(map(kind, self.names[way]), values, strict=True)
-            ]
+            packed = [_SCALARS[what](value) for what, value in zip(map(kind, self.names[way]), values, strict=True)]
             self._modules[device, at_once].get_function(way)((blocks,), (cuda.THREADS,), tuple(packed))

@@ -15,7 +15,6 @@ from unittest import mock
 
 import numpy as np
 import torch
-from torch import Tensor
 
 import neurons
 from neurons.backends.cupy import CupyKernel
@@ -53,13 +52,13 @@ class OnHost(CupyKernel):
         self._libraries: dict[int, Any] = {}
         self.widths: set[int] = set()
 
-    def start(self, way: str, at_once: int, blocks: int, values: Sequence[Any]) -> None:
+    def start(self, device: Any, way: str, at_once: int, blocks: int, values: Sequence[Any]) -> None:
         if at_once not in self._libraries:
             self._libraries[at_once] = compiler.library(self._source(at_once)).functions
         self.widths.add(at_once)
         types = {"number": ctypes.c_float, "int": ctypes.c_int, "long": ctypes.c_longlong}
         args = [
-            types[what](value) if what in types else ctypes.c_void_p(None if value is None else value.data_ptr())
+            types.get(what, ctypes.c_void_p)(value)
             for what, value in zip(map(kind, self.names[way]), values, strict=True)
         ]
         getattr(self._libraries[at_once], f"all_{way}")(ctypes.c_uint(blocks), ctypes.c_uint(cuda.THREADS), *args)
@@ -74,12 +73,12 @@ class OnHost(CupyKernel):
 
 @contextmanager
 def kernels(kind_: type[CudaKernel]) -> Iterator[None]:
-    """Inside, the fused backend computes with kernels of this class on CPU tensors, unproven, with 2 programs at most in
-    a backward pass from checkpoints."""
+    """Inside, the fused backend computes with kernels of this class on CPU tensors, unproven, with 2 programs at most
+    in a backward pass from checkpoints."""
     with (
-        mock.patch.object(plan, "_tools", lambda target: (kind_, lambda kernel, neuron: None)),
+        mock.patch.object(plan, "_tools", return_value=(kind_, lambda kernel, neuron: None)),
         mock.patch.object(plan, "_plans", type(plan._plans)()),
-        mock.patch.object(cuda_kernel, "_processors", lambda device: 1),
+        mock.patch.object(cuda_kernel, "_processors", return_value=1),
         mock.patch.object(cuda_kernel, "_PROGRAMS_PER_PROCESSOR", 2),
         mock.patch.object(cuda, "THREADS", 4),
     ):

@@ -1,4 +1,4 @@
-"""Triton of the fused kernels: interpreted for correctness, compiled for sm_90; and on a CUDA device where there is one."""
+"""Triton of the fused kernels: interpreted, compiled for sm_90, and run on a CUDA device where there is one."""
 
 from __future__ import annotations
 

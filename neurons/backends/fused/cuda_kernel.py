@@ -172,12 +172,15 @@ class CudaKernel(Kernel):
         return next(t.device for t in (gy, *gs, *kept) if t is not None)
 
     def _total(self, partial: Tensor, entry: Any, place: Layout) -> Tensor:
-        """The sum over neurons that a Reduction stands for, by PyTorch, whose sums have a fixed order."""
+        """The sum over neurons that a Reduction stands for, in PyTorch's fixed order; in float64, for large terms
+        may cancel."""
         if entry.dims == ():
             return partial
         if entry.dims is None:
-            return partial.sum().reshape([1] * len(place.shape) if entry.keepdim else [])
-        return partial.reshape(place.shape or (1,)).sum(entry.dims, keepdim=entry.keepdim)
+            total = partial.sum(dtype=torch.float64).reshape([1] * len(place.shape) if entry.keepdim else [])
+        else:
+            total = partial.reshape(place.shape or (1,)).sum(entry.dims, keepdim=entry.keepdim, dtype=torch.float64)
+        return total.to(self.compute)
 
 
 def verdict(kernel: CudaKernel, neuron: Neuron) -> str | None:
@@ -225,9 +228,12 @@ def missing() -> str | None:
     return None
 
 
-def aligned(arrays: Sequence[Tensor | None], sizes: Sequence[int]) -> bool:
-    """Whether every access may take 16 bytes at once: `sizes` are the neurons of a step and the rows' strides."""
-    return all(size % 16 == 0 for size in sizes) and all(t is None or t.data_ptr() % 16 == 0 for t in arrays)
+def aligned(addresses: Sequence[int], rows: Sequence[int]) -> bool:
+    """Whether every access may take 16 bytes at once, given where the arrays begin and the elements between rows."""
+    low = 0
+    for number in (*addresses, *rows):
+        low |= number
+    return low % 16 == 0
 
 
 def _paired(first: Sequence[Any], second: Sequence[Any]) -> list[Any]:

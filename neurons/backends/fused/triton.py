@@ -108,7 +108,7 @@ def _backward(p: Program, checkpoint: bool, whole: tuple[bool, ...]) -> str:
         end += ["if WANTS_GS:", f"    tl.store(gs{i}_out + first + lane, gs{i}, mask=m)"]
     for k, total in enumerate(whole):
         end.append(
-            f"tl.store(sum{k} + block, tl.sum(tl.where(m, a{k}, 0.0), 0))"
+            f"tl.store(sum{k} + block, tl.sum(tl.where(m, a{k}, 0.0).to(tl.float64), 0))"
             if total
             else f"tl.store(sum{k} + first + lane, a{k}, mask=m)"
         )

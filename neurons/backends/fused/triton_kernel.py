@@ -47,13 +47,13 @@ class TritonKernel(CudaKernel):
         sizes: Sequence[int],
         switches: tuple[bool, ...],
     ) -> None:
-        wide = aligned(arrays[: self._wide[way]], rows_of(way, sizes))
+        pointers = [0 if t is None else t.data_ptr() for t in arrays]
+        wide = aligned(pointers[: self._wide[way]], rows_of(way, sizes))
         device = next(t.device for t in arrays if t is not None)
         key = (device, way, wide, switches)
         with torch.cuda.device(device):
             if key not in self._compiled:
                 self._compiled[key] = self.compile(way, wide, switches)
-            pointers = [None if t is None else t.data_ptr() for t in arrays]
             constants = (*switches, self._block, emitter.STAGES)
             self._compiled[key][(programs, 1, 1)](*pointers, *numbers, *sizes, *constants)
 
