@@ -7,6 +7,8 @@ import sys
 
 COMMANDS = {
     "reproduce": ("bench.reproduce", "regenerate tables of papers"),
+    "parity": ("bench.parity.__main__", "prove that kernels compute what the neuron's step computes"),
+    "kernels": ("bench.kernels", "measure speed and memory of neurons against other libraries"),
     "results": ("results.__main__", "merge, export, import and show stored results"),
     "report": ("reports.__main__", "build the HTML site from a store"),
 }
