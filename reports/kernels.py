@@ -66,10 +66,10 @@ class Section:
 
 
 def is_kernel(run: StoredRun) -> bool:
-    """Whether a run is a measurement of `bench.kernels`."""
-    from bench.speed.record import KIND
+    """Whether a run is a measurement of `bench.kernels`, as this version writes them."""
+    from bench.speed.record import KEYS, KIND
 
-    return run.experiment.get("kind") == KIND
+    return run.experiment.get("kind") == KIND and KEYS <= set(run.experiment)
 
 
 def label(run: StoredRun) -> str:

@@ -37,7 +37,6 @@ class Contender:
     parameters: Mapping[str, Tensor] = field(default_factory=dict)  # by the suite's names, with gradients
     differs: str = ""  # how it is known to differ from the suite's neuron; empty: spikes and gradients must be equal
     gradients: bool = True  # whether its gradients are meant to be the suite's
-    own: bool = True  # a backend of the suite, whose parity is in the store
     shape_bound: bool = False  # prepared for one shape
     require: Callable[[Tensor], object] = lambda x: None  # raises Unfit where it cannot run on inputs like x
 
@@ -59,24 +58,21 @@ def build(name: str, neuron: str, options: Mapping[str, Any], device: str, steps
     from .. import peers
 
     layer = neurons.create(neuron, **options).to(device)
-    if name not in peers.names() and name != COMPILED:
+    if name == COMPILED:
+        return _compiled(layer, steps)
+    if name not in peers.names():
         return own(name, layer, device)
-    if name == COMPILED and steps > LONGEST_COMPILED:
-        raise Unfit(f"torch.compile unrolls the {steps} steps, which takes minutes beyond {LONGEST_COMPILED}")
-    library = "spikingjelly" if name == COMPILED else name
     try:
-        peer = peers.build(library, layer)
+        peer = peers.build(name, layer)
     except peers.NoPeer as error:
-        raise Unfit(str(error), "unavailable" if peers.absent(library) else "unsupported") from None
+        raise Unfit(str(error), "unavailable" if peers.absent(name) else "unsupported") from None
     return Contender(
         name,
-        library,
-        compiled(peer.run) if name == COMPILED else peer.run,
+        name,
+        peer.run,
         dict(layer.named_parameters()),
         differs="" if peer.semantics == peers.EQUAL else peer.semantics,
         gradients=peer.backward == peers.EQUAL,
-        own=False,
-        shape_bound=name == COMPILED,
     )
 
 
@@ -105,9 +101,23 @@ def own(name: str, layer: Neuron, device: str) -> Contender:
     return Contender(name, layer.backend, run, dict(layer.named_parameters()), require=require)
 
 
-def compiled(run: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """`run` under torch.compile, for one shape."""
+def _compiled(layer: Neuron, steps: int) -> Contender:
+    """SpikingJelly's neuron under torch.compile, for one shape; its reset stays outside, where it costs no guards."""
     import torch
 
+    from neurons.backends import spikingjelly
+
+    if steps > LONGEST_COMPILED:
+        raise Unfit(f"torch.compile unrolls the {steps} steps, which takes minutes beyond {LONGEST_COMPILED}")
+    reason = spikingjelly.refuses(type(layer), "cpu") or spikingjelly.refuses_layer(layer)
+    if reason is not None:
+        raise Unfit(reason)
     torch._dynamo.reset()
-    return torch.compile(run, dynamic=False)
+    node = spikingjelly._node(layer)
+    run = torch.compile(node, dynamic=False)
+
+    def call(x: Tensor) -> Tensor:
+        node.reset()
+        return run(x)
+
+    return Contender(COMPILED, "spikingjelly", call, dict(layer.named_parameters()), shape_bound=True)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DIRECTIONS = ("forward", "training")  # without gradients; forward and backward through autograd
 COPY = "copy"
+WARM_UP = 2  # untimed rounds: compilers see first how they are called, then compile for it
 
 Times = dict[str, dict[str, list[float]]]  # seconds by contender and direction
 
@@ -71,10 +72,9 @@ def race(
 ) -> tuple[Times, dict[str, Any]]:
     """Seconds of every entry and direction, and the surroundings in which they were taken."""
     window = Undisturbed()
-    for ways in entries.values():  # once as they will be timed: what was compiled for other settings is compiled again
-        for trial in ways.values():
-            trial.prepare()
-            trial.call()
+    for trial in [trial for ways in entries.values() for trial in ways.values()] * WARM_UP:
+        trial.prepare()
+        trial.call()
     flat = {f"{name}\0{way}": trial for name, ways in entries.items() for way, trial in ways.items()}
     before = os.getloadavg()[0]
     found = interleave(

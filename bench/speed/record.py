@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from results import Run
 
 KIND = "kernel"  # of the experiment documents
+KEYS = frozenset(
+    "kind what neuron options contender differs base size dtype threads allocator".split()
+)  # of every such document
 PACKAGES = ("snntorch", "norse", "sinabs")  # beyond those that results.environment lists
 
 

@@ -168,6 +168,13 @@ def test_a_newer_measurement_replaces_an_older_one_of_the_same_machine(tmp_path:
     assert "another, 64 cores" in page
 
 
+def test_measurements_of_another_version_are_listed_and_left_alone(tmp_path: Path) -> None:
+    other = kernel(9, "fused", 4, 1.0, 1.0, experiment={"kind": "kernel", "neuron": "lif"}, experiment_key="other")
+    folder = built(tmp_path, [], [other])
+    assert "experiment other" in (folder / "runs.html").read_text()
+    assert not (folder / "kernels.html").exists()
+
+
 def test_parity_summary_counts_the_newest_checks_of_the_newest_code() -> None:
     checks = [
         check(1, green=False, reason="wrong", implementation="older"),
