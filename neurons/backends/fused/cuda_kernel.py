@@ -25,7 +25,7 @@ class CudaKernel(Kernel):
     """The forward and backward pass of `trace` on a CUDA device; a subclass compiles and starts them (`launch`).
 
     Everything is queued on PyTorch's current stream and allocated by PyTorch, without waiting for the device, so a
-    CUDA graph can capture it. float64 is refused by `refuses`.
+    CUDA graph can capture it. There is no float64.
     """
 
     sums_per_program = True  # a program adds up its own neurons where the sum is over all of them
@@ -94,7 +94,8 @@ class CudaKernel(Kernel):
         slots: list[Tensor | None] = [*kept] or [None] * self._slots
         arrays = [x, y, *slots, *_paired(before, after), *prologue]
         sizes = [T, N, every, x.stride(0), *maps]
-        self.launch("forward", -(-N // self.block), arrays, [*constants, *rest], sizes, (keep, carried))
+        if N:
+            self.launch("forward", -(-N // self.block), arrays, [*constants, *rest], sizes, (keep, carried))
         return y, after, kept
 
     def backward(
@@ -140,7 +141,8 @@ class CudaKernel(Kernel):
         arrays = [x, y, gy, *kept, *_paired(gs, before), gx, *sums, *rooms, *prologue]
         sizes = [T, N, every, 0 if x is None else x.stride(0), 0 if gy is None else gy.stride(0), *maps]
         switches = (gy is not None, given, any(wanted_states))
-        self.launch("backward", programs, arrays, constants, sizes, switches)
+        if N:
+            self.launch("backward", programs, arrays, constants, sizes, switches)
         known: dict[str | int, Tensor] = {}
         known.update(raw)
         for index, partial in zip(self._sums, sums, strict=True):

@@ -50,13 +50,14 @@ def source(program: Program, checkpoint: bool, whole: tuple[bool, ...]) -> str:
 
     Raises KeyError with the name of an operation that is not in `OPERATIONS`.
     """
-    head = [*_HEAD, *(f"f_{name} = libdevice.{name}" for name in FUNCTIONS)]
+    used = {node.op for node in program.graph.nodes}
+    head = [*_HEAD, *(f"f_{name} = libdevice.{name}" for name in FUNCTIONS if name in used)]
     return "\n".join([*head, "", "", _forward(program, checkpoint), "", _backward(program, checkpoint, whole)])
 
 
 def _forward(p: Program, checkpoint: bool) -> str:
     states = range(len(p.next_states))
-    lines = _setup(p, block="tl.program_id(0)")
+    lines = _setup(p, p.forward_nodes, block="tl.program_id(0)")
     for i in states:
         lines += [
             "if CARRIED:",
@@ -114,13 +115,15 @@ def _backward(p: Program, checkpoint: bool, whole: tuple[bool, ...]) -> str:
         )
     if not checkpoint:
         loop = ["for back in tl.range(0, T, num_stages=STAGES):", "    t = T - 1 - back", *_indent(body)]
-        lines = [*_setup(p, block="tl.program_id(0)"), *begin, *loop, *end]
+        lines = [*_setup(p, p.backward_nodes, block="tl.program_id(0)"), *begin, *loop, *end]
     else:
         # The room for the second forward pass belongs to the program, so that it stays in the cache: few programs,
         # each taking every so many blocks.
         lines = [
             "for block in range(tl.program_id(0), tl.cdiv(N, BLOCK), tl.num_programs(0)):",
-            *_indent([*_setup(p, block="block"), *begin, *_segments(p, body), *end]),
+            *_indent(
+                [*_setup(p, [*p.restart_nodes, *p.backward_nodes], block="block"), *begin, *_segments(p, body), *end]
+            ),
         ]
     return _function("backward", arguments(p, "backward", checkpoint), lines)
 
@@ -150,17 +153,20 @@ def _segments(p: Program, body: list[str]) -> list[str]:
     ]
 
 
-def _setup(p: Program, block: str) -> list[str]:
-    """Where the block lies; constants and parameters as vectors."""
+def _setup(p: Program, nodes: list[int], block: str) -> list[str]:
+    """Where the block lies; the constants and parameters that `nodes` use as vectors."""
+    used = [p.graph.nodes[i] for i in nodes]
+    constants = sorted({str(node.value) for node in used if node.op == "constant"}, key=int)
+    parameters = p.graph.inputs(nodes, "p")
     lines = [f"block = {block}"] if block != "block" else []
     lines += [
         "first = block * tl.full([], BLOCK, tl.int64)",
         "lane = tl.arange(0, BLOCK)",
         "m = lane < N - first",
     ]
-    lines += [f"v_c{k} = tl.full([BLOCK], c{k}, tl.float32)" for k in range(p.constants)]
-    for k, scalar in enumerate(p.prologue_is_scalar):
-        if scalar:
+    lines += [f"v_c{k} = tl.full([BLOCK], c{k}, tl.float32)" for k in constants]
+    for k in (int(name[1:]) for name in parameters):
+        if p.prologue_is_scalar[k]:
             lines.append(f"v_p{k} = tl.full([BLOCK], tl.load(p{k}), tl.float32)")
         else:
             place = f"(first + lane) // p{k}_inner % p{k}_count"
