@@ -62,7 +62,7 @@ def test_an_empty_sequence_is_refused() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
 def test_states_take_the_type_of_the_input(dtype: torch.dtype) -> None:
-    neuron = neurons.create("lif")
+    neuron = neurons.create("lif", backend="torch")
     assert neuron(torch.ones(3, 4, dtype=dtype)).dtype == neuron.v.dtype == dtype
 
 

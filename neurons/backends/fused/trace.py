@@ -257,11 +257,13 @@ class _Recorder(TorchDispatchMode):
         self.constants: list[float] = []
         self._neuron, self._shape, self._dtype = neuron, shape, dtype
         self._places: dict[int, Operand | Ref] = {}
+        self._inputs: set[int] = set()
         self._alive: list[Tensor] = []  # so that no id is given twice
 
     def expect(self, tensor: Tensor, name: str) -> None:
         """`tensor` is the graph's input `name`."""
         self._put(tensor, Operand(self.graph.input(name)))
+        self._inputs.add(id(tensor))
 
     def host_value(self, tensor: Tensor, entry: Raw | Call | Reduction | Tensor) -> None:
         self.host.append(entry)
@@ -288,7 +290,8 @@ class _Recorder(TorchDispatchMode):
         tensors = _tensors([args, list(kwargs.values())])
         if name in ("_local_scalar_dense", "is_nonzero", "equal", "item"):
             raise self._refuse("decides or computes in Python with a tensor's value (if, float(), item()); use torch.where")
-        if func._schema.is_mutable:
+        in_place = func._schema.is_mutable
+        if in_place and not (name.endswith("_") and self._is_sole(args[0])):
             raise self._refuse(f"changes a tensor in place ({func}); write it without the underscore")
         if torch.Tag.nondeterministic_seeded in func.tags:
             raise self._refuse(f"draws random numbers ({func})")
@@ -309,8 +312,13 @@ class _Recorder(TorchDispatchMode):
             place = self._places[id(args[0])]
             self.host_value(result, Reduction(int(place), None if dims is None else tuple(dims), keepdim))  # type: ignore
         else:
-            self._put(result, self._node(func, name, args, kwargs, result))
+            self._put(result, self._node(func, name.removesuffix("_") if in_place else name, args, kwargs, result))
         return result
+
+    def _is_sole(self, tensor: Tensor) -> bool:
+        """Whether `tensor` is a result that nothing else looks at, as where autograd builds a mask in place."""
+        others = sum(t.data_ptr() == tensor.data_ptr() for t in self._alive if t is not tensor)
+        return isinstance(self._places.get(id(tensor)), Operand) and id(tensor) not in self._inputs and not others
 
     def _on_host(self, func: Any, name: str, tensors: list[Tensor], args: Any, kwargs: Any, result: Tensor) -> None:
         if name in _SAME and tensors:
