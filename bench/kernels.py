@@ -12,7 +12,7 @@ import typer
 from .errors import FAILED, INTERRUPTED, OK, UsageError, exit_status
 from .registry import unknown
 from .speed.job import ALLOCATORS, Job
-from .speed.plan import DEFAULT, LIMIT, PEERS, QUICK_LIMIT, WHATS, Asked, installed, jobs
+from .speed.plan import DEFAULT, LIMIT, PEERS, QUICK_LIMIT, WHATS, Asked, installed, jobs, refusals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,14 +92,15 @@ def main(
 
     from .speed import show
 
-    def refused(backend: str, reason: str) -> None:
-        console.print(f"Not timed: backend {backend} of {reason}.", highlight=False, markup=False, soft_wrap=True)
-
+    for (backend, reason), of in refusals(asked).items():
+        console.print(
+            f"Not timed: backend {backend} of {', '.join(of)}: {reason}.", highlight=False, markup=False, soft_wrap=True
+        )
     runs: list[Run] = []
     status = OK
     with Store(store or default_url()) as opened:
         try:
-            _measure(console, opened, jobs(asked, refused), runs)
+            _measure(console, opened, jobs(asked), runs)
         except KeyboardInterrupt:
             console.print("Interrupted. What was measured is stored.")
             status = INTERRUPTED

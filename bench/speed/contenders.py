@@ -53,10 +53,13 @@ def suite(neuron: str, device: str) -> tuple[tuple[str, ...], dict[str, str]]:
 
 def build(name: str, neuron: str, options: Mapping[str, Any], device: str, steps: int) -> Contender:
     """The contender `name` for a layer of `neuron` with `options`, for sequences of `steps`. Raises Unfit."""
+    import torch
+
     import neurons
 
     from .. import peers
 
+    torch.manual_seed(0)  # parameters that start at random are everybody's the same
     layer = neurons.create(neuron, **options).to(device)
     if name == COMPILED:
         return _compiled(layer, steps)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,15 +66,18 @@ def installed(peer: str) -> bool:
     return importlib.util.find_spec("spikingjelly" if peer == COMPILED else peer) is not None
 
 
-def jobs(asked: Asked, on_refusal: Callable[[str, str], object]) -> list[tuple[Job, ...]]:
-    """The work in order; the processes of one tuple are the stages of one measurement.
-
-    `on_refusal` is told each backend that is left out because it does not run here, and why.
-    """
-    work: list[tuple[Job, ...]] = []
+def refusals(asked: Asked) -> dict[tuple[str, str], list[str]]:
+    """The neurons of each backend that does not run here, by backend and reason."""
+    found: dict[tuple[str, str], list[str]] = {}
     for neuron in asked.neurons:
-        for backend, reason in suite(neuron, asked.device)[1].items():
-            on_refusal(backend, f"{neuron}: {reason}")
+        for refusal in suite(neuron, asked.device)[1].items():
+            found.setdefault(refusal, []).append(neuron)
+    return found
+
+
+def jobs(asked: Asked) -> list[tuple[Job, ...]]:
+    """The work in order; the processes of one tuple are the stages of one measurement."""
+    work: list[tuple[Job, ...]] = []
     for what in asked.whats:
         for neuron in asked.neurons if what != "network" else ("plif",):
             for allocator in asked.allocators:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 KIND = "kernel"  # of the experiment documents
 KEYS = frozenset(
-    "kind what neuron options contender differs base size dtype threads allocator".split()
+    ["kind", "what", "neuron", "options", "contender", "differs", "base", "size", "dtype", "threads", "allocator"]
 )  # of every such document
 PACKAGES = ("snntorch", "norse", "sinabs")  # beyond those that results.environment lists
 

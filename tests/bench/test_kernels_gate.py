@@ -124,6 +124,17 @@ def test_a_sabotaged_contender_is_not_timed(sabotage: str, monkeypatch: pytest.M
     assert by_name["torch"].value("equal") == 1
 
 
+@pytest.mark.parametrize("neuron", neurons.names())
+def test_every_neuron_passes_the_gate_with_each_backend_that_runs(neuron: str) -> None:
+    own = contenders.suite(neuron, "cpu")[0]
+    assert own[0] == contenders.REFERENCE
+    found = Collector()
+    layer.measure(job(neuron=neuron, contenders=own, shapes=((7, 40),), repeats=1), found)
+    assert {result.contender: (result.outcome, result.reason) for result in found.results} == dict.fromkeys(
+        ("copy", *own), ("ok", "")
+    )
+
+
 def test_contenders_that_do_not_run_say_so() -> None:
     found = Collector()
     layer.measure(job(neuron="klif", contenders=("torch", "snntorch"), shapes=((20, 4),)), found)
