@@ -1,54 +1,86 @@
-"""Speed and memory of each neuron's sequence, forward and backward, on the CPU."""
+"""Speed and memory of each neuron's sequence on each backend, on the CPU.
+
+The suite of the newest commit runs against older ones: what they lack is skipped (asv's NotImplementedError).
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch  # here and not in setup: asv then forks processes that have it already (launch_method in asv.conf.json)
+
 import neurons
 
-SHAPES = {"T4": (4, 65536), "T16": (16, 16384), "T100": (100, 2048)}
+SHAPES = {"4x65536": (4, 65536), "16x16384": (16, 16384), "100x2048": (100, 2048)}  # T x N
+LAYERS = [f"{name} {backend}" for name in neurons.names() for backend in neurons.backends(name, "cpu")]  # type: ignore[operator]
 
 
-class Sequence:
-    """Time of a multi-step call through autograd, float32, hard reset, detached; the backend is the automatic one."""
+class _Layer:
+    """A neuron with input and upstream gradient, float32, run once so that nothing is compiled while measured."""
 
-    params = (neurons.names(), list(SHAPES))
-    param_names = ("neuron", "shape")
+    params = (LAYERS, list(SHAPES))
+    param_names = ("layer", "shape")
     timeout = 120
 
-    def setup(self, name: str, shape: str) -> None:
-        import torch
-
+    def setup(self, layer: str, shape: str) -> None:
+        if layer not in LAYERS:
+            raise NotImplementedError(f"{layer} does not run in this commit")
         torch.set_num_threads(1)  # steadier than several on shared machines
         torch.manual_seed(0)
-        self.neuron = neurons.create(name, detach_reset=True)
+        name, backend = layer.split()
+        self.neuron = neurons.create(name, backend=backend)
         self.x = torch.randn(SHAPES[shape], requires_grad=True)
-        self.g = torch.randn(SHAPES[shape])
+        self.upstream = torch.randn(SHAPES[shape])
+        self.train()
 
-    def time_forward(self, name: str, shape: str) -> None:
-        import torch
-
+    def infer(self) -> None:
         with torch.no_grad():
             self.neuron(self.x)
         self.neuron.reset()
 
-    def time_forward_backward(self, name: str, shape: str) -> None:
-        self.neuron(self.x).backward(self.g)
+    def train(self) -> None:
+        self.neuron(self.x).backward(self.upstream)
         self.neuron.reset()
         self.x.grad = None
 
-    def track_saved_bytes(self, name: str, shape: str) -> float:
-        """Bytes kept for the backward pass, per element of the sequence, beyond the input."""
-        import torch
 
-        kept: dict[int, int] = {}
+class Speed(_Layer):
+    """Seconds of one call of the layer."""
 
-        def pack(tensor: torch.Tensor) -> torch.Tensor:
-            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-            return tensor
+    def time_forward(self, *_: str) -> None:
+        self.infer()
 
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            self.neuron(self.x)
-        self.neuron.reset()
-        kept.pop(self.x.untyped_storage().data_ptr(), None)
-        return sum(kept.values()) / self.x.numel()
+    def time_forward_backward(self, *_: str) -> None:
+        self.train()
 
-    track_saved_bytes.unit = "bytes/element"  # type: ignore[attr-defined]
+
+class Memory(_Layer):
+    """Bytes per element of the sequence, without buffers kept from earlier calls."""
+
+    def setup(self, layer: str, shape: str) -> None:
+        super().setup(layer, shape)
+        try:
+            from neurons.backends.fused import pool
+        except ImportError:  # a commit before the pool
+            return
+        pool.enable(False)
+
+    def track_saved_per_element(self, *_: str) -> float:
+        """Kept for the backward pass, beyond the input and the parameters."""
+        known = (self.x, *self.neuron.parameters())
+        return _meters().saved(lambda: self.neuron(self.x), known) / self.x.numel()
+
+    def track_live_peak_per_element(self, *_: str) -> float:
+        """The most that tensors made by forward and backward held at one time."""
+        return _meters().live_peak(self.train) / self.x.numel()
+
+    track_saved_per_element.unit = "bytes"  # type: ignore[attr-defined]
+    track_live_peak_per_element.unit = "bytes"  # type: ignore[attr-defined]
+
+
+def _meters() -> Any:
+    try:
+        from bench.speed import meters
+    except ImportError:
+        raise NotImplementedError("this commit has no memory meters") from None
+    return meters
