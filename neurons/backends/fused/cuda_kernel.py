@@ -224,9 +224,11 @@ def missing() -> str | None:
     if not torch.cuda.is_available():
         return "no CUDA device was found"
     try:
-        import triton  # noqa: F401
+        import triton
     except ImportError as error:
         return f"Triton does not import ({error}); install it with: pip install triton"
+    if tuple(map(int, triton.__version__.split(".")[:2])) < (3, 3):
+        return f"Triton {triton.__version__} is too old; 3.3 or newer is needed, which comes with PyTorch 2.7"
     return None
 
 
