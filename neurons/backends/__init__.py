@@ -1,8 +1,8 @@
 """How a neuron's sequence is computed.
 
 Each backend is a module with `refuses(neuron_class, device) -> str | None` (why it cannot, or None),
-`refuses_layer(neuron, x=None) -> str | None` (the same for one layer and inputs like `x`) and `sequence(neuron, x)`, which
-computes all steps of `x` [T, N, ...] and leaves the states on the neuron.
+`refuses_layer(neuron, x=None) -> str | None` (the same for one layer and inputs like `x`) and `sequence(neuron, x)`,
+which computes all steps of `x` [T, N, ...] and leaves the states on the neuron.
 """
 
 from __future__ import annotations

@@ -62,7 +62,9 @@ def test_spikes_and_states_are_equal_bit_for_bit(
 
 
 @pytest.mark.parametrize("name", ["lif", "plif"])
-@pytest.mark.parametrize("options", [{"decay_input": False}, {"v_threshold": 0.7, "surrogate": ATan(3.7, learnable=True)}])
+@pytest.mark.parametrize(
+    "options", [{"decay_input": False}, {"v_threshold": 0.7, "surrogate": ATan(3.7, learnable=True)}]
+)
 def test_options_of_a_neuron(name: str, options: dict[str, Any]) -> None:
     assert_same(neurons.create(name, **options), drive(12, 70))
 
@@ -125,7 +127,7 @@ def test_16_bit_storage_computes_in_32(name: str, dtype: torch.dtype) -> None:
     assert ours.states[0].dtype == torch.float32
     assert torch.equal(ours.spikes.float(), theirs.spikes)
     assert torch.equal(ours.states[0], theirs.states[0])
-    assert ours.grad_x is not None and theirs.grad_x is not None
+    assert ours.grad_x is not None
     assert ours.grad_x.dtype == dtype
 
 
@@ -133,8 +135,8 @@ def test_16_bit_gradients_are_rounded_once() -> None:
     neuron, x = neurons.create("lif"), drive(6, 100, dtype=torch.bfloat16)
     g = torch.randn(6, 100).to(torch.bfloat16)
     grads = []
-    for backend, given, seed in (("fused", x, g), ("torch", x.float(), g.float())):
-        neuron.backend, leaf = backend, given.clone().requires_grad_()
+    for backend, values, seed in (("fused", x, g), ("torch", x.float(), g.float())):
+        neuron.backend, leaf = backend, values.clone().requires_grad_()
         neuron.reset()
         neuron(leaf).backward(seed)
         grads.append(leaf.grad)
@@ -279,13 +281,14 @@ def test_a_frozen_parameter_gets_no_gradient() -> None:
     x = drive(6, 50).requires_grad_()
     neuron(x).sum().backward()
     assert neuron.w.grad is None
-    assert x.grad is not None and x.grad.any()
+    assert x.grad is not None
+    assert x.grad.any()
 
 
 def test_a_second_derivative_is_refused_with_a_sentence() -> None:
     x = drive(3, 10).requires_grad_()
     (gradient,) = torch.autograd.grad(neurons.create("lif", backend="fused")(x).sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="no second derivative.*backend='torch'"):
+    with pytest.raises(RuntimeError, match=r"no second derivative.*backend='torch'"):
         gradient.sum().backward()
 
 

@@ -132,7 +132,9 @@ def test_a_cache_that_cannot_be_written_says_what_to_set(tmp_path: Path) -> None
 
 
 @needs_compiler
-def test_another_instruction_set_or_compiler_is_another_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_another_instruction_set_or_compiler_is_another_library(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("SPIKEBENCH_CACHE", str(tmp_path))
     first = compiler.library(ANSWER)
     assert first.functions.answer() == 42

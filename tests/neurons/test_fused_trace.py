@@ -69,6 +69,9 @@ def test_known_operators(name: str, dtype: torch.dtype) -> None:
     assert_same(Custom(CHARGES[name], v_threshold=0.9), drive(6, 77, dtype=dtype), gradient=1e-5)
 
 
+OUTSIDE = torch.ones(2, 2)
+
+
 def branching(x: Tensor, v: Tensor) -> Tensor:
     return v + x if x.sum() > 0 else v
 
@@ -94,7 +97,7 @@ REFUSED = {
     "sum": (lambda x, v: v + x - x.sum(), "mixes neurons"),
     "shape": (lambda x, v: v + torch.zeros(7), "creates a tensor of fixed shape"),
     "type": (lambda x, v: (v.double() + x).float(), "computes in torch.float64"),
-    "outside tensor": (lambda x, v, c=torch.ones(2, 2): v + x * c, "neither parameter, buffer nor state"),
+    "outside tensor": (lambda x, v: v + x * OUTSIDE, "neither parameter, buffer nor state"),
 }
 
 

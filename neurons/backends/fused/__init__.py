@@ -3,7 +3,8 @@
     trace      the step and its gradient, recorded once, become a graph (operations: what each PyTorch operator means)
     program    which values the forward pass keeps for the backward pass
     cpp        C++ from a program; compiler: compiled once, kept in a cache
-    triton, cuda    Triton and CUDA C from a program, for CUDA devices (`fused` and `cupy`); cuda_arguments, cuda_kernel,
+    triton, cuda    Triton and CUDA C from a program, for CUDA devices (`fused` and `cupy`); cuda_arguments,
+    cuda_kernel,
                triton_kernel: how they are called
     layout, pool, kernel, call    how a kernel meets tensors, threads and autograd
     parity     the proof a kernel owes before it is used
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from operator import attrgetter
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,24 +78,29 @@ def refuses_layer(neuron: Neuron, x: Tensor | None = None, target: str | None = 
 
 def sequence(neuron: Neuron, x: Tensor, target: str | None = None) -> Tensor:
     """Spikes of all steps of `x` [T, N, ...]. RuntimeError when there is no kernel."""
-    of_neuron, of_x, found = getattr(_ready, "value", None) or (None, None, None)
-    _ready.value = None
+    ready: tuple[Any, Any, Any] = getattr(_ready, "value", (None, None, None))
+    of_neuron, of_x, found = ready
+    _ready.value = (None, None, None)
     if of_neuron is not neuron or of_x is not x:
         found = _kernel(neuron, x, target)
     if isinstance(found, str):
         raise RuntimeError(found)
     plan, kernel = found
     x, place = layout.of_sequence(x)
-    rest, states = [], []
+    rest: list[float] = []
+    states: list[Tensor | None] = []
     for value in neuron.carried(x.shape[1:]):
-        at_rest = isinstance(value, float)
-        rest.append(value if at_rest else 0.0)
-        states.append(None if at_rest else layout.like(value.to(kernel.compute), place))
+        if isinstance(value, Tensor):
+            rest.append(0.0)
+            states.append(layout.like(value.to(kernel.compute), place))
+        else:
+            rest.append(value)
+            states.append(None)
     raw = [attrgetter(name)(neuron) for name in plan.raw_names]
     job = call.Job(rest, plan.raw_names, plan.constants, _every.get() or 1)
-    spikes, *after = call.call(kernel, job, place, x, states, raw)
-    neuron.store_states(after)
-    return spikes
+    outputs = call.call(kernel, job, place, x, states, raw)
+    neuron.store_states(list(outputs[1:]))
+    return outputs[0]
 
 
 def constants_of(neuron: Neuron, x: Tensor, target: str) -> tuple[int, list[str], bool]:

@@ -19,7 +19,9 @@ class Sequence(torch.autograd.Function):
     """Spikes and final states of a sequence; see `call`."""
 
     @staticmethod
-    def forward(ctx: Any, kernel: Kernel, job: Job, place: Layout, x: Tensor, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, kernel: Kernel, job: Job, place: Layout, x: Tensor, *tensors: Tensor | None
+    ) -> tuple[Tensor, ...]:
         states, values = tensors[: job.states], tensors[job.states :]
         raw = dict(zip(job.raw_names, values, strict=True))
         y, after, kept = kernel.forward(x, place, states, job.rest, raw, job.constants, True, job.every)  # type: ignore[arg-type]
@@ -73,7 +75,7 @@ def call(
     if torch.is_grad_enabled() and (
         x.requires_grad or any(t.requires_grad for t in raw) or any(s is not None and s.requires_grad for s in states)
     ):
-        return Sequence.apply(kernel, job, place, x, *states, *raw)  # type: ignore[no-any-return]
+        return Sequence.apply(kernel, job, place, x, *states, *raw)
     values = dict(zip(job.raw_names, raw, strict=True))
     y, after, _ = kernel.forward(x, place, states, job.rest, values, job.constants, False, job.every)
     return (y, *after)

@@ -1,4 +1,6 @@
-"""Compiles a source to a library once and keeps it: `~/.cache/spikebench/kernels`, by hash of source, flags, compiler, CPU."""
+"""Compiles a source to a library once and keeps it: `~/.cache/spikebench/kernels`, by hash of source, flags,
+compiler, CPU.
+"""
 
 from __future__ import annotations
 

@@ -5,9 +5,9 @@ Compiles with GCC or Clang without a single header. The functions of the library
     infer, forward, backward(void** arrays, const double* scalars, const long* sizes)
     reduce(const C* in, C* out, const long* sizes)
 
-`arrays`, `scalars` and `sizes` follow `layout_of` below. Division is true division and nothing is contracted (the flags are
-in `compiler`), so a value is what PyTorch computes, bit for bit; exp and its kin are the vector functions that PyTorch
-itself uses where it exports them, handed in through `functions`.
+`arrays`, `scalars` and `sizes` follow `layout_of` below. Division is true division and nothing is contracted (the
+flags are in `compiler`), so a value is what PyTorch computes, bit for bit; exp and its kin are the vector functions
+that PyTorch itself uses where it exports them, handed in through `functions`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def used_functions(graph: Graph) -> list[str]:
 
 
 def source(program: Program, storage: str, checkpoint: bool) -> str:
-    """The whole translation unit. `storage` is the type of x, spikes and their gradients by PyTorch's name; computed (and
-    kept for the backward pass) is in float64 for float64, else in float32. With `checkpoint` the forward pass keeps the
-    states of every K-th step alone and the backward pass runs forward again between them."""
+    """The whole translation unit. `storage` is the type of x, spikes and their gradients by PyTorch's name; computed
+    (and kept for the backward pass) is in float64 for float64, else in float32. With `checkpoint` the forward pass
+    keeps the states of every K-th step alone and the backward pass runs forward again between them."""
     writer = _Writer(program, checkpoint)
     return "\n".join(
         [
@@ -52,17 +52,18 @@ def source(program: Program, storage: str, checkpoint: bool) -> str:
 def _functions(graph: Graph) -> str:
     lines = []
     for i, name in enumerate(used_functions(graph)):
-        scalar = f"__builtin_{name}" + ("" if "double" in name else "")
+        scalar = f"__builtin_{name}"
         args = ["a", "b"] if name == "pow" else ["a"]
         vectors, lanes = ", ".join(f"V {a}" for a in args), ", ".join(f"C({a}[k])" for a in args)
         lines.append(
             f"static inline V f_{name}({vectors}) {{\n"
             f"  typedef V (*F)({', '.join('V' for _ in args)});\n"
             f"  if (functions[{i}]) return ((F)functions[{i}])({', '.join(args)});\n"
-            f"  V r; for (long k = 0; k < W; k++) r[k] = sizeof(C) == 4 ? C({scalar}f({lanes})) : C({scalar}({lanes}));\n"
+            f"  V r;\n"
+            f"  for (long k = 0; k < W; k++) r[k] = sizeof(C) == 4 ? C({scalar}f({lanes})) : C({scalar}({lanes}));\n"
             "  return r;\n}"
         )
-    table = f"extern \"C\" {{ void* functions[{max(1, len(lines))}]; int width = W; }}"
+    table = f'extern "C" {{ void* functions[{max(1, len(lines))}]; int width = W; }}'
     return "\n".join([table, *lines])
 
 
@@ -265,7 +266,7 @@ class _Writer:
 
 
 SIZES = ("T", "N", "block", "threads", "stream", "x_row", "gy_row", "K")
-"""First entries of `sizes`; (count, inner) of every prologue value follow: value k of neuron i is p[i / inner % count]."""
+"""First entries of `sizes`; (count, inner) of every prologue value follow: neuron i has its p[i / inner % count]."""
 
 _TYPES = """\
 #if defined(__AVX512F__)
@@ -321,7 +322,10 @@ typedef short H8a __attribute__((vector_size(16)));
 typedef float F8 __attribute__((vector_size(32)));
 static inline V load(const half* p) {
   V v; char* out = (char*)&v;
-  for (int k = 0; k < W; k += 8) { F8 f = __builtin_ia32_vcvtph2ps256((H8a)*(const H8*)(p + k)); __builtin_memcpy(out + 4 * k, &f, 32); }
+  for (int k = 0; k < W; k += 8) {
+    F8 f = __builtin_ia32_vcvtph2ps256((H8a)*(const H8*)(p + k));
+    __builtin_memcpy(out + 4 * k, &f, 32);
+  }
   return v;
 }
 static inline void put(half* p, V v) {

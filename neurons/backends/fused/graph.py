@@ -1,7 +1,7 @@
 """One time step and its gradient as an expression graph, free of any language: what every code generator reads.
 
-A graph is a list of nodes in order of computation; a node refers to its operands by their index. Equal nodes exist once.
-The operators, each of them elementwise over the neurons:
+A graph is a list of nodes in order of computation; a node refers to its operands by their index. Equal nodes exist
+once. The operators, each of them elementwise over the neurons:
 
 | op                                               | operands      | value                                     |
 |--------------------------------------------------|---------------|-------------------------------------------|

@@ -40,14 +40,20 @@ class Kernel:
     Raises compiler.CompilationError.
     """
 
-    def __init__(self, trace: Trace, dtype: torch.dtype, *, grad_x: bool, parameters: list[str], checkpoint: bool) -> None:
+    def __init__(
+        self, trace: Trace, dtype: torch.dtype, *, grad_x: bool, parameters: list[str], checkpoint: bool
+    ) -> None:
         self.trace = trace
         self.dtype = dtype
         self.compute = compute_type(dtype)
         self.parameters = parameters
         self.checkpoint = checkpoint
         self.program: Program = program(
-            trace, grad_x=grad_x, parameters=parameters, storage_bytes=dtype.itemsize, compute_bytes=self.compute.itemsize
+            trace,
+            grad_x=grad_x,
+            parameters=parameters,
+            storage_bytes=dtype.itemsize,
+            compute_bytes=self.compute.itemsize,
         )
         source = cpp.source(self.program, str(dtype).removeprefix("torch."), checkpoint)
         self.library = compiler.library(source)
@@ -123,9 +129,18 @@ class Kernel:
         arrays = [x, y, gy, *kept]
         for g, b in zip(gs, before, strict=True):
             arrays += [g, b]
-        sizes = self._sizes("backward", T, N, [] if gx is None else [gx], 0 if x is None else x.stride(0), 0 if gy is None else gy.stride(0), every)
+        sizes = self._sizes(
+            "backward",
+            T,
+            N,
+            [] if gx is None else [gx],
+            0 if x is None else x.stride(0),
+            0 if gy is None else gy.stride(0),
+            every,
+        )
         _call(self._backward, [*arrays, gx, *sums, *prologue], constants, [*sizes, *maps])
-        known: dict[str | int, Tensor] = dict(raw)
+        known: dict[str | int, Tensor] = {}
+        known.update(raw)
         for index, partial in zip(self._sums, sums, strict=True):
             known[index] = self._total(partial, self.trace.host[index], place)
         places = [self.trace.grad_parameters[name] for name in self.parameters]
@@ -149,7 +164,8 @@ class Kernel:
             return [], []
         with torch.no_grad():
             values = self.trace.evaluate(self.trace.prologue, raw)  # type: ignore[arg-type]
-        tensors, maps = [], []
+        tensors: list[Tensor] = []
+        maps: list[int] = []
         for value in values:
             value = value.to(self.compute).contiguous()
             found = (1, 1) if value.numel() == 1 else layout.index_map(tuple(value.shape), place)
@@ -174,7 +190,9 @@ class Kernel:
             count = math.prod(shape[d] for d in kept)
             found = (1, count, place.neurons // count)
         total = torch.empty(found[1], dtype=self.compute)
-        self._reduce(ctypes.c_void_p(partial.data_ptr()), ctypes.c_void_p(total.data_ptr()), (ctypes.c_long * 3)(*found))
+        self._reduce(
+            ctypes.c_void_p(partial.data_ptr()), ctypes.c_void_p(total.data_ptr()), (ctypes.c_long * 3)(*found)
+        )
         if entry.keepdim:
             return total.reshape([1 if d in dims else n for d, n in enumerate(shape)])
         return total.reshape([shape[d] for d in kept])

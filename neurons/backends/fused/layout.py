@@ -40,18 +40,24 @@ def like(x: Tensor, layout: Layout) -> Tensor:
     """One step's tensor in the memory order of `layout`; copied only if it lies otherwise."""
     if _same(tuple(x.shape), x.stride(), layout):
         return x
-    return torch.empty_strided(layout.shape, layout.strides, dtype=x.dtype, device=x.device).copy_(x.expand(layout.shape))
+    return torch.empty_strided(layout.shape, layout.strides, dtype=x.dtype, device=x.device).copy_(
+        x.expand(layout.shape)
+    )
 
 
 def rows_like(x: Tensor, layout: Layout) -> Tensor:
-    """A sequence [T, ...] whose steps lie as in `layout`; a sequence that repeats one step is stored once (stride 0)."""
+    """A sequence [T, ...] whose steps lie as in `layout`; a sequence that repeats one step is stored once (stride
+    0).
+    """
     steps = x.shape[0]
     if _same(tuple(x.shape[1:]), x.stride()[1:], layout):
         return x
     if steps == 1 or x.stride(0) == 0:
         row = like(x[0], layout)
         return row.as_strided((steps, *layout.shape), (0, *layout.strides))
-    copied = torch.empty_strided((steps, *layout.shape), (layout.neurons, *layout.strides), dtype=x.dtype, device=x.device)
+    copied = torch.empty_strided(
+        (steps, *layout.shape), (layout.neurons, *layout.strides), dtype=x.dtype, device=x.device
+    )
     return copied.copy_(x)
 
 
@@ -64,7 +70,9 @@ def index_map(param: Shape, layout: Layout) -> tuple[int, int] | None:
     """
     aligned = (1,) * (len(layout.shape) - len(param)) + tuple(param)
     if len(aligned) != len(layout.shape) or any(p not in (1, n) for p, n in zip(aligned, layout.shape, strict=True)):
-        raise ValueError(f"A parameter of shape {list(param)} does not broadcast to one step of shape {list(layout.shape)}.")
+        raise ValueError(
+            f"A parameter of shape {list(param)} does not broadcast to one step of shape {list(layout.shape)}."
+        )
     kept = [d for d, n in enumerate(aligned) if n > 1]
     found = _run(kept, layout)
     return None if found is None else found[1:]

@@ -1,7 +1,7 @@
 """The kernels as operators of PyTorch (`torch.ops.spikebench.*`), so that torch.compile keeps them in its graphs.
 
-Outside compiled code `call` does the same with less work per call. A layer goes in by its number, which is looked up when
-the operator runs: a graph stays right when the layer's constants change.
+Outside compiled code `call` does the same with less work per call. A layer goes in by its number, which is looked up
+when the operator runs: a graph stays right when the layer's constants change.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def sequence(neuron: Neuron, x: Tensor, every: int, raw_names: list[str], traina
     if any(isinstance(value, Tensor) for value in values):
         wide = compute_type(x.dtype)
         states = [
-            value.to(wide) if isinstance(value, Tensor) else torch.full_like(x[0], value, dtype=wide) for value in values
+            value.to(wide) if isinstance(value, Tensor) else torch.full_like(x[0], value, dtype=wide)
+            for value in values
         ]
     raw = [_member(neuron, name) for name in raw_names]
     keep = torch.is_grad_enabled() and (x.requires_grad or trainable or any(s.requires_grad for s in states))
@@ -72,7 +73,8 @@ def _forward(
 ) -> list[Tensor]:
     neuron, found, kernel = _found(layer, x, grad_x, every)
     x, place = layout.of_sequence(x)
-    given = [layout.like(s, place) for s in states] or [None] * len(neuron.states)
+    at_rest: list[Tensor | None] = [None] * len(neuron.states)
+    given = [layout.like(s, place) for s in states] or at_rest
     values = dict(zip(found.raw_names, raw, strict=True))
     rest = [neuron.initial()[name] for name in neuron.states]
     y, after, kept = kernel.forward(x, place, given, rest, values, found.constants, keep, every or 1)

@@ -1,4 +1,6 @@
-"""What each PyTorch operator means in the graph: the same elementary operations in the order in which PyTorch rounds."""
+"""What each PyTorch operator means in the graph: the same elementary operations in the order in which PyTorch
+rounds.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +129,10 @@ _TABLE: dict[str, Callable[..., Operand]] = {
     "maximum": _arithmetic("max"),
     "minimum": _arithmetic("min"),
     **{name: _arithmetic(name) for name in ("ge", "gt", "le", "lt", "eq", "ne")},
-    **{name: _same(name) for name in ("abs", "sqrt", "exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "erf", "neg")},
+    **{
+        name: _same(name)
+        for name in ("abs", "sqrt", "exp", "log", "log1p", "expm1", "sin", "cos", "tanh", "erf", "neg")
+    },
     "reciprocal": lambda g, a: g("div", 1, a),
     "rsqrt": lambda g, a: g("div", 1, g("sqrt", a)),
     "square": lambda g, a: g("mul", a, a),
@@ -158,7 +163,5 @@ _TABLE: dict[str, Callable[..., Operand]] = {
     "sigmoid_backward": lambda g, grad, y: g("mul", g("mul", grad, g("sub", 1, y)), y),
     "tanh_backward": lambda g, grad, y: g("mul", grad, g("sub", 1, g("mul", y, y))),
     "threshold_backward": lambda g, grad, a, at: g("where", g("le", a, at), 0, grad),
-    "hardtanh_backward": lambda g, grad, a, low, high: g(
-        "where", g("or", g("le", a, low), g("ge", a, high)), 0, grad
-    ),
+    "hardtanh_backward": lambda g, grad, a, low, high: g("where", g("or", g("le", a, low), g("ge", a, high)), 0, grad),
 }

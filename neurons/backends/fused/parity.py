@@ -20,7 +20,9 @@ _TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10, torch.bfloat16: 2e-2, t
 
 
 def verdict(kernel: Kernel, neuron: Neuron) -> str | None:
-    """None for a kernel that agrees with `neuron.step`, else what differs. Agreement is remembered beside the library."""
+    """None for a kernel that agrees with `neuron.step`, else what differs. Agreement is remembered beside the
+    library.
+    """
     key = f"agrees with torch {torch.__version__}"
     if kernel.library.note.get(key) is True:
         return None
@@ -52,9 +54,7 @@ def check(kernel: Kernel, neuron: Neuron) -> str | None:
     constants = kernel.trace.constants
     y, after, kept = kernel.forward(x, place, states, [0.0] * len(states), raw, constants, True, every)
     silent = kernel.forward(x, place, states, [0.0] * len(states), raw, constants, False, every)
-    gx, before, params = kernel.backward(
-        x, y, kept, raw, constants, gy, gs, [True] * len(states), place, STEPS, every
-    )
+    gx, before, params = kernel.backward(x, y, kept, raw, constants, gy, gs, [True] * len(states), place, STEPS, every)
     found: dict[str, Tensor | None] = {"spikes": y, "spikes without gradient": silent[0], "gradient of x": gx}
     for i, name in enumerate(neuron.states):
         found |= {f"state {name}": after[i], f"gradient of state {name}": before[i]}
@@ -67,7 +67,9 @@ def check(kernel: Kernel, neuron: Neuron) -> str | None:
 
 
 def _enlarged(shape: tuple[int, ...], parameters: list[torch.Size]) -> list[int]:
-    """The shape of the trace with a dimension that no parameter has, if there is one, stretched to `NEURONS` neurons."""
+    """The shape of the trace with a dimension that no parameter has, if there is one, stretched to `NEURONS`
+    neurons.
+    """
     sizes = list(shape)
     for back in range(1, len(sizes) + 1):
         if all(len(p) < back or p[-back] == 1 for p in parameters):
@@ -77,7 +79,13 @@ def _enlarged(shape: tuple[int, ...], parameters: list[torch.Size]) -> list[int]
 
 
 def _reference(
-    neuron: Neuron, raw: dict[str, Tensor], kernel: Kernel, x: Tensor, states: list[Tensor], gy: Tensor, gs: list[Tensor]
+    neuron: Neuron,
+    raw: dict[str, Tensor],
+    kernel: Kernel,
+    x: Tensor,
+    states: list[Tensor],
+    gy: Tensor,
+    gs: list[Tensor],
 ) -> dict[str, Tensor | None]:
     leaves = {n: t.clone().requires_grad_(n in kernel.parameters) for n, t in raw.items()}
     twin: Any = with_tensors(neuron, leaves)

@@ -92,7 +92,9 @@ def find(neuron: Neuron, dtype: torch.dtype, shape: Sequence[int], target: str) 
 
 
 def _apart(make: Callable[[], T]) -> T:
-    """What `make` returns in a thread of its own, where none of the caller's modes holds (inference, autocast, tracing)."""
+    """What `make` returns in a thread of its own, where none of the caller's modes holds (inference, autocast,
+    tracing).
+    """
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(make).result()
 
@@ -102,8 +104,8 @@ _NOT_THE_STEP = frozenset(("step_mode", "backend", "training", "number"))
 
 
 def _fingerprint(module: nn.Module, states: tuple[str, ...] = ()) -> tuple[list[Any], set[int]]:
-    """Everything that the step can depend on: types, plain attributes, parameters and buffers by shape and type; and the
-    sizes of the dimensions of the latter."""
+    """Everything that the step can depend on: types, plain attributes, parameters and buffers by shape and type; and
+    the sizes of the dimensions of the latter."""
     found: list[Any] = [type(module)]
     sizes: set[int] = set()
     for name, value in module.__dict__.items():

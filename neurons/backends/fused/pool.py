@@ -1,8 +1,8 @@
 """Memory for outputs and for what is kept for the backward pass, used again when its tensors are gone.
 
-A fresh large array costs the kernel of the operating system a page fault every 4 KiB, which takes up to three times as long
-as filling it. A buffer goes out again only when nothing else refers to it: no tensor, view, NumPy array, storage
-or autograd graph. All buffers together stay within `limit()`; what does not fit is allocated plainly.
+A fresh large array costs the kernel of the operating system a page fault every 4 KiB, which takes up to three times
+as long as filling it. A buffer goes out again only when nothing else refers to it: no tensor, view, NumPy array,
+storage or autograd graph. All buffers together stay within `limit()`; what does not fit is allocated plainly.
 
 SPIKEBENCH_POOL=0 or `enable(False)` turns the pool off.
 """
@@ -13,6 +13,7 @@ import math
 import os
 import sys
 from collections import OrderedDict, deque
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -64,10 +65,8 @@ def held() -> int:
 def limit() -> int:
     """Bytes that all buffers together may take: a quarter of the memory that this process may use."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
+    with suppress(OSError, ValueError):  # no control group, or "max"
         memory = min(memory, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    except (OSError, ValueError):
-        pass
     return memory // 4
 
 
@@ -115,7 +114,7 @@ def _intact(entry: tuple[UntypedStorage, int], size: int) -> bool:
 
 def _references(storage: UntypedStorage) -> int:
     """References from tensors, and from Python to the storage object itself."""
-    return torch._C._storage_Use_Count(storage._cdata) + sys.getrefcount(storage)  # type: ignore[attr-defined]
+    return torch._C._storage_Use_Count(storage._cdata) + sys.getrefcount(storage)
 
 
 @cache

@@ -1,7 +1,7 @@
 """What a kernel has to do: forward and backward of one step, and which values the forward pass keeps for the backward.
 
-The choice is a minimum cut through the graph between what the forward pass reads and what the gradient needs. The weight
-of a value is the traffic of keeping it: the input and the spikes are there anyway and only read, any other value
+The choice is a minimum cut through the graph between what the forward pass reads and what the gradient needs. The
+weight of a value is the traffic of keeping it: the input and the spikes are there anyway and only read, any other value
 is written and read.
 """
 
@@ -19,8 +19,8 @@ class Program:
 
     Forward at step t: from x, s<i>, p<k> compute `spikes` and `next_states`, keep `saved`.
     Backward at step t (last first): from `saved`, from x if `reads_x`, from the spikes if `reads_spikes`, from gy and
-    gs<i> compute `grad_x` (None: not wanted), `grad_states` (None: zero), which are gs<i> of step t - 1, and add each of `sums`
-    to its accumulator.
+    gs<i> compute `grad_x` (None: not wanted), `grad_states` (None: zero), which are gs<i> of step t - 1, and add
+    each of `sums` to its accumulator.
     """
 
     graph: Graph
@@ -91,7 +91,9 @@ def program(trace: Trace, *, grad_x: bool, parameters: list[str], storage_bytes:
 
 
 def _cheapest(graph: Graph, gradients: list[int], spikes: int, storage_bytes: int, compute_bytes: int) -> list[int]:
-    """Forward values to have at hand in the backward pass: a minimum cut with the traffic of each value as its weight."""
+    """Forward values to have at hand in the backward pass: a minimum cut with the traffic of each value as its
+    weight.
+    """
     reachable = graph.ancestors(gradients)
     forward, moving = set(), set()  # nodes that depend on x or a state; on an incoming gradient
     for index, node in enumerate(graph.nodes):

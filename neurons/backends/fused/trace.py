@@ -1,8 +1,8 @@
 """From a neuron's `step` to its graph: the step and its gradient are run once on a tiny input and recorded.
 
 What depends on parameters alone is not part of the graph. It is kept as the list of PyTorch calls that it was and run
-again as such for every sequence (the prologue: PLIF's sigmoid(w)), so that it is rounded as PyTorch rounds it. So is what
-follows a sum over neurons in the gradient of a parameter (the epilogue).
+again as such for every sequence (the prologue: PLIF's sigmoid(w)), so that it is rounded as PyTorch rounds it. So is
+what follows a sum over neurons in the gradient of a parameter (the epilogue).
 """
 
 from __future__ import annotations
@@ -63,9 +63,10 @@ class Ref:
 class Trace:
     """A step and its gradient.
 
-    `spikes`, `next_states` and `grad_x`, `grad_states` are nodes of `graph` (None: no gradient); `host` lists the values
-    computed outside the kernel, `prologue` those that the graph reads as p0, p1 .., `grad_parameters` those that are
-    the gradients of the parameters. `constants` are the run-time scalars, `shape` is that of a step's input in the trace.
+    `spikes`, `next_states` and `grad_x`, `grad_states` are nodes of `graph` (None: no gradient); `host` lists the
+    values computed outside the kernel, `prologue` those that the graph reads as p0, p1 .., `grad_parameters` those
+    that are the gradients of the parameters. `constants` are the run-time scalars, `shape` is that of a step's input
+    in the trace.
     """
 
     graph: Graph
@@ -99,7 +100,9 @@ class Trace:
                 entry = self.host[index]
                 if isinstance(entry, Call):
                     fill = _filled(value)
-                    done[index] = entry.function(*map(fill, entry.args), **{k: fill(v) for k, v in entry.kwargs.items()})
+                    done[index] = entry.function(
+                        *map(fill, entry.args), **{k: fill(v) for k, v in entry.kwargs.items()}
+                    )
                 elif isinstance(entry, Tensor):
                     done[index] = entry
                 else:
@@ -158,7 +161,7 @@ def trace(neuron: Neuron, dtype: torch.dtype, shape: tuple[int, ...]) -> Trace:
     names = [n for n, t in raw.items() if t.requires_grad]
     return Trace(
         graph=recorder.graph,
-        spikes=nodes[0],  # type: ignore[arg-type]
+        spikes=nodes[0],
         next_states=nodes[1:],  # type: ignore[arg-type]
         grad_x=grads[0],
         grad_states=grads[1:],
@@ -289,7 +292,9 @@ class _Recorder(TorchDispatchMode):
         name = func._schema.name.split("::")[1]
         tensors = _tensors([args, list(kwargs.values())])
         if name in ("_local_scalar_dense", "is_nonzero", "equal", "item"):
-            raise self._refuse("decides or computes in Python with a tensor's value (if, float(), item()); use torch.where")
+            raise self._refuse(
+                "decides or computes in Python with a tensor's value (if, float(), item()); use torch.where"
+            )
         in_place = func._schema.is_mutable
         if in_place and not (name.endswith("_") and self._is_sole(args[0])):
             raise self._refuse(f"changes a tensor in place ({func}); write it without the underscore")
@@ -325,10 +330,13 @@ class _Recorder(TorchDispatchMode):
             self._put(result, self._places[id(tensors[0])])
         elif not tensors and result.dim() > 0:
             if name not in ("zeros", "ones", "full") or tuple(result.shape) != self._shape:
-                raise self._refuse(f"creates a tensor of fixed shape ({func}); use a parameter, a buffer or zeros_like(x)")
+                raise self._refuse(
+                    f"creates a tensor of fixed shape ({func}); use a parameter, a buffer or zeros_like(x)"
+                )
             self._put(result, Operand(self._number(float(result.flatten()[0]))))
         else:
-            self.host_value(result, Call(func, self._with_refs(args), dict(zip(kwargs, self._with_refs(kwargs.values())))))
+            named = dict(zip(kwargs, self._with_refs(kwargs.values()), strict=True))
+            self.host_value(result, Call(func, self._with_refs(args), named))
 
     def _node(self, func: Any, name: str, args: Any, kwargs: Any, result: Tensor) -> Operand:
         if tuple(result.shape) != self._shape:
@@ -339,7 +347,9 @@ class _Recorder(TorchDispatchMode):
             return self._places[id(args[0])]  # type: ignore[return-value]
         try:
             operands = [self._operand(a) for a in args]
-            return Operand(translate(self.graph, name, operands, {k: self._operand(v) for k, v in kwargs.items()}, self._number))
+            return Operand(
+                translate(self.graph, name, operands, {k: self._operand(v) for k, v in kwargs.items()}, self._number)
+            )
         except (KeyError, TypeError):
             raise self._unknown(func) from None
 
@@ -359,7 +369,9 @@ class _Recorder(TorchDispatchMode):
         while todo:
             i = todo.pop()
             if isinstance(self.host[i], Reduction):
-                raise self._refuse("mixes neurons (a sum over them is used by the step), which a pointwise kernel cannot do")
+                raise self._refuse(
+                    "mixes neurons (a sum over them is used by the step), which a pointwise kernel cannot do"
+                )
             if i not in behind:
                 behind.add(i)
                 todo.extend(_references(self.host[i]))
