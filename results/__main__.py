@@ -48,7 +48,7 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
             print("Interrupted; the store is as it was before this command.", file=sys.stderr)
             raise typer.Exit(130) from None
 
-    return app.command(name=function.__name__.rstrip("_"))(wrapped)
+    return app.command(name=function.__name__.rstrip("_").replace("_", "-"))(wrapped)
 
 
 @_command
@@ -144,6 +144,25 @@ def import_(
     records = lines.read(files)  # before the store is opened: a damaged file must not even make an empty one
     with Store(store or default_url()) as opened:
         print(f"{opened.record_all(*records)} new, now in {opened.url}")
+
+
+@_command
+def import_asv(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Result files of asv run.")],
+    store: StoreOption = None,
+) -> None:
+    """Take results of asv into a store: each benchmark with its parameters becomes a run. Repeating it changes nothing.
+
+    Example:
+
+        python -m results import-asv .asv/results/*/*.json
+    """
+    from results import asv_results
+    from results.store import Store, default_url
+
+    runs = asv_results.read(files)
+    with Store(store or default_url()) as opened:
+        print(f"{opened.record_all(runs)} new, now in {opened.url}")
 
 
 def _print_runs(runs: "list[StoredRun]", store: str) -> None:
