@@ -69,7 +69,7 @@ def is_kernel(run: StoredRun) -> bool:
     """Whether a run is a measurement of `bench.kernels`, as this version writes them."""
     from bench.speed.record import KEYS, KIND
 
-    return run.experiment.get("kind") == KIND and KEYS <= set(run.experiment)
+    return run.experiment.get("kind") == KIND and set(run.experiment) >= KEYS
 
 
 def label(run: StoredRun) -> str:

@@ -89,7 +89,7 @@ def _checked(
 
     network, reset = _network(name, job, shape)
     network.to(job.device)
-    dropouts = [module for module in network.modules() if "Dropout" in type(module).__name__]
+    dropouts: list[Any] = [module for module in network.modules() if "Dropout" in type(module).__name__]
     parameters = list(network.parameters())
     checkpointed = name == contenders.CHECKPOINTED
 
@@ -165,7 +165,7 @@ def peer_network(network: Any, step_mode: str) -> nn.Module:
             current = self.static_conv(x)
             if step_mode == "m":
                 return self.vote(self.fc(self.conv(current.expand(self.T, *current.shape)))).sum(0)
-            return sum(self.vote(self.fc(self.conv(current))) for _ in range(self.T))  # type: ignore[return-value]
+            return sum(self.vote(self.fc(self.conv(current))) for _ in range(self.T))
 
     return Peer()
 
