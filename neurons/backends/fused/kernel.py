@@ -122,7 +122,7 @@ class Kernel:
             torch.empty_strided(place.shape, place.strides, dtype=self.compute) if wanted else None
             for wanted in wanted_states
         ]
-        sums = [torch.empty_strided(place.shape, place.strides, dtype=self.compute) for _ in p.sums]
+        sums = [pool.empty(place.shape, place.strides, self.compute) for _ in p.sums]
         prologue, maps = self._prologue(raw, place)
         gy = None if gy is None else layout.rows_like(gy.to(self.dtype), place)
         gs = [None if g is None else layout.like(g.to(self.compute), place) for g in gs]
