@@ -53,7 +53,7 @@ def live_peak(call: Callable[[], object], device: str = "cpu") -> int:
     with _quiet(), profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profiler:
         call()
     # The public event list leaves out what is freed outside of operators.
-    recorded = profiler.profiler.kineto_results.events()  # type: ignore[union-attr]
+    recorded = profiler.profiler.kineto_results.events()
     changes = sorted((event.start_ns(), event.nbytes()) for event in recorded if event.name() == "[memory]")
     now = peak = 0
     for _, change in changes:
