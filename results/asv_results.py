@@ -34,8 +34,8 @@ def _runs(file: Path) -> Iterator[Run]:
             about = benchmarks.get(name, {})
             yield from _of_benchmark(name, row, about, found)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        found = f"{type(error).__name__}: {error}"
-        raise StoreError(f"{file} is no result file of asv ({found}). Give files that asv run wrote.") from None
+        why = f"{type(error).__name__}: {error}"
+        raise StoreError(f"{file} is no result file of asv ({why}). Give files that asv run wrote.") from None
 
 
 def _of_benchmark(name: str, row: dict[str, Any], about: dict[str, Any], found: dict[str, Any]) -> Iterator[Run]:

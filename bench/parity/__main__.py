@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -48,7 +49,10 @@ def main(
 
     with Store(store or default_url()) as opened:
         checks, refusals = carry_out(Console(stderr=True), opened, names, backends, _device(device), quick)
-    show(Console(), checks, refusals)
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = 130  # a file takes whole lines
+    show(console, checks, refusals)
     return PARITY_RED if any(not check.verdict.green for check in checks) else OK
 
 

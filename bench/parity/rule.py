@@ -30,7 +30,8 @@ kernel's own dtype.
 2. The last states differ by at most {SLACK} times the plain step's error of them, taken likewise.
 3. Each gradient (input, every parameter) differs, relative to its size, by at most 1e-5 in float32, 1e-10 in float64,
    2^-6 in bfloat16, 2^-9 in float16, or {SLACK} times the plain step's own error where that is more.
-4. A backend that claims to be exact must give the plain step's spikes and states bit for bit.
+4. A backend that claims to be exact must give the plain step's spikes and states bit for bit: `torch` always, `fused` on
+   the CPU in float32 and float64, unless a step computes a function like exp for every element.
 5. Anything else - another shape or dtype, no number, a missing gradient, an error raised - is red."""  # noqa: E501
 
 
