@@ -153,7 +153,7 @@ def _spikingjelly(neuron: Any, unbind: bool) -> Peer:
     reason = spikingjelly.refuses(type(neuron), "cpu") or spikingjelly.refuses_layer(neuron)
     if reason is not None:
         raise NoPeer(reason)
-    node = spikingjelly._node(neuron)
+    node = spikingjelly.node(neuron)
 
     def run(x: Tensor) -> Tensor:
         functional.reset_net(node)

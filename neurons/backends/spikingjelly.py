@@ -41,21 +41,25 @@ def refuses(neuron: type[Neuron], device: str) -> str | None:
 
 def refuses_layer(neuron: Neuron, x: Tensor | None = None) -> str | None:
     """Why the peer does not compute this layer, or None."""
-    if type(neuron.surrogate) is not ATan or isinstance(neuron.surrogate.alpha, nn.Parameter):
-        return "only ATan with a fixed alpha is mapped to SpikingJelly's surrogate"
+    shape = neuron.surrogate
+    if type(shape) is not ATan or isinstance(shape.alpha, nn.Parameter) or shape.strict:
+        return "only ATan with a fixed alpha, firing at the threshold, is mapped to SpikingJelly's surrogate"
+    if neuron.name == "lif" and not neuron.tau > 1:
+        return f"SpikingJelly's LIF needs tau above 1, this one has {neuron.tau:g}"
     return None
 
 
 def sequence(neuron: Neuron, x: Tensor) -> Tensor:
     """Spikes of all steps of `x` [T, N, ...], computed by SpikingJelly; the state stays on `neuron`."""
-    node = _node(neuron)
-    node.v = neuron.load_states(x[0])[0]
-    spikes = node(x)
-    neuron.store_states([node.v])
+    peer = node(neuron)
+    peer.v = neuron.load_states(x[0])[0]
+    spikes = peer(x)
+    neuron.store_states([peer.v])
     return spikes
 
 
-def _node(neuron: Any) -> Any:
+def node(neuron: Any) -> Any:
+    """SpikingJelly's layer with the parameters of `neuron`, step mode "m"; a learned `w` is shared."""
     from spikingjelly.activation_based import neuron as peers
     from spikingjelly.activation_based import surrogate
 
@@ -64,7 +68,7 @@ def _node(neuron: Any) -> Any:
         own = {"tau": neuron.tau, "decay_input": neuron.decay_input}
     elif neuron.name == "plif":
         own = {"decay_input": neuron.decay_input}
-    node = getattr(peers, _NODES[neuron.name])(
+    peer = getattr(peers, _NODES[neuron.name])(
         v_threshold=neuron.v_threshold,
         v_reset=neuron.v_reset,
         detach_reset=neuron.detach_reset,
@@ -73,5 +77,5 @@ def _node(neuron: Any) -> Any:
         **own,
     )
     if neuron.name == "plif":
-        node.w = neuron.w
-    return node.train(neuron.training)
+        peer.w = neuron.w
+    return peer.train(neuron.training)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from .kernel import Kernel
 
 STEPS, NEURONS = 5, 67
-_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10, torch.bfloat16: 2e-2, torch.float16: 2e-3}
+# Of float32's, half belongs to the kernel and half to the plain step that it is held against.
+_TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-10, torch.bfloat16: 2e-2, torch.float16: 2e-3}
 
 
 def verdict(kernel: Kernel, neuron: Neuron) -> str | None:
@@ -117,5 +118,11 @@ def _difference(name: str, value: Tensor | None, expected: Tensor | None, dtype:
     if name.startswith("spikes"):
         flips = int((value != expected).sum())
         return f"{flips} of {value.numel()} {name} differ" if flips else None
-    error = float((value - expected).abs().max()) / max(float(expected.abs().max()), 1e-30)
+    # A neuron may run away from a random input (EIF): where the plain step leaves its number format, so must the kernel.
+    finite = expected.isfinite()
+    if bool((value.isfinite() != finite).any()):
+        return f"{name} leaves its number format in other places"
+    if not bool(finite.any()):
+        return f"{name} could not be compared: nothing of it is finite"
+    error = float((value - expected)[finite].abs().max()) / max(float(expected[finite].abs().max()), 1e-30)
     return f"{name} is off by {error:.2g} of its largest value" if not error <= tolerance else None
