@@ -159,7 +159,10 @@ class Run(StoredRun):
 
 @dataclass(frozen=True)
 class Parity:
-    """One comparison of a backend with the eager reference in float64; `state_error` is absolute, `grad_error` relative to the gradient's size."""
+    """One comparison of a backend with the eager reference in float64.
+
+    `state_error` is absolute, `grad_error` relative to the gradient's size.
+    """
 
     id: str
     started: str

@@ -116,7 +116,7 @@ def _compiled(layer: Neuron, steps: int) -> Contender:
     if reason is not None:
         raise Unfit(reason)
     torch._dynamo.reset()
-    node = spikingjelly._node(layer)
+    node = spikingjelly.node(layer)
     run = torch.compile(node, dynamic=False)
 
     def call(x: Tensor) -> Tensor:

@@ -198,7 +198,7 @@ def _peer(module: Any, step_mode: str) -> Any:
         case layers.Vote():
             return layer.VotingLayer(module.voters, **mode)
         case _:
-            node = spikingjelly._node(module)
+            node = spikingjelly.node(module)
             node.step_mode = step_mode
             return node
     made.load_state_dict(module.state_dict())

@@ -118,7 +118,7 @@ def _difference(name: str, value: Tensor | None, expected: Tensor | None, dtype:
     if name.startswith("spikes"):
         flips = int((value != expected).sum())
         return f"{flips} of {value.numel()} {name} differ" if flips else None
-    # A neuron may run away from a random input (EIF): where the plain step leaves its number format, so must the kernel.
+    # A neuron may run away (EIF): where the plain step leaves its number format, so must the kernel.
     finite = expected.isfinite()
     if bool((value.isfinite() != finite).any()):
         return f"{name} leaves its number format in other places"
