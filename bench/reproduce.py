@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from . import measured
 from .errors import FAILED, OK, UsageError, exit_status
 from .experiment import SCALES
 from .papers import registry
@@ -64,7 +65,7 @@ def main(
     if list_tables:
         return _list(console)
     if not names:
-        raise UsageError(f"Name a table to reproduce. Known: {', '.join(registry.names())}.")
+        raise UsageError(f"Name a table to reproduce. Known: {', '.join(_names())}.")
     for value, kind, known in (
         (scale, "scale", SCALES),
         (device, "device", DEVICES),
@@ -78,7 +79,18 @@ def main(
     _at_least(0, "--memory", memory)
     if data is not None and not data.is_dir():
         raise UsageError(f"The data root {data} is not a folder. Give the folder that holds the data sets with --data.")
-    tables: list[Table] = [registry.get(name) for name in dict.fromkeys(names)]
+    for name in names:
+        if name not in _names():
+            raise unknown("table", name, _names())
+    statuses = [OK]
+    for name in dict.fromkeys(names):
+        if name in measured.TABLES and plan:
+            console.print(f"{name}: measured anew each time, by python -m {measured.TABLES[name].module}")
+        elif name in measured.TABLES:
+            statuses.append(measured.TABLES[name].run(scale, device, store, out))
+    tables: list[Table] = [registry.get(name) for name in dict.fromkeys(names) if name not in measured.TABLES]
+    if not tables:
+        return max(statuses)
     places = {place for table in tables for cell in table.cells(scale) for place in (cell.row, cell.column)}
     for place in only or ():
         if place not in places:
@@ -101,7 +113,11 @@ def main(
             return OK
         failed = _carry_out(console, opened, steps, scale, device, jobs, timeout, memory, data, out)
         _show_results(console, opened, tables, scale, chosen_seeds, out)
-    return FAILED if failed else OK
+    return max([FAILED if failed else OK, *statuses])
+
+
+def _names() -> list[str]:
+    return [*registry.names(), *measured.TABLES]
 
 
 def _at_least(least: int, option: str, value: float | None) -> None:
@@ -113,6 +129,8 @@ def _at_least(least: int, option: str, value: float | None) -> None:
 def _list(console: Console) -> int:
     for name in registry.names():
         console.print(f"{name:16} {registry.get(name).title}", highlight=False)
+    for name, table in measured.TABLES.items():
+        console.print(f"{name:16} {table.title}", highlight=False)
     return OK
 
 
