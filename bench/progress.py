@@ -63,6 +63,9 @@ class Progress:
             markup=False,
             soft_wrap=True,
         )
+        for dataset in result.datasets:
+            if not dataset.complete:
+                self.console.print(f"Warning: {dataset.name} is a subset: {dataset.note}", markup=False, soft_wrap=True)
 
 
 def _percent(fraction: float | None) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
+from tasks import TaskError, augment
 from tasks.augment import affine, crop_and_flip
 from tasks.images import ImageSplit
 
@@ -53,3 +56,9 @@ def test_each_sample_is_drawn_by_itself_from_torchs_generator(make) -> None:
     assert not torch.equal(split.batch(range(4))[0], first)
     assert not torch.equal(first[0], first[1])
     assert split.batch([])[0].shape == (0, 3, 32, 32)
+
+
+def test_without_torchvision_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision.transforms", None)
+    with pytest.raises(TaskError, match="needs torchvision, which does not import here"):
+        augment.affine()
