@@ -52,7 +52,7 @@ def test_differences_are_paired_by_seed(claim: Claim, plif: list[float], lif: li
 def test_paired_numbers_by_hand() -> None:
     # differences 10, 12, 14 points: mean 12, s = 2, half = 4.3027 * 2 / sqrt(3) = 4.97
     found = evidence({"PLIF 2 max": [0.5, 0.62, 0.74], "LIF 2 max": [0.4, 0.5, 0.6]})
-    assert claims.C1_TAU2.decide(found).evidence == "digits: +12.0 [+7.0, +17.0] points (3 seeds)"
+    assert claims.C1_TAU2.decide(found).evidence == "digits: holds, +12.0 [+7.0, +17.0] points (3 seeds)"
 
 
 @pytest.mark.parametrize(

@@ -84,9 +84,9 @@ def test_verdicts(published: list[float], low: float | None, high: float | None,
 
 def test_findings_merge() -> None:
     holds, fails, open_ = Finding("holds", "1", "t"), Finding("fails", "2", "t"), Finding("undecided", "3", "u")
-    assert merge([("a", holds), ("b", holds)]) == Finding("holds", "a: 1; b: 1", "t")
+    assert merge([("a", holds), ("b", holds)]) == Finding("holds", "a: holds, 1; b: holds, 1", "t")
     assert merge([("a", holds), ("b", fails), ("c", open_)]).status == "fails"
-    assert merge([("a", holds), ("c", open_)]) == Finding("undecided", "a: 1; c: 3", "t; u")
+    assert merge([("a", holds), ("c", open_)]) == Finding("undecided", "a: holds, 1; c: undecided, 3", "t; u")
 
 
 def test_a_registry_answers_well() -> None:
