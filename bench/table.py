@@ -86,4 +86,6 @@ def merge(findings: Iterable[tuple[str, Finding]]) -> Finding:
     statuses = {finding.status for _, finding in named}
     status = "fails" if "fails" in statuses else "holds" if statuses == {"holds"} else "undecided"
     tests = list(dict.fromkeys(finding.test for _, finding in named))
-    return Finding(status, "; ".join(f"{name}: {finding.status}, {finding.evidence}" for name, finding in named), "; ".join(tests))
+    return Finding(
+        status, "; ".join(f"{name}: {finding.status}, {finding.evidence}" for name, finding in named), "; ".join(tests)
+    )
