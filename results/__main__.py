@@ -88,10 +88,11 @@ def merge(
 
         python -m results merge laptop.db --store postgresql://me@db.example/spikebench
     """
-    from results import lines
+    from results import lines, published
     from results.store import Store, default_url
 
     with Store(store or default_url()) as target:
+        published.sync(target)  # values that ship with the program are in no export
         for name in sources:
             with Store(name, read_only=True) as source:
                 print(f"{source.url}: {lines.merge(target, source)} new, now in {target.url}")
@@ -138,11 +139,12 @@ def import_(
 
         python -m results import one.jsonl two.jsonl --store sqlite:///both.db
     """
-    from results import lines
+    from results import lines, published
     from results.store import Store, default_url
 
     records = lines.read(files)  # before the store is opened: a damaged file must not even make an empty one
     with Store(store or default_url()) as opened:
+        published.sync(opened)
         print(f"{opened.record_all(*records)} new, now in {opened.url}")
 
 

@@ -74,6 +74,8 @@ def test_export_import_merge(path, run, tmp_path):
     assert call("export", "--store", path) == text.read_text()
     assert call("import", text, text, "--store", copy).startswith("2 new")
     assert call("import", text, "--store", copy).startswith("0 new")
+    with Store(copy) as opened:  # what ships with the program is there, too, so that reports are complete
+        assert opened.published("plif", ["readme_accuracy_ab"])
     assert call("merge", path, copy, "--store", third).splitlines() == [
         f"sqlite:///{path}: 2 new, now in sqlite:///{third}",
         f"sqlite:///{copy}: 0 new, now in sqlite:///{third}",
