@@ -134,7 +134,9 @@ def test_networks_agree_and_are_timed(command: Kernels, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_what_was_measured(environment: dict[str, str], tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_was_measured(
+    environment: dict[str, str], tmp_path: Path, hears_ctrl_c: Callable[[], None]
+) -> None:
     arguments = ["lif", "--quick", "--peers", "none", "--repeats", "2", "--threads", "1", "--what", "speed"]
     shapes = ["--shape", "2x64", "--shape", "2000x20000"]
     places = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "out")]
@@ -144,6 +146,7 @@ def test_ctrl_c_keeps_what_was_measured(environment: dict[str, str], tmp_path: P
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hears_ctrl_c,
     ) as process:
         assert process.stdout is not None
         said = ""
