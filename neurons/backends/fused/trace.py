@@ -315,7 +315,7 @@ class _Recorder(TorchDispatchMode):
             dims = args[1] if len(args) > 1 else None
             keepdim = bool(args[2]) if len(args) > 2 else False
             place = self._places[id(args[0])]
-            self.host_value(result, Reduction(int(place), None if dims is None else tuple(dims), keepdim))  # type: ignore
+            self.host_value(result, Reduction(int(place), None if dims is None else tuple(dims), keepdim))  # type: ignore[arg-type]
         else:
             self._put(result, self._node(func, name.removesuffix("_") if in_place else name, args, kwargs, result))
         return result
