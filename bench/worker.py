@@ -10,7 +10,6 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -91,7 +90,7 @@ def run(request: Request, on_epoch: Callable[[int, dict[str, float]], None]) -> 
     with _only_one(request.checkpoint):
         _seed(experiment.seed)
         task = tasks.load(experiment.task, root=request.data, cache=request.cache, **experiment.task_options)
-        neuron = partial(neurons.create, experiment.neuron, **experiment.neuron_options)
+        neuron = models.factory(experiment.neuron, **experiment.neuron_options)
         _seed(experiment.seed)  # compared networks start alike, however their data were made
         network = models.create(experiment.model, neuron=neuron, **experiment.model_options).to(request.device)
         scheme = training.registry.get(experiment.scheme)(network, **experiment.scheme_options)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import neurons
 from bench.registry import Registry
 
 if TYPE_CHECKING:
     from torch import nn
+
+NeuronFactory = Callable[[tuple[int, ...]], "nn.Module"]
+"""Makes one spiking layer, given the shape of its channel-wise parameters, broadcast against one step [N, ...]:
+(C, 1, 1) after a 2-d convolution, (C, 1) after a 1-d one, (C,) after a linear layer."""
 
 registry = Registry(
     "model",
@@ -30,6 +36,16 @@ def names() -> list[str]:
 def create(name: str, **params: Any) -> nn.Module:
     """A network by name; `params` as in its builder. Raises UnknownName for an unknown network."""
     return registry.get(name)(**params)
+
+
+def factory(name: str, **options: Any) -> NeuronFactory:
+    """What makes the spiking layers of a network: neurons.create(`name`, **`options`) for every layer anew.
+
+    An option whose value is "channels" takes the shape of the layer's channel-wise parameters:
+    factory("glif", shape="channels") learns one value per channel.
+    """
+    per_channel = [key for key, value in options.items() if value == "channels"]
+    return lambda shape: neurons.create(name, **{**options, **dict.fromkeys(per_channel, shape)})
 
 
 def reset(network: nn.Module) -> None:

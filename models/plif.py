@@ -1,25 +1,23 @@
 """The five networks of the PLIF work (Fang et al., ICCV 2021, table 6, as the released code builds them).
 
 Every convolution is 3x3 without bias and followed by batch norm, every fully connected layer has neither; ten output
-neurons vote for a class. The output is the sum over time of the votes, so firing rate = output / T.
+neurons vote for a class. The output is the votes of every step, [T, N, classes]; firing rate = mean over time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
 
+from . import NeuronFactory
 from .layers import AvgPool2d, Conv2d, MaxPool2d, SharedDropout, StepBatchNorm2d, Vote
 
 VOTERS = 10
 
-NeuronFactory = Callable[[], nn.Module]
-
 
 class StaticNet(nn.Module):
-    """Images [N, C, H, W] -> summed votes [N, classes] after `T` steps.
+    """Images [N, C, H, W] -> votes [T, N, classes].
 
     The first convolution and batch norm see the analogue image once; their output drives the first spiking layer at
     every step, so that layer learns the encoding.
@@ -31,11 +29,11 @@ class StaticNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         current = self.static_conv(x)
-        return self.vote(self.fc(self.conv(current.expand(self.T, *current.shape)))).sum(0)
+        return self.vote(self.fc(self.conv(current.expand(self.T, *current.shape))))
 
 
 class EventNet(nn.Module):
-    """Event frames [N, T, 2, H, W] -> summed votes [N, classes]; step t sees frame t. `T` is the number of frames."""
+    """Event frames [N, T, 2, H, W] -> votes [T, N, classes]; step t sees frame t. `T` is the number of frames."""
 
     def __init__(self, conv: nn.Module, fc: nn.Module, T: int) -> None:
         super().__init__()
@@ -44,11 +42,15 @@ class EventNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[1] != self.T:
             raise ValueError(f"The network was built for {self.T} frames, the input has {x.shape[1]}.")
-        return self.vote(self.fc(self.conv(x.transpose(0, 1)))).sum(0)
+        return self.vote(self.fc(self.conv(x.transpose(0, 1))))
 
 
-def _conv_bn(inputs: int, outputs: int) -> list[nn.Module]:
-    return [Conv2d(inputs, outputs, 3, padding=1, bias=False), StepBatchNorm2d(outputs)]
+def _conv_bn_neuron(neuron: NeuronFactory, inputs: int, outputs: int) -> list[nn.Module]:
+    return [Conv2d(inputs, outputs, 3, padding=1, bias=False), StepBatchNorm2d(outputs), neuron((outputs, 1, 1))]
+
+
+def _blocks(neuron: NeuronFactory, channels: int, count: int) -> list[nn.Module]:
+    return [layer for _ in range(count) for layer in _conv_bn_neuron(neuron, channels, channels)]
 
 
 def _pool(max_pool: bool) -> nn.Module:
@@ -64,10 +66,10 @@ def _fc(neuron: NeuronFactory, inputs: int, hidden: int, classes: int, dropouts:
         nn.Flatten(2),
         SharedDropout(),
         nn.Linear(inputs, hidden, bias=False),
-        neuron(),
+        neuron((hidden,)),
         *[SharedDropout() for _ in range(dropouts - 1)],
         nn.Linear(hidden, classes * VOTERS, bias=False),
-        neuron(),
+        neuron((classes * VOTERS,)),
     )
 
 
@@ -84,9 +86,10 @@ def mnist(
 ) -> StaticNet:
     """MNIST and Fashion-MNIST: [C] N P C N P, D F N D F N.
 
-    `channels` and `hidden` scale the width, `side` and `inputs` describe the image; `neuron` makes one spiking layer.
+    `channels` and `hidden` scale the width, `side` and `inputs` describe the image; `neuron` as in models.factory.
     """
-    conv = [neuron(), _pool(max_pool), *_conv_bn(channels, channels), neuron(), _pool(max_pool)]
+    first = [neuron((channels, 1, 1)), _pool(max_pool)]
+    conv = [*first, *_conv_bn_neuron(neuron, channels, channels), _pool(max_pool)]
     fc = _fc(neuron, channels * (side // 4) ** 2, hidden, classes, dropouts=2)
     return StaticNet(_static_encoder(inputs, channels), nn.Sequential(*conv), fc, T)
 
@@ -103,8 +106,8 @@ def cifar10(
     max_pool: bool = True,
 ) -> StaticNet:
     """CIFAR-10: [C] N C N C N P C N C N C N P, D F N F N; one dropout only, as in the code."""
-    first = [neuron(), *_conv_bn(channels, channels), neuron(), *_conv_bn(channels, channels), neuron()]
-    second = [layer for _ in range(3) for layer in (*_conv_bn(channels, channels), neuron())]
+    first = [neuron((channels, 1, 1)), *_blocks(neuron, channels, 2)]
+    second = _blocks(neuron, channels, 3)
     conv = [*first, _pool(max_pool), *second, _pool(max_pool)]
     fc = _fc(neuron, channels * (side // 4) ** 2, hidden, classes, dropouts=1)
     return StaticNet(_static_encoder(inputs, channels), nn.Sequential(*conv), fc, T)
@@ -125,7 +128,7 @@ def event_net(
     """{C N P} x `number_layer`, D F N D F N; `hidden` is by default a quarter of the features that reach it."""
     conv: list[nn.Module] = []
     for layer in range(number_layer):
-        conv += [*_conv_bn(channels if layer else inputs, channels), neuron(), _pool(max_pool)]
+        conv += [*_conv_bn_neuron(neuron, channels if layer else inputs, channels), _pool(max_pool)]
     features = channels * (side >> number_layer) ** 2
     if features == 0:
         raise ValueError(f"{number_layer} poolings leave nothing of a {side}x{side} input.")

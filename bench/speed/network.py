@@ -95,7 +95,7 @@ def _checked(
 
     def loss() -> tuple[Tensor, Tensor]:
         reset()
-        outputs = network(images) / shape[0]
+        outputs = network(images).mean(0)
         return outputs, torch.nn.functional.mse_loss(outputs, targets)
 
     for dropout in dropouts:
@@ -128,14 +128,13 @@ def _network(name: str, job: Job, shape: tuple[int, int]) -> tuple[nn.Module, Ca
     import torch
 
     import models
-    import neurons
 
     steps, channels = shape
     backend = _backend(name)
     torch.manual_seed(0)
     network = models.create(
         MODEL,
-        neuron=lambda: neurons.create(job.neuron, backend=backend, **job.options),
+        neuron=models.factory(job.neuron, backend=backend, **job.options),
         T=steps,
         side=SIDE,
         channels=channels,
@@ -151,6 +150,7 @@ def _network(name: str, job: Job, shape: tuple[int, int]) -> tuple[nn.Module, Ca
 
 def peer_network(network: Any, step_mode: str) -> nn.Module:
     """The network (a models.plif.StaticNet) made of SpikingJelly's layers, with copies of the same weights."""
+    import torch
     from torch import nn
 
     class Peer(nn.Module):
@@ -164,8 +164,8 @@ def peer_network(network: Any, step_mode: str) -> nn.Module:
         def forward(self, x: Tensor) -> Tensor:
             current = self.static_conv(x)
             if step_mode == "m":
-                return self.vote(self.fc(self.conv(current.expand(self.T, *current.shape)))).sum(0)
-            return sum(self.vote(self.fc(self.conv(current))) for _ in range(self.T))
+                return self.vote(self.fc(self.conv(current.expand(self.T, *current.shape))))
+            return torch.stack([self.vote(self.fc(self.conv(current))) for _ in range(self.T)])
 
     return Peer()
 

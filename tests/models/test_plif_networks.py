@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 import torch
 
 import models
-import neurons
 from bench.registry import UnknownName
 from models.layers import AvgPool2d, Conv2d, MaxPool2d, SharedDropout, StepBatchNorm2d, Vote
 
@@ -23,8 +20,8 @@ SIZES = {
 }
 
 
-def neuron(name: str = "plif") -> partial[torch.nn.Module]:
-    return partial(neurons.create, name, detach_reset=True)
+def neuron(name: str = "plif") -> models.NeuronFactory:
+    return models.factory(name, detach_reset=True)
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -44,17 +41,17 @@ def small() -> torch.nn.Module:
     return models.create("plif_mnist", neuron=neuron(), side=8, channels=4, hidden=20, T=6)
 
 
-def test_outputs_are_sums_of_votes() -> None:
+def test_outputs_are_the_votes_of_every_step() -> None:
     network = small()
     with torch.no_grad():
         for parameter in network.fc.parameters():
             parameter.mul_(6)  # as drawn, the last layer is silent
     out = network(torch.randn(5, 1, 8, 8) * 3).detach()
-    assert out.shape == (5, 10)
+    assert out.shape == (6, 5, 10)
     assert out.max() > 0
     assert ((out * 10).round() - out * 10).abs().max() < 1e-4  # multiples of 0.1
     assert out.min() >= 0
-    assert out.max() <= 6
+    assert out.max() <= 1
 
 
 def test_the_static_encoder_is_evaluated_once_a_batch_and_the_rest_once_a_step() -> None:
@@ -121,10 +118,8 @@ def test_event_networks_see_frame_t_at_step_t() -> None:
     whole = network(frames)
     models.reset(network)
     with torch.no_grad():
-        one_by_one = torch.zeros_like(whole)
         network.T = 1
-        for t in range(3):  # the states carry over
-            one_by_one += network(frames[:, t : t + 1])
+        one_by_one = torch.cat([network(frames[:, t : t + 1]) for t in range(3)])  # the states carry over
     torch.testing.assert_close(one_by_one, whole)
 
 
@@ -147,7 +142,7 @@ def test_rates_fall_with_tau_and_depth() -> None:
     for tau in (1.1, 2.0, 4.0, 16.0):
         torch.manual_seed(5)
         network = models.create(
-            "plif_cifar10", neuron=partial(neurons.create, "lif", tau=tau), side=8, inputs=1, channels=12, hidden=64
+            "plif_cifar10", neuron=models.factory("lif", tau=tau), side=8, inputs=1, channels=12, hidden=64
         )
         with torch.no_grad(), FiringRates(network) as seen:
             network(torch.randn(32, 1, 8, 8))
