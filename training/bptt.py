@@ -35,18 +35,18 @@ class BPTT:
     def train_batch(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """One update; returns the loss and the number of correct predictions as scalars on the device."""
         self.optimizer.zero_grad(set_to_none=True)
-        output = self.network(x)
-        loss = rate_mse(output, int(self.network.T), labels)  # type: ignore[arg-type]
+        outputs = self.network(x)
+        loss = rate_mse(outputs, labels)
         loss.backward()
         self.optimizer.step()
         models.reset(self.network)
-        return loss.detach(), (output.argmax(1) == labels).sum()
+        return loss.detach(), (outputs.sum(0).argmax(1) == labels).sum()
 
     def predict(self, x: Tensor) -> Tensor:
         """Class of each sample, [N]: the largest summed vote, the lowest index among equals."""
-        output = self.network(x)
+        outputs = self.network(x)
         models.reset(self.network)
-        return output.argmax(1)
+        return outputs.sum(0).argmax(1)
 
     def end_epoch(self) -> None:
         """Moves the schedule on."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -29,7 +28,7 @@ def digits() -> tasks.Task:
 
 def scheme(name: str = "plif", lr: float = 1e-2) -> BPTT:
     torch.manual_seed(7)
-    neuron = partial(neurons.create, name, detach_reset=True)
+    neuron = models.factory(name, detach_reset=True)
     return BPTT(models.create("plif_mnist", neuron=neuron, side=8, channels=3, hidden=20, T=4), lr=lr)
 
 
@@ -39,8 +38,9 @@ def train(task: tasks.Task, epochs: int, path: Path | None = None) -> list[dict[
 
 
 def test_rate_loss_by_hand() -> None:
-    # rates 0.5 and 0.25 against (1, 0): ((0.5 - 1)^2 + 0.25^2) / 2 = 0.15625
-    assert rate_mse(torch.tensor([[2.0, 1.0]]), 4, torch.tensor([0])).item() == 0.15625
+    # four steps, rates 0.5 and 0.25 against (1, 0): ((0.5 - 1)^2 + 0.25^2) / 2 = 0.15625
+    votes = torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]], [[1.0, 1.0]], [[0.0, 0.0]]])
+    assert rate_mse(votes, torch.tensor([0])).item() == 0.15625
 
 
 def test_rate_loss_is_below_the_loss_by_steps() -> None:
@@ -48,7 +48,7 @@ def test_rate_loss_is_below_the_loss_by_steps() -> None:
     votes, labels = torch.rand(6, 5, 10), torch.arange(5)
     one_hot = torch.nn.functional.one_hot(labels, 10)
     by_step = (votes - one_hot).square().mean()
-    torch.testing.assert_close(by_step, rate_mse(votes.sum(0), 6, labels) + votes.var(0, correction=0).mean())
+    torch.testing.assert_close(by_step, rate_mse(votes, labels) + votes.var(0, correction=0).mean())
 
 
 def test_schedule_reaches_zero_and_comes_back() -> None:
@@ -64,7 +64,7 @@ def test_schedule_reaches_zero_and_comes_back() -> None:
 
 def test_training_learns_digits(digits: tasks.Task) -> None:
     torch.manual_seed(7)
-    neuron = partial(neurons.create, "plif", detach_reset=True)
+    neuron = models.factory("plif", detach_reset=True)
     network = models.create("plif_mnist", neuron=neuron, side=8, channels=8, hidden=64)
     history = fit(BPTT(network, lr=1e-2), digits, epochs=6, batch_size=32, seed=3, device="cpu")
     assert history[-1]["test_accuracy"] > 0.6 > history[0]["train_accuracy"]
