@@ -94,6 +94,8 @@ def build(peer: str, neuron: Neuron, *, unbind: bool = False) -> Peer:
         raise NoPeer(reason)
     if peer != "spikingjelly" and neuron.name not in ("if", "lif", "plif"):
         raise NoPeer(f"only if, lif and plif are mapped to {peer}")
+    if getattr(neuron, "without_reset", False):
+        raise NoPeer(f"{peer} resets after every spike")
     return _BUILDERS[peer](neuron, unbind)
 
 

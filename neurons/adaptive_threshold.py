@@ -32,7 +32,7 @@ class _AdaptiveThreshold(ThresholdNeuron):
         theta = self.v_threshold + self.beta * b
         h = v + g * (x - v)
         s = self.surrogate(h - theta)
-        if self.v_reset is not None:
+        if self.v_reset is not None or self.without_reset:
             return s, self.after_spike(h, s), b, s
         return s, h - theta * (s.detach() if self.detach_reset else s), b, s
 

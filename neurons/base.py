@@ -91,6 +91,14 @@ class Neuron(nn.Module):
         for state, value in self.initial().items():
             setattr(self, state, value)
 
+    def start_epoch(self, epoch: int, epochs: int) -> None:
+        """Called before epoch `epoch` (from 0) of `epochs` of a training: for what follows a schedule; here nothing."""
+
+    @classmethod
+    def example(cls, T: int) -> dict[str, Any]:
+        """Options of a typical layer for sequences of `T` steps, as measurements create it."""
+        return {}
+
     def constants(self) -> dict[str, float]:
         """Learned scalars whose course over training is worth a curve, by name (PLIF: its tau)."""
         return {}
@@ -125,7 +133,8 @@ class ThresholdNeuron(Neuron):
     """A neuron with a potential `v` that fires at `v_threshold` and is then reset.
 
     `v_reset` is the potential after a spike (hard reset) or None for a soft reset, which subtracts the threshold;
-    `detach_reset` keeps the gradient out of the reset; `surrogate` is the spike function, by default ATan(2).
+    `detach_reset` keeps the gradient out of the reset; `surrogate` is the spike function, by default ATan(2). With
+    `without_reset` a spike leaves the potential as it is, and `v_reset` is only where it starts and leaks to.
     """
 
     def __init__(
@@ -134,6 +143,7 @@ class ThresholdNeuron(Neuron):
         v_threshold: float = 1.0,
         v_reset: float | None = 0.0,
         detach_reset: bool = False,
+        without_reset: bool = False,
         surrogate: nn.Module | None = None,
         **common: Any,
     ) -> None:
@@ -141,6 +151,7 @@ class ThresholdNeuron(Neuron):
         self.v_threshold = float(v_threshold)
         self.v_reset = None if v_reset is None else float(v_reset)
         self.detach_reset = detach_reset
+        self.without_reset = without_reset
         self.surrogate = ATan() if surrogate is None else surrogate
         self.reset()
 
@@ -157,7 +168,9 @@ class ThresholdNeuron(Neuron):
         return self.surrogate(h - self.v_threshold)
 
     def after_spike(self, h: Tensor, s: Tensor) -> Tensor:
-        """V = H (1 - S) + V_reset S (hard) or H - V_th S (soft)."""
+        """V = H (1 - S) + V_reset S (hard), H - V_th S (soft) or H (without reset)."""
+        if self.without_reset:
+            return h
         if self.detach_reset:
             s = s.detach()
         if self.v_reset is None:
@@ -166,7 +179,8 @@ class ThresholdNeuron(Neuron):
         return v + self.v_reset * s if self.v_reset else v
 
     def extra_repr(self) -> str:
+        without = "without_reset=True, " if self.without_reset else ""
         return (
-            f"v_threshold={self.v_threshold:g}, v_reset={self.v_reset}, detach_reset={self.detach_reset}, "
+            f"v_threshold={self.v_threshold:g}, v_reset={self.v_reset}, detach_reset={self.detach_reset}, {without}"
             f"step_mode={self.step_mode!r}, backend={self.backend!r}"
         )

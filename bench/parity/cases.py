@@ -66,6 +66,7 @@ CASES = (
     Case("channels last", "random", (5, 2, 6, 3, 5), layout="channels last", options={"shape": (6, 1, 1)}),
     Case("cut", "random", (21, 2, 60), options={"shape": 60}, cut=8, single=True, quick=True),
     Case("soft reset", "near", (16, 2, 60), options={"v_reset": None}, quick=True),
+    Case("without reset", "near", (16, 2, 60), options={"without_reset": True, "v_reset": -0.25}),
     Case(
         "other options",
         "random",

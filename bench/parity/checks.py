@@ -106,7 +106,7 @@ def _peer(name: str, peer: str, device: str, quick: bool) -> Iterator[Check | Re
                 built = peers.build(peer, made, unbind=True)
             except peers.NoPeer as error:
                 yield Refusal(name, peer, str(error))
-                return
+                continue
             if built.semantics != peers.EQUAL:
                 yield Refusal(name, peer, built.semantics)
                 continue

@@ -44,6 +44,8 @@ def refuses_layer(neuron: Neuron, x: Tensor | None = None) -> str | None:
     shape: Any = neuron.surrogate
     if type(shape) is not ATan or isinstance(shape.alpha, nn.Parameter) or shape.strict:
         return "only ATan with a fixed alpha, firing at the threshold, is mapped to SpikingJelly's surrogate"
+    if getattr(neuron, "without_reset", False):
+        return "SpikingJelly resets after every spike"
     if neuron.name == "lif" and getattr(neuron, "tau", 0) <= 1:
         return "SpikingJelly's LIF needs a tau above 1"
     return None

@@ -47,6 +47,12 @@ def test_accumulation_and_soft_reset_by_hand() -> None:
     assert steps(neuron, [1.5, 5.75]) == [(1, 0.25, 0), (1, 0.5, 1)]
 
 
+def test_without_reset_by_hand() -> None:
+    # The second potential, 3.0, fires at the threshold 0.5 and keeps its value, though the reset would be soft.
+    neuron = half_gates("alif", v_threshold=0.5, beta=2.0, v_reset=None, without_reset=True)
+    assert steps(neuron, [0.5, 5.75]) == [(0, 0.25, 0), (1, 3.0, 0)]
+
+
 def test_ltc_gates_by_hand() -> None:
     neuron = half_gates("ltc", v_threshold=10.0)
     vectors.set_parameters(neuron, w_mx=torch.tensor(100.0), w_mv=torch.tensor(-200.0))

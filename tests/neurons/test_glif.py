@@ -109,6 +109,7 @@ BASELINES: dict[str, tuple[str, dict[str, Any]]] = {
     "if_hard_T8": ("if", {}),
     "lif_soft_detach_T8": ("lif", {"v_reset": None, "detach_reset": True}),
     "lif_soft_nodetach_T8": ("lif", {"v_reset": None}),
+    "lifnr_T8": ("lif", {"v_reset": None, "without_reset": True}),
     "plif_soft_detach_T8": ("plif", {"v_reset": None, "detach_reset": True}),
     # V = 0.25 V + X is a LIF of tau 4/3 without input decay; its spike is strict.
     "dvs_lif_T6": ("lif", {"tau": 4 / 3, "decay_input": False, "surrogate": Triangle(strict=True)}),

@@ -198,3 +198,35 @@ def test_atan_is_the_derivative_of_its_primitive(alpha: float) -> None:
 def test_atan_with_alpha_2_is_the_papers_formula() -> None:
     u = torch.tensor([0.0, 1.0])
     torch.testing.assert_close(ATan().derivative(u, 2.0), torch.tensor([1.0, 1 / (1 + math.pi**2)]))
+
+
+def test_without_reset_a_spike_leaves_the_potential() -> None:
+    # tau 2: h = (v + x) / 2: 1 fires; 1.5 fires; (1.5 + 0.25) / 2 = 0.875
+    neuron = neurons.create("lif", tau=2.0, without_reset=True)
+    assert run(neuron, [2.0, 2.0, 0.25]) == ([1, 1, 0], [1.0, 1.5, 0.875])
+    # v_reset is only the rest: h = v + (x - (v + 0.5)) / 2 from -0.5 is -0.5 + 4 / 2 = 1.5, then 1.5 - 2 / 2
+    neuron = neurons.create("lif", tau=2.0, v_reset=-0.5, without_reset=True)
+    assert run(neuron, [4.0, 0.0]) == ([1, 0], [1.5, 0.5])
+
+
+@pytest.mark.parametrize("backend", neurons.backends("lif"))
+@pytest.mark.parametrize("v_reset", RESETS)
+def test_without_reset_the_potential_is_linear_in_the_input(backend: str, v_reset: float | None) -> None:
+    """V[t] = V_rest + (1/tau) sum over i <= t of (1 - 1/tau)^(t - i) X[i]: spec of PSN, 1.1."""
+    if backend == "spikingjelly":
+        with pytest.raises(RuntimeError, match="resets after every spike"):
+            neurons.create("lif", without_reset=True, backend=backend)(torch.ones(2, 3))
+        return
+    lag = torch.arange(11).unsqueeze(1) - torch.arange(11)
+    weight = torch.where(lag >= 0, 0.6**lag / 2.5, 0)
+    x = 2 * torch.randn(11, 2, 7)
+    expected = (v_reset or 0) + torch.einsum("ti,ian->tan", weight, x)
+    assert (expected - 1).abs().min() > 1e-4
+    neuron = neurons.create("lif", tau=2.5, v_reset=v_reset, without_reset=True, backend=backend)
+    x.requires_grad_()
+    spikes = neuron(x)
+    assert torch.equal(spikes.detach(), (expected >= 1).float())
+    torch.testing.assert_close(neuron.v.detach(), expected[-1])
+    g = torch.randn(11, 2, 7)
+    spikes.backward(g)
+    torch.testing.assert_close(x.grad, torch.einsum("ti,tan->ian", weight, g * ATan().derivative(expected - 1, 2.0)))
