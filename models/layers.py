@@ -1,7 +1,7 @@
 """Layers on sequences [T, N, ...].
 
-Layers without memory fold time into the batch, which gives the same numbers several times faster; batch norm does not
-(its statistics belong to a step), nor does dropout (its mask belongs to a sequence).
+Layers without memory fold time into the batch, which gives the same numbers several times faster. Batch norm that folds
+takes its statistics over all steps (PSN), StepBatchNorm2d over one step (PLIF).
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ class _Folded:
         return super().forward(x.flatten(0, 1)).unflatten(0, x.shape[:2])  # type: ignore[misc]
 
 
+class Conv1d(_Folded, nn.Conv1d):
+    """[T, N, C, L] -> [T, N, C', L']"""
+
+
 class Conv2d(_Folded, nn.Conv2d):
     """[T, N, C, H, W] -> [T, N, C', H', W']"""
 
@@ -26,8 +30,35 @@ class MaxPool2d(_Folded, nn.MaxPool2d):
     """[T, N, C, H, W] -> [T, N, C, H', W']; spikes stay binary."""
 
 
+class AvgPool1d(_Folded, nn.AvgPool1d):
+    """[T, N, C, L] -> [T, N, C, L']"""
+
+
 class AvgPool2d(_Folded, nn.AvgPool2d):
     """[T, N, C, H, W] -> [T, N, C, H', W']"""
+
+
+class BatchNorm1d(_Folded, nn.BatchNorm1d):
+    """Batch norm with the statistics of all steps, [T, N, C, L]."""
+
+
+class BatchNorm2d(_Folded, nn.BatchNorm2d):
+    """Batch norm with the statistics of all steps, [T, N, C, H, W]."""
+
+
+class TEBN2d(BatchNorm2d):
+    """Batch norm with the statistics of all steps, times a learned scale `p` [T, 1, 1, 1, 1] of each step.
+
+    Temporal effective batch normalisation (Duan et al. 2022) as the CIFAR10-DVS code of the PSN work has it; sequences
+    are `T` steps long.
+    """
+
+    def __init__(self, num_features: int, T: int) -> None:
+        super().__init__(num_features)
+        self.p = nn.Parameter(torch.ones(T, 1, 1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * self.p
 
 
 class StepBatchNorm2d(nn.BatchNorm2d):

@@ -1,0 +1,185 @@
+"""Spike-element-wise ResNets (Fang et al., NeurIPS 2021) with ADD, as the PSN work trains them (spec, section 2.4).
+
+Differences from torchvision's ResNet, whose names the modules bear:
+
+1. the image is shown at `T` steps, each with a learned offset `pe` (can be switched off);
+2. every ReLU is a spiking layer, and it stands before the addition: a block adds spikes, so its output counts them;
+3. the 1x1 convolution of the shortcut has batch norm and a spiking layer of its own;
+4. the stem ends in average pooling, as released; "max" gives torchvision's.
+
+Batch norm takes its statistics over all steps. The output is the logits of every step.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.registry import unknown
+from neurons.base import Neuron
+from tasks.errors import DataMissing
+
+from . import NeuronFactory
+from .layers import AvgPool2d, BatchNorm2d, Conv2d, MaxPool2d
+
+STEM_POOLS: dict[str, Callable[..., nn.Module]] = {"average": AvgPool2d, "max": MaxPool2d}
+
+
+def _shortcut(neuron: NeuronFactory, inputs: int, outputs: int, stride: int) -> nn.Module:
+    if stride == 1 and inputs == outputs:
+        return nn.Identity()
+    conv = Conv2d(inputs, outputs, 1, stride=stride, bias=False)
+    return nn.Sequential(conv, BatchNorm2d(outputs), neuron((outputs, 1, 1)))
+
+
+class BasicBlock(nn.Module):
+    """[T, N, inputs, H, W] -> [T, N, width, H / stride, W / stride]: two 3x3 convolutions, plus the shortcut."""
+
+    expansion = 1
+
+    def __init__(self, neuron: NeuronFactory, inputs: int, width: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = Conv2d(inputs, width, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = BatchNorm2d(width)
+        self.sn1 = neuron((width, 1, 1))
+        self.conv2 = Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn2 = BatchNorm2d(width)
+        self.sn2 = neuron((width, 1, 1))
+        self.downsample = _shortcut(neuron, inputs, width, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.sn1(self.bn1(self.conv1(x)))
+        out = self.sn2(self.bn2(self.conv2(out)))
+        return out + self.downsample(x)
+
+
+class Bottleneck(nn.Module):
+    """[T, N, inputs, H, W] -> [T, N, 4 width, H / stride, W / stride]: 1x1, 3x3 and 1x1 convolution, plus shortcut."""
+
+    expansion = 4
+
+    def __init__(self, neuron: NeuronFactory, inputs: int, width: int, stride: int = 1) -> None:
+        super().__init__()
+        outputs = width * self.expansion
+        self.conv1 = Conv2d(inputs, width, 1, bias=False)
+        self.bn1 = BatchNorm2d(width)
+        self.sn1 = neuron((width, 1, 1))
+        self.conv2 = Conv2d(width, width, 3, stride=stride, padding=1, bias=False)
+        self.bn2 = BatchNorm2d(width)
+        self.sn2 = neuron((width, 1, 1))
+        self.conv3 = Conv2d(width, outputs, 1, bias=False)
+        self.bn3 = BatchNorm2d(outputs)
+        self.sn3 = neuron((outputs, 1, 1))
+        self.downsample = _shortcut(neuron, inputs, outputs, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.sn1(self.bn1(self.conv1(x)))
+        out = self.sn2(self.bn2(self.conv2(out)))
+        out = self.sn3(self.bn3(self.conv3(out)))
+        return out + self.downsample(x)
+
+
+Block = type[BasicBlock] | type[Bottleneck]
+
+
+class SEWResNet(nn.Module):
+    """Images [N, inputs, H, W] -> logits [T, N, classes]; options as in `resnet18`."""
+
+    def __init__(
+        self,
+        neuron: NeuronFactory,
+        block: Block,
+        layers: tuple[int, int, int, int],
+        *,
+        T: int = 4,
+        inputs: int = 3,
+        classes: int = 1000,
+        channels: int = 64,
+        pe: bool = True,
+        stem_pool: str = "average",
+    ) -> None:
+        super().__init__()
+        if stem_pool not in STEM_POOLS:
+            raise unknown("stem pooling", stem_pool, STEM_POOLS)
+        self.T = T
+        self.pe = nn.Parameter(nn.init.trunc_normal_(torch.empty(T, 1, 1, 1, 1), std=0.02)) if pe else None
+        self.conv1 = Conv2d(inputs, channels, 7, stride=2, padding=3, bias=False)
+        self.bn1 = BatchNorm2d(channels)
+        self.sn1 = neuron((channels, 1, 1))
+        self.pool = STEM_POOLS[stem_pool](3, stride=2, padding=1)
+        width = channels
+        for stage, count in enumerate(layers):
+            blocks = []
+            for i in range(count):
+                blocks += [block(neuron, width, channels << stage, stride=2 if stage and not i else 1)]
+                width = (channels << stage) * block.expansion
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
+        self.fc = nn.Linear(width, classes)
+        for module in self.modules():
+            if isinstance(module, Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.expand(self.T, *x.shape)
+        if self.pe is not None:
+            x = x + self.pe
+        x = self.pool(self.sn1(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # type: ignore[operator]
+        return self.fc(x.mean((-2, -1)))
+
+    def load_ann(self, path: str | Path) -> None:
+        """Takes over the weights of torchvision's ResNet of the same depth; spiking layers and `pe` keep theirs.
+
+        `path` of a state_dict as torchvision publishes it, if relative under SPIKEBENCH_DATA where that is set. Raises
+        DataMissing for a file that is not there, ValueError for one that does not fit.
+        """
+        path = Path(os.environ.get("SPIKEBENCH_DATA", "")) / path
+        if not path.is_file():
+            raise DataMissing(
+                f"The ANN weights are missing: nothing at {path}; they are published at "
+                "https://download.pytorch.org/models/ (resnet18-f37072fd.pth, resnet34-b627a593.pth); put the file "
+                "there, or leave ann_checkpoint out to start from random weights."
+            )
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+        own = self.state_dict()
+        spiking = tuple(f"{name}." for name, module in self.named_modules() if isinstance(module, Neuron))
+        needed = {key for key in own if key != "pe" and not key.startswith(spiking)}
+        # Checkpoints from before PyTorch 0.4.1 do not count batches.
+        wrong = {key for key in needed ^ weights.keys() if not key.endswith(".num_batches_tracked")}
+        wrong |= {key for key in needed & weights.keys() if own[key].shape != weights[key].shape}
+        if wrong:
+            raise ValueError(f"{path} is no ResNet of this depth and width: {len(wrong)} entries differ, {min(wrong)}.")
+        self.load_state_dict(weights, strict=False)
+
+
+def _resnet(
+    neuron: NeuronFactory, block: Block, layers: tuple[int, int, int, int], ann_checkpoint: str | None, **options: Any
+) -> SEWResNet:
+    network = SEWResNet(neuron, block, layers, **options)
+    if ann_checkpoint is not None:
+        network.load_ann(ann_checkpoint)
+    return network
+
+
+def resnet18(neuron: NeuronFactory, *, ann_checkpoint: str | None = None, **options: Any) -> SEWResNet:
+    """SEW ResNet-18, 20 spiking layers.
+
+    `channels` is the width of the stem; `pe` and `stem_pool` ("average", "max") as above; `ann_checkpoint` as in
+    SEWResNet.load_ann.
+    """
+    return _resnet(neuron, BasicBlock, (2, 2, 2, 2), ann_checkpoint, **options)
+
+
+def resnet34(neuron: NeuronFactory, *, ann_checkpoint: str | None = None, **options: Any) -> SEWResNet:
+    """SEW ResNet-34, 36 spiking layers; options as in `resnet18`."""
+    return _resnet(neuron, BasicBlock, (3, 4, 6, 3), ann_checkpoint, **options)
+
+
+def resnet50(neuron: NeuronFactory, *, ann_checkpoint: str | None = None, **options: Any) -> SEWResNet:
+    """SEW ResNet-50, 53 spiking layers; options as in `resnet18`."""
+    return _resnet(neuron, Bottleneck, (3, 4, 6, 3), ann_checkpoint, **options)
