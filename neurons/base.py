@@ -2,7 +2,7 @@
 
 A neuron states its parameters (in `__init__`), its `states` and one `step`, which reads like its equations. Everything
 else - sequences, backends, parity, speed and memory targets - is derived from that step. A neuron whose time axis is no
-recurrence overrides `sequence` instead.
+recurrence says so by `recurrent = False` and defines `sequence` instead, with or without a step.
 """
 
 from __future__ import annotations
@@ -37,12 +37,15 @@ class Neuron(nn.Module):
     """
 
     name: ClassVar[str]
-    states: ClassVar[tuple[str, ...]] = ("v",)
+    recurrent: ClassVar[bool] = True  # a sequence is the step repeated, the state carried from call to call
+    states: tuple[str, ...] = ("v",)
 
     def __init__(self, *, step_mode: str = "m", backend: str = "auto") -> None:
         super().__init__()
         if step_mode not in STEP_MODES:
             raise ValueError(f"Unknown step mode {step_mode!r}. Known: 's' (one step), 'm' (a sequence).")
+        if step_mode == "s" and not self.has_step():
+            raise ValueError(self._no_step())
         backends.check(backend)
         self.step_mode = step_mode
         self.backend = backend
@@ -62,7 +65,15 @@ class Neuron(nn.Module):
 
     def step(self, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         """One time step: input `x` [N, ...] and the states before it; returns the spikes and the states after it."""
-        raise TypeError(f"{type(self).__name__} defines no single step; use step_mode='m'.")
+        raise ValueError(self._no_step())
+
+    @classmethod
+    def has_step(cls) -> bool:
+        """Whether step mode "s" exists."""
+        return cls.step is not Neuron.step
+
+    def _no_step(self) -> str:
+        return f"{type(self).__name__} has no single step, its output depends on a whole sequence; use step_mode='m'."
 
     def sequence(self, x: Tensor) -> Tensor:
         """All steps of `x` [T, N, ...] in plain PyTorch: the reference that every other backend is held against."""
