@@ -4,15 +4,42 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import golden_plif
+import golden_psn
 import numpy as np
 import pytest
 
 ROOT = Path(os.environ.get("SPIKEBENCH_GOLDEN") or Path(__file__).parent / "golden")
-PAPERS = {"plif": golden_plif.CHECKS}
-CASES = sorted(ROOT.glob("*/*.json"))
+FILES = sorted(ROOT.glob("*/*.json"))
+# For each paper: the entry of a description that names the kind of a case, and the check of each kind.
+PAPERS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
+    "plif": ("level", golden_plif.CHECKS),
+    "psn": ("kind", golden_psn.CHECKS),
+}
+
+
+def cases(path: Path) -> dict[str, dict[str, Any]]:
+    """The cases described by a file: those listed under "cases", whose arrays are "<case>/<array>", or itself."""
+    described = json.loads(path.read_text(encoding="utf-8"))
+    listed = described.get("cases") if path.parent.name == "psn" else None
+    return {"": described} if listed is None else listed
+
+
+CASES = [
+    pytest.param(path, name, id="/".join(filter(None, (path.parent.name, path.stem, name))))
+    for path in FILES
+    for name in cases(path)
+]
+
+
+def _load(path: Path, name: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    prefix = f"{name}/" if name else ""
+    with np.load(path.with_suffix(".npz")) as arrays:
+        return cases(path)[name], {key.removeprefix(prefix): arrays[key] for key in arrays if key.startswith(prefix)}
 
 
 def _peer_can(path: Path) -> bool:
@@ -23,24 +50,24 @@ def _peer_can(path: Path) -> bool:
 
 
 def test_there_are_cases() -> None:
-    assert CASES, f"no reference vectors under {ROOT}"
+    assert FILES, f"no reference vectors under {ROOT}"
+    assert all(cases(path) for path in FILES)
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_golden(path: Path) -> None:
-    case = json.loads(path.read_text(encoding="utf-8"))
-    check = PAPERS.get(path.parent.name, {}).get(case.get("level"))
+@pytest.mark.parametrize(("path", "name"), CASES)
+def test_golden(path: Path, name: str) -> None:
+    entry, checks = PAPERS.get(path.parent.name, ("kind", {}))
+    case, arrays = _load(path, name)
+    check = checks.get(case.get(entry))
     if check is None:
-        pytest.fail(f"no check knows the kind {case.get('level')!r} of {path.parent.name} cases")
-    with np.load(path.with_suffix(".npz")) as arrays:
-        check(case, dict(arrays))
+        pytest.fail(f"no check knows the kind {case.get(entry)!r} of {path.parent.name} cases")
+    assert arrays, f"no arrays of {name} in {path.with_suffix('.npz')}"
+    check(case, arrays)
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("path", [path for path in CASES if _peer_can(path)], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in FILES if _peer_can(path)], ids=lambda path: path.stem)
 def test_peer_gives_the_golden_spikes(path: Path) -> None:
     """SpikingJelly behind our interface passes the same vectors; its surrogate has no learnable slope."""
-    case = json.loads(path.read_text(encoding="utf-8"))
-    with np.load(path.with_suffix(".npz")) as arrays:
-        golden_plif.check_neuron(case, dict(arrays), backend="spikingjelly")
+    golden_plif.check_neuron(*_load(path, ""), backend="spikingjelly")
