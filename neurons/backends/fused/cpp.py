@@ -34,19 +34,31 @@ def source(program: Program, storage: str, checkpoint: bool) -> str:
     writer = _Writer(program, checkpoint)
     return "\n".join(
         [
-            f"typedef {'double' if storage == 'float64' else 'float'} C;",
-            _TYPES,
-            _SIXTEEN_BITS if storage in ("bfloat16", "float16") else "",
-            _VECTORS,
-            f"typedef {STORAGE[storage]} S;",
-            _PARALLEL,
-            _functions(program.graph),
+            *preamble(program.graph, storage),
             f"enum {{ MAX_BLOCK = {MAX_BLOCK} }};",
             writer.forward(),
             writer.backward(),
             _REDUCE,
         ]
     )
+
+
+def preamble(graph: Graph, storage: str) -> list[str]:
+    """What every translation unit begins with: types, vectors, threads, the functions that `graph` calls."""
+    return [
+        f"typedef {'double' if storage == 'float64' else 'float'} C;",
+        _TYPES,
+        _SIXTEEN_BITS if storage in ("bfloat16", "float16") else "",
+        _VECTORS,
+        f"typedef {STORAGE[storage]} S;",
+        _PARALLEL,
+        _functions(graph),
+    ]
+
+
+def statements(program: Program, nodes: list[int], loaded: dict[int, str]) -> list[str]:
+    """One C++ statement per node, n<index> = its value; those in `loaded` get their value from there."""
+    return _Writer(program, False).statements(nodes, loaded)
 
 
 def _functions(graph: Graph) -> str:

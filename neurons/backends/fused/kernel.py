@@ -57,7 +57,7 @@ class Kernel:
         )
         source = cpp.source(self.program, str(dtype).removeprefix("torch."), checkpoint)
         self.library = compiler.library(source)
-        _bind_functions(self.library.functions, cpp.used_functions(trace.graph), self.compute)
+        bind_functions(self.library.functions, cpp.used_functions(trace.graph), self.compute)
         self._infer, self._forward, self._backward, self._reduce = (
             getattr(self.library.functions, name) for name in ("infer", "forward", "backward", "reduce")
         )
@@ -98,7 +98,7 @@ class Kernel:
         for state, end in zip(states, after, strict=True):
             arrays += [state, end]
         sizes = self._sizes("forward", T, N, [y, *kept], x.stride(0), 0, every)
-        _call(self._forward if keep else self._infer, [*arrays, *prologue], [*constants, *rest], [*sizes, *maps])
+        call_library(self._forward if keep else self._infer, [*arrays, *prologue], [*constants, *rest], [*sizes, *maps])
         return y, after, kept
 
     def backward(
@@ -138,7 +138,7 @@ class Kernel:
             0 if gy is None else gy.stride(0),
             every,
         )
-        _call(self._backward, [*arrays, gx, *sums, *prologue], constants, [*sizes, *maps])
+        call_library(self._backward, [*arrays, gx, *sums, *prologue], constants, [*sizes, *maps])
         known: dict[str | int, Tensor] = {}
         known.update(raw)
         for index, partial in zip(self._sums, sums, strict=True):
@@ -198,19 +198,33 @@ class Kernel:
         return total.reshape([shape[d] for d in kept])
 
     def _sizes(self, way: str, T: int, N: int, written: list[Tensor], x_row: int, gy_row: int, every: int) -> list[int]:
-        global _used_threads
-        threads = torch.get_num_threads() if _parallel and T * N >= _STEPS_IN_ONE_THREAD else 1
-        block, threads = blocks(N, threads, self._most[way])
-        _used_threads = _used_threads or threads > 1
-        streamed = sum(t.nbytes for t in written) * 2 > _cache_bytes() and all(
-            t.data_ptr() % 64 == 0 and N * t.itemsize % 64 == 0 for t in written
-        )
-        return [T, N, block, threads, int(streamed), x_row, gy_row, every]
+        block, threads = blocks(N, threads_for(T * N), self._most[way])
+        note_threads(threads)
+        return [T, N, block, threads, int(streams(written, N)), x_row, gy_row, every]
 
 
 def compute_type(dtype: torch.dtype) -> torch.dtype:
     """What is computed in: float64 for float64, else float32."""
     return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def threads_for(element_steps: int) -> int:
+    """How many threads so much work is worth, and may be given to; who starts them calls `note_threads`."""
+    return torch.get_num_threads() if _parallel and element_steps >= _STEPS_IN_ONE_THREAD else 1
+
+
+def note_threads(threads: int) -> None:
+    """Remembers that the thread pool was used, which a forked child cannot do any more."""
+    global _used_threads
+    _used_threads = _used_threads or threads > 1
+
+
+def streams(written: list[Tensor], N: int) -> bool:
+    """Whether arrays with rows of `N` neurons are so large that writing them past the caches pays, and lie so that it
+    can be done."""
+    return sum(t.nbytes for t in written) * 2 > _cache_bytes() and all(
+        t.data_ptr() % 64 == 0 and N * t.itemsize % 64 == 0 for t in written
+    )
 
 
 def blocks(neurons: int, threads: int, most: int) -> tuple[int, int]:
@@ -227,7 +241,10 @@ def _block_limit(arrays: int, checkpoint: bool) -> int:
     return max(512, min(1024 if checkpoint else cpp.MAX_BLOCK, limit))
 
 
-def _call(function: Any, arrays: Sequence[Tensor | None], scalars: Sequence[float], sizes: Sequence[int]) -> None:
+def call_library(
+    function: Any, arrays: Sequence[Tensor | None], scalars: Sequence[float], sizes: Sequence[int]
+) -> None:
+    """Calls a function of a compiled library with the three arrays that all of them take."""
     pointers = [None if t is None else t.data_ptr() for t in arrays]
     function(
         (ctypes.c_void_p * len(pointers))(*pointers),
@@ -249,7 +266,7 @@ def _cache_bytes() -> int:
     return 8 << 20
 
 
-def _bind_functions(library: ctypes.CDLL, names: list[str], compute: torch.dtype) -> None:
+def bind_functions(library: ctypes.CDLL, names: list[str], compute: torch.dtype) -> None:
     """Points exp and its kin at the vector functions that PyTorch computes with, where it exports them."""
     table = (ctypes.c_void_p * max(1, len(names))).in_dll(library, "functions")
     width = ctypes.c_int.in_dll(library, "width").value
