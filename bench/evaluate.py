@@ -18,6 +18,7 @@ from .verdict import verdict
 if TYPE_CHECKING:
     from results import Dataset, Metric, Published, Store, StoredRun
 
+FIRM = ("reported", "derived")  # provenances that decide a verdict
 LAST_DIGIT = 0.005  # half a unit of the last digit of a percentage printed with two decimals
 
 
@@ -133,7 +134,7 @@ def evaluate(store: Store, table: Table, scale: str, seeds: Iterable[int] | None
     runs = _Runs(store, cells, seeds)
     published = _PublishedLookup(store, table.paper)
     results = tuple(_cell_result(cell, runs, published) for cell in cells)
-    evidence = _evidence(scale, cells, runs)
+    evidence = _evidence(scale, cells, runs, results)
     return TableResult(
         table, scale, tuple(runs.seeds), results, tuple((claim, claim.decide(evidence)) for claim in table.claims)
     )
@@ -149,7 +150,7 @@ def _cell_result(cell: Cell, runs: _Runs, lookup: _PublishedLookup) -> CellResul
     if fractions and n:
         low, high = (100 * bound for bound in accuracy_interval(fractions, n))
         measured = 100 * statistics.fmean(fractions)
-    firm = [p.value for p in published if p.provenance in ("reported", "derived")]
+    firm = [p.value for p in published if p.provenance in FIRM]
     soft = "" if firm or not published else "the published value is " + published[0].provenance.replace("_", " ")
     not_comparable = cell.not_comparable or runs.incomplete(measured_runs) or soft
     word, reason = verdict(firm or [p.value for p in published], low, high, not_comparable, LAST_DIGIT)
@@ -171,7 +172,7 @@ def _cell_result(cell: Cell, runs: _Runs, lookup: _PublishedLookup) -> CellResul
     )
 
 
-def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs) -> Evidence:
+def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs, results: Sequence[CellResult]) -> Evidence:
     curves: dict[tuple[str, str, int, str], list[float]] = {}
     finals: dict[tuple[str, str, int, str], float] = {}
     test_samples: dict[str, int] = {}
@@ -190,7 +191,12 @@ def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs) -> Evidence:
                 curves[(*place, name)] = [value for _, value in sorted(points)]
             test_samples[cell.column] = runs.test_samples([run]) or 0
     columns = tuple(dict.fromkeys(cell.column for cell in cells))
-    return Evidence(scale, columns, tuple(runs.seeds), curves, finals, test_samples)
+    published = {
+        (result.cell.row, result.cell.column): [p.value / 100 for p in result.published if p.provenance in FIRM]
+        for result in results
+        if not result.cell.not_comparable
+    }
+    return Evidence(scale, columns, tuple(runs.seeds), curves, finals, test_samples, published)
 
 
 class _PublishedLookup:
@@ -212,7 +218,7 @@ class _PublishedLookup:
         return None if found is None else PublishedValue(found.value, found.source, found.provenance)
 
     def _from_curve(self, source: Source, until: int) -> PublishedValue | None:
-        """Accuracy A (largest on test) or B (test at the last of the largest on validation) of the first epochs."""
+        """Accuracy A (largest on test), B (test at the last of the largest on validation) or last of the epochs."""
         test = {epoch: p for epoch, p in self.curves[source.row, "test_acc"].items() if epoch < until}
         if not test:
             return None
@@ -220,6 +226,8 @@ class _PublishedLookup:
         if source.column == "accuracy_b":
             chosen = {epoch: p for epoch, p in self.curves[source.row, "val_acc"].items() if epoch in test}
         epoch = max(chosen, key=lambda e: (chosen[e].value, e))
+        if source.column == "accuracy_last":
+            epoch = max(test)
         return PublishedValue(
             round(100 * test[epoch].value, 4),
             f"{test[epoch].source}, first {until} epochs of {source.row}",

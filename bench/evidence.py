@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -11,7 +11,8 @@ class Evidence:
     """Measured results of a table at one scale.
 
     `curve(row, column, seed, metric)` gives a metric by epoch, `final` its value for the whole run (empty or None where
-    nothing was measured); `test_samples` the size of the test set behind a column.
+    nothing was measured); `test_samples` the size of the test set behind a column; `published` the values, as
+    fractions, that measured ones are held against, by row and column (none where the cell is not comparable).
     """
 
     scale: str
@@ -20,6 +21,7 @@ class Evidence:
     curves: Mapping[tuple[str, str, int, str], Sequence[float]]
     finals: Mapping[tuple[str, str, int, str], float]
     test_samples: Mapping[str, int]
+    published: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
 
     def curve(self, row: str, column: str, seed: int, metric: str) -> Sequence[float]:
         return self.curves.get((row, column, seed, metric), ())

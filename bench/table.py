@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Source:
     """Where a published value stands in the store: table, row and column; for a curve also which part of it.
 
-    `until` (a number of epochs) takes the largest value of the first `until` epochs of a training curve.
+    With `until` (a number of epochs), `row` is a training run and `column` one of "accuracy_a", "accuracy_b" and
+    "accuracy_last": the value that this protocol finds in the first `until` epochs of its curve.
     """
 
     table: str
@@ -30,7 +31,8 @@ class Cell:
     """One number of a table: what was published, and the experiment and metric that measure it.
 
     `experiment` is given for seed 0 and run for each seed asked for. `not_comparable` is the reason why its number must
-    not be held against the published one; empty when scale, protocol and data are the same.
+    not be held against the published one; empty when scale, protocol and data are the same. `log` is the authors'
+    training run of the same cell, whose curve is shown beside ours.
     """
 
     row: str
@@ -40,6 +42,7 @@ class Cell:
     metric: str
     sources: tuple[Source, ...]
     not_comparable: str = ""
+    log: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a paper. `cells(scale)` lists its cells; `notes` are the departures from the paper."""
+    """A table of a paper. `cells(scale)` lists its cells; `notes` are the departures from the paper.
+
+    `axis` names what the rows count up ("k" for the rows "k=1", "k=2" ...); reports then draw the columns over it.
+    """
 
     name: str
     paper: str
@@ -72,6 +78,7 @@ class Table:
     cells: Callable[[str], list[Cell]]
     claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
+    axis: str = ""
 
     def experiments(self, scale: str, seeds: Iterable[int], only: Collection[str] = ()) -> list[Experiment]:
         """The distinct experiments behind the cells, in table order; `only` those of the rows and columns named."""

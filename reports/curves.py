@@ -76,14 +76,18 @@ def authors_curves(published: Iterable[Published]) -> dict[str, dict[str, Curve]
 
 
 def groups(result: TableResult, metrics: Mapping[str, Sequence[Metric]], authors: AuthorsCurves) -> list[Group]:
-    """The measured columns of a table; columns that the same runs stand for are one group."""
+    """The measured columns of a table; columns that the same runs stand for are one group.
+
+    None for a table with more rows than lines can be told apart: the pages of its runs have their curves.
+    """
+    if len(result.rows) > len(figures.STYLES):
+        return []
     columns: dict[tuple[str, ...], list[str]] = {}
     for column in result.columns:
         cells = [cell for cell in result.cells if cell.cell.column == column]
         if any(cell.runs for cell in cells):
             columns.setdefault(tuple(cell.cell.experiment.key for cell in cells), []).append(column)
-    theirs = _authors_runs(result)
-    return [_group(result, names, metrics, authors, theirs) for names in columns.values()]
+    return [_group(result, names, metrics, authors) for names in columns.values()]
 
 
 def _group(
@@ -91,7 +95,6 @@ def _group(
     columns: list[str],
     metrics: Mapping[str, Sequence[Metric]],
     authors: AuthorsCurves,
-    authors_runs: Mapping[tuple[str, str], str],
 ) -> Group:
     styles = {row: style for style, row in enumerate(result.rows)}
     cells = [cell for cell in result.cells if cell.cell.column == columns[0]]
@@ -110,9 +113,13 @@ def _group(
     last = math.inf if experiment.scale == "quick" else experiment.epochs - 1
     span = "" if last == math.inf else f", first {experiment.epochs} epochs"
     remark = f"{span}; not the same experiment" if cells[0].cell.not_comparable else span
+    shown: list[dict[str, str]] = []
     for column in columns:
-        places = {row: authors_runs.get((row, column), "") for row in result.rows}
-        theirs = {row: _until(authors[run], last) for row, run in places.items() if run in authors}
+        logs = {c.cell.row: c.cell.log for c in result.cells if c.cell.column == column and c.cell.log in authors}
+        if logs in shown:  # the same runs read by another protocol
+            continue
+        shown.append(logs)
+        theirs = {row: _until(authors[log], last) for row, log in logs.items()}
         accuracy.append(_theirs(column, theirs, styles, remark))
         with_taus += [(f"Authors, {column}, {row}{remark}", found, "tau") for row, found in theirs.items()]
     layers = max((len(_layers(found, prefix)) for _, found, prefix in with_taus), default=0)
@@ -172,16 +179,6 @@ def _until(curves: Mapping[str, Curve], last: float) -> dict[str, Curve]:
     """The curves up to epoch `last`."""
     kept = {name: [point for point in zip(*curve, strict=True) if point[0] <= last] for name, curve in curves.items()}
     return {name: (tuple(x for x, _ in points), tuple(y for _, y in points)) for name, points in kept.items()}
-
-
-def _authors_runs(result: TableResult) -> dict[tuple[str, str], str]:
-    """The authors' training run of each cell by row and column: the one whose curve the short scale is held against."""
-    return {
-        (cell.row, cell.column): source.row
-        for cell in result.table.cells("short")
-        for source in cell.sources
-        if source.until is not None
-    }
 
 
 def _layers(curves: Mapping[str, Curve], prefix: str) -> list[str]:

@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from bench.evaluate import LAST_DIGIT
+from bench.evaluate import FIRM, LAST_DIGIT
 
 if TYPE_CHECKING:
     from bench.evaluate import CellResult, PublishedValue, TableResult
     from bench.table import Finding
 
 NONE = "–"
-FIRM = ("reported", "derived")  # provenances that need no remark
 FINE = 1.0  # an interval narrower than this (in the table's unit) is worth a second decimal
 STATES = ("reproduced", "higher", "lower", "sources disagree", "not comparable", "missing", "failed", "not run")
 ENOUGH_SEEDS = 3  # paired tests over seeds start here

@@ -125,10 +125,10 @@ def _not_comparable(column: Column, scale: str) -> str:
 
 
 def _cell(row: str, column: Column, arm: Arm, protocol: str, scale: str, printed: tuple[Source, ...]) -> Cell:
+    steps = "-T20" if column.events and protocol == "B" and column.T_b != column.T else ""
+    log = f"{protocol}-{column.log}-{arm.neuron}{arm.tau:g}-{arm.pooling}{column.log_suffix}{steps}"
     if scale == "short":  # the same training, stopped early: held against the same epochs of the authors' curve
-        steps = "-T20" if column.events and protocol == "B" and column.T_b != column.T else ""
-        run = f"{protocol}-{column.log}-{arm.neuron}{arm.tau:g}-{arm.pooling}{column.log_suffix}{steps}"
-        printed = (Source("curve", run, f"accuracy_{protocol.lower()}", until=SHORT_EPOCHS),)
+        printed = (Source("curve", log, f"accuracy_{protocol.lower()}", until=SHORT_EPOCHS),)
     return Cell(
         row,
         column.name,
@@ -137,6 +137,7 @@ def _cell(row: str, column: Column, arm: Arm, protocol: str, scale: str, printed
         f"accuracy_{protocol.lower()}",
         printed,
         _not_comparable(column, scale),
+        log,
     )
 
 

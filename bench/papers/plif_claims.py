@@ -1,64 +1,17 @@
-"""Claims of the PLIF work as functions over the measured results (numbers C1 ... as in Fang et al. 2021, Sec. 4).
-
-Differences between arms are paired by seed: the same seed gives the same initial weights, batches and masks.
-"""
+"""Claims of the PLIF work as functions over the measured results (numbers C1 ... as in Fang et al. 2021, Sec. 4)."""
 
 from __future__ import annotations
 
-import functools
 import math
 import statistics
-from collections.abc import Callable
 
 from bench.evidence import Evidence
-from bench.intervals import accuracy_interval, paired
-from bench.table import Claim, Finding, merge
+from bench.intervals import accuracy_interval
+from bench.table import Claim, Finding
 
-PAIRED_TEST = "paired by seed, 95 % interval of the mean difference (Student)"
-MIN_SEEDS = 3
+from .paired import best, by_column, comparable, greater, mean_of
+
 FIRST_EPOCHS = 16  # learning speed: mean test accuracy over these
-COMPARABLE = 2.0  # points of accuracy within which poolings count as comparable
-
-
-def _by_column(decide: Callable[[Evidence, str], Finding | None]) -> Callable[[Evidence], Finding]:
-    """Decides a claim column by column; columns that were not measured are left out."""
-
-    @functools.wraps(decide)
-    def every_column(evidence: Evidence) -> Finding:
-        findings = [(column, decide(evidence, column)) for column in evidence.columns]
-        measured = [(column, finding) for column, finding in findings if finding is not None]
-        return merge(measured) if measured else Finding("undecided", "nothing was measured yet", "")
-
-    return every_column
-
-
-def _difference(evidence: Evidence, column: str, rows: tuple[str, str], score: Callable[..., float]) -> list[float]:
-    """score(first row) - score(second row) in points, a value a seed."""
-    first, second = rows
-    return [
-        100 * (score(evidence, first, column, seed) - score(evidence, second, column, seed))
-        for seed in evidence.seeds_of(column, *rows)
-    ]
-
-
-def _mean_of(differences: list[float]) -> str:
-    return f"{statistics.fmean(differences):+.1f} points ({len(differences)} seed{'s' * (len(differences) > 1)})"
-
-
-def _greater(evidence: Evidence, column: str, rows: tuple[str, str], score: Callable[..., float]) -> Finding | None:
-    """Whether the first row scores higher than the second."""
-    differences = _difference(evidence, column, rows, score)
-    if not differences:
-        return None
-    if len(differences) < MIN_SEEDS:
-        return Finding("undecided", f"{_mean_of(differences)}, needs {MIN_SEEDS}", PAIRED_TEST)
-    mean, low, high = paired(differences)
-    status = "holds" if low > 0 else "fails" if high < 0 else "undecided"
-    return Finding(status, f"{mean:+.1f} [{low:+.1f}, {high:+.1f}] points ({len(differences)} seeds)", PAIRED_TEST)
-
-
-def _best(evidence: Evidence, row: str, column: str, seed: int) -> float:
-    return max(evidence.curve(row, column, seed, "test_accuracy"))
 
 
 def _early(evidence: Evidence, row: str, column: str, seed: int) -> float:
@@ -72,7 +25,7 @@ def _c2(evidence: Evidence, column: str) -> Finding | None:
         return None
     n = evidence.test_samples[column]
     test = f"95 % intervals (Wilson on the test set, Student over seeds) do not overlap; {len(seeds)} seed(s)"
-    scores = {row: [_best(evidence, row, column, seed) for seed in seeds] for row in rows}
+    scores = {row: [best(evidence, row, column, seed) for seed in seeds] for row in rows}
     intervals = {row: accuracy_interval(values, n) for row, values in scores.items()}
     lif16, plif16, lif2 = (intervals[row] for row in rows)
     if lif16[1] < plif16[0] and lif16[1] < lif2[0]:
@@ -120,19 +73,6 @@ def _c4(evidence: Evidence, column: str) -> Finding | None:
     return Finding(status, f"{hits} of {len(by_seed)} seed(s), tau by layer {taus}", test)
 
 
-def _c6(evidence: Evidence, column: str) -> Finding | None:
-    differences = _difference(evidence, column, ("PLIF 2 max", "PLIF 2 avg"), _best)
-    test = f"{PAIRED_TEST} lies within +-{COMPARABLE:g} points (holds) or outside (fails)"
-    if not differences:
-        return None
-    if len(differences) < MIN_SEEDS:
-        return Finding("undecided", f"{_mean_of(differences)}, needs {MIN_SEEDS}", test)
-    mean, low, high = paired(differences)
-    inside, outside = low > -COMPARABLE and high < COMPARABLE, low > COMPARABLE or high < -COMPARABLE
-    status = "holds" if inside else "fails" if outside else "undecided"
-    return Finding(status, f"{mean:+.1f} [{low:+.1f}, {high:+.1f}] points ({len(differences)} seeds)", test)
-
-
 def _c9(evidence: Evidence, column: str) -> Finding | None:
     seeds = evidence.seeds_of(column, "accuracy-A", "accuracy-B")
     gaps = []
@@ -145,56 +85,55 @@ def _c9(evidence: Evidence, column: str) -> Finding | None:
         return None
     test = "A minus B is positive for every seed (never negative by construction when both come from one run)"
     status = "holds" if min(gaps) > 0 else "fails" if max(gaps) < 0 else "undecided"
-    return Finding(status, _mean_of(gaps), test)
-
-
-def _compare(first: str, second: str, score: Callable[..., float]) -> Callable[[Evidence], Finding]:
-    return _by_column(lambda evidence, column: _greater(evidence, column, (first, second), score))
+    return Finding(status, mean_of(gaps), test)
 
 
 C1_TAU2 = Claim(
     "C1 (tau 2)",
     "PLIF is more accurate than LIF at tau 2",
     "Sec. 4.3 and table 4; the authors' own N-MNIST numbers say the opposite",
-    _compare("PLIF 2 max", "LIF 2 max", _best),
+    greater("PLIF 2 max", "LIF 2 max"),
 )
 C1_TAU16 = Claim(
     "C1 (tau 16)",
     "PLIF is more accurate than LIF at tau 16",
     "Sec. 4.3 and table 4",
-    _compare("PLIF 16 max", "LIF 16 max", _best),
+    greater("PLIF 16 max", "LIF 16 max"),
 )
-C2 = Claim(
-    "C2", "A badly chosen tau (16) ruins LIF; PLIF started there learns", "Sec. 4.3 and table 4", _by_column(_c2)
-)
+C2 = Claim("C2", "A badly chosen tau (16) ruins LIF; PLIF started there learns", "Sec. 4.3 and table 4", by_column(_c2))
 C3 = Claim(
     "C3",
     "Time constants gather: what tau0 was 2 or 16 matters less and less",
     "Fang et al. 2021, robustness to the initial tau",
-    _by_column(_c3),
+    by_column(_c3),
 )
 C4 = Claim(
     "C4",
     "The layer after the first fully connected one gets the largest tau",
     "Fang et al. 2021, supplement",
-    _by_column(_c4),
+    by_column(_c4),
 )
 C5_TAU2 = Claim(
     "C5 (tau 2)",
     f"PLIF learns faster than LIF at tau 2 (mean accuracy of the first {FIRST_EPOCHS} epochs)",
     "Fang et al. 2021, learning curves; clear in the authors' logs on CIFAR-10 only",
-    _compare("PLIF 2 max", "LIF 2 max", _early),
+    greater("PLIF 2 max", "LIF 2 max", _early),
 )
 C5_TAU16 = Claim(
     "C5 (tau 16)",
     f"PLIF learns faster than LIF at tau 16 (mean accuracy of the first {FIRST_EPOCHS} epochs)",
     "Fang et al. 2021, learning curves",
-    _compare("PLIF 16 max", "LIF 16 max", _early),
+    greater("PLIF 16 max", "LIF 16 max", _early),
 )
-C6 = Claim("C6", "Max pooling is comparable to average pooling", "table 5", _by_column(_c6))
+C6 = Claim(
+    "C6",
+    "Max pooling is comparable to average pooling",
+    "table 5",
+    comparable("PLIF 2 max", "PLIF 2 avg"),
+)
 C9 = Claim(
     "C9",
     "Choosing the epoch on the test set (accuracy A) overestimates accuracy B",
     "table 7",
-    _by_column(_c9),
+    by_column(_c9),
 )
