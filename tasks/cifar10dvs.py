@@ -1,7 +1,8 @@
 """CIFAR10-DVS: 10,000 images of CIFAR-10 shown moving to an event camera of 128 x 128 pixels, 1,000 a class.
 
-Layout CIFAR10DVS/<class>/cifar10_<class>_<n>.aedat. Recordings 0 to 899 of each class train, 900 to 999 test; a part
-of them is a subset, not an error.
+Layout CIFAR10DVS/<class>/cifar10_<class>_<n>.aedat. Of each class, recordings 0 to 899 train and 900 to 999 test as
+in the PLIF work, or 100 to 999 train and 0 to 99 test as in the PSN work (`split="psn"`); a part of them is a subset,
+not an error. The PSN work also asks for `resize=48` and `augment="crop"`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.errors import DataDamaged
+from tasks.errors import DataDamaged, TaskError
 from tasks.loader import Loader
 from tasks.source import Published, completeness, files_digest
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from tasks.task import Task
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-PER_CLASS, TRAIN_PER_CLASS = 1000, 900
+PER_CLASS = 1000
+TEST = {"plif": range(900, 1000), "psn": range(100)}
+AUGMENT = (None, "crop")
 EXPECTED = {"train": 9000, "test": 1000}
 _NAME = re.compile(r"cifar10_([a-z]+)_(\d+)\.aedat")
 
@@ -51,23 +54,29 @@ def load(
     T: int = 20,
     split_by: str = "number",
     normalization: str | None = None,
+    split: str = "plif",
+    resize: int | None = None,
+    augment: str | None = None,
     validation: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Task:
     import numpy as np
 
     from tasks import aedat2
+    from tasks.augment import crop_and_flip_frames
     from tasks.events import DEFAULT_CACHE, EventSource, event_task
     from tasks.task import DatasetInfo
 
+    _check_options(split, resize, augment)
     folder, cache = _folder(root), cache or DEFAULT_CACHE
     # Sorted by class, then by number: the order the split of accuracy-B is made in.
     files = sorted((*_label_and_number(path), path) for path in folder.glob("*/*.aedat"))
-    train = [entry for entry in files if entry[1] < TRAIN_PER_CLASS]
-    test = [entry for entry in files if entry[1] >= TRAIN_PER_CLASS]
-    for part, numbers in ((train, "0 to 899"), (test, "900 to 999")):
+    train = [entry for entry in files if entry[1] not in TEST[split]]
+    test = [entry for entry in files if entry[1] in TEST[split]]
+    for part, sense in ((train, "outside"), (test, "in")):
         if not part:
-            raise PUBLISHED.missing(folder / "<class>" / f"cifar10_<class>_<n>.aedat with n in {numbers}")
+            numbers = f"{sense} {TEST[split][0]} to {TEST[split][-1]}"
+            raise PUBLISHED.missing(folder / "<class>" / f"cifar10_<class>_<n>.aedat with n {numbers}")
     found = {"train": len(train), "test": len(test)}
     paths = [path for _, _, path in train + test]
     complete, note = completeness(found, EXPECTED)
@@ -89,7 +98,17 @@ def load(
         normalization=normalization,
         validation=validation,
         progress=progress,
+        resize=resize,
+        augment=crop_and_flip_frames(resize or aedat2.SIDE) if augment else None,
     )
+
+
+def _check_options(split: str, resize: int | None, augment: str | None) -> None:
+    for name, value, known in (("split", split, tuple(TEST)), ("augment", augment, AUGMENT)):
+        if value not in known:
+            raise TaskError(f"{name}={value!r} is unknown; choose one of {', '.join(map(str, known))}.")
+    if resize is not None and (isinstance(resize, bool) or not isinstance(resize, int) or resize < 1):
+        raise TaskError(f"resize={resize!r} was asked for; give the pixels of a side, at least 1, or None.")
 
 
 def _label_and_number(path: Path) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The pickled batches of CIFAR-10, read by an unpickler that knows arrays, byte strings and plain containers only."""
+"""The pickled batches of CIFAR-10 and CIFAR-100, read by an unpickler of arrays, strings and plain containers only."""
 
 from __future__ import annotations
 
@@ -49,8 +49,13 @@ def unpickle(data: bytes, path: Path) -> Any:
 
 
 def parse(data: bytes, path: Path, *, key: bytes, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images `[N, 3, 32, 32]` (uint8) and labels `[N]` (int64) of one batch; `key` names the labels in it."""
+    """Images `[N, 3, 32, 32]` (uint8) and labels `[N]` (int64) of one batch; `key` names the labels in it.
+
+    Keys are bytes, as Python 2 left them, or text, in batches that were written anew.
+    """
     batch = unpickle(data, path)
+    if isinstance(batch, dict):
+        batch = {name.encode() if isinstance(name, str) else name: value for name, value in batch.items()}
     if not isinstance(batch, dict) or not {b"data", key} <= batch.keys():
         raise DataDamaged(path, "its top level", f"no dictionary with the keys data and {key.decode()}")
     pixels, labels = batch[b"data"], batch[key]

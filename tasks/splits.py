@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import numpy as np
 
 from tasks.errors import TaskError
 from tasks.task import Split
+
+AnySplit = TypeVar("AnySplit", bound=Split)
 
 
 def head_split(labels: np.ndarray, val_ratio: float) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +40,7 @@ def check_ratio(val_ratio: float) -> None:
         raise TaskError(f"A validation part of {val_ratio!r} was asked for; it must lie between 0 and 1.")
 
 
-def divide(train: Split, validation: float) -> tuple[Split, Split | None]:
+def divide(train: AnySplit, validation: float) -> tuple[AnySplit, AnySplit | None]:
     """The training split and, unless `validation` is 0, the validation split taken from it."""
     if validation == 0:
         return train, None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy as np
     import torch
@@ -19,7 +19,8 @@ Indices: TypeAlias = "torch.Tensor | np.ndarray | Sequence[int]"
 class DatasetInfo:
     """Which data a task was made of.
 
-    `digest` is the SHA-256 (hex) of the raw source files, or of the arrays of an embedded set. `counts` holds the
+    `digest` is the SHA-256 (hex) of the raw source files, of their names and sizes alone where `note` says so, or of
+    the arrays of an embedded set. `counts` holds the
     samples found, "train" and "test", before any validation split. `complete` is False for a subset of the
     published set, and `note` then says what was found and what was expected.
     """
@@ -41,13 +42,21 @@ class Split(ABC):
 
     @abstractmethod
     def batch(self, indices: Indices) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs (float32, `[N, C, H, W]` or `[N, T, 2, H, W]`) and labels (int64, `[N]`) of these samples.
+        """Inputs (float32, `[N, C, H, W]` or `[N, T, 2, H, W]`) and labels of these samples.
 
-        Random augmentation, where the task has it, draws from torch's global generator.
+        Labels are classes (int64, `[N]`), or where the task mixes its training images the share of each class
+        (float32, `[N, classes]`). Random augmentation draws from torch's global generator.
         """
 
+    def batches(self, chosen: Iterable[Indices]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """`batch(indices)` for one list of indices after the other.
+
+        A split whose samples take long to make prepares the next batch while the caller uses the present one.
+        """
+        return map(self.batch, chosen)
+
     @abstractmethod
-    def subset(self, indices: Indices) -> Split:
+    def subset(self, indices: Indices) -> Self:
         """The split of these samples, in this order, with the same transforms."""
 
 

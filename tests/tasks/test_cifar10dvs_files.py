@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import struct
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from spikingjelly.datasets.cifar10_dvs import _load_origin_data
 
 import tasks
-from tasks import DataDamaged, DataMissing, aedat2
+from tasks import DataDamaged, DataMissing, TaskError, aedat2
 
 HEADER = b"#!AER-DAT2.0\r\n# This is a raw AE data file\r\n#End Of Preferences\r\n"
 Event = tuple[int, int, int, int]
@@ -91,6 +93,44 @@ def test_without_test_recordings_it_is_missing(tmp_path: Path) -> None:
     write(tmp_path, "cat", 0, [(0, 0, 0, 0)])
     with pytest.raises(DataMissing, match="n in 900 to 999"):
         tasks.load("cifar10dvs", root=tmp_path, cache=tmp_path / "cache")
+
+
+def test_the_split_of_the_psn_work(tmp_path: Path) -> None:
+    for name, number in (("cat", 99), ("cat", 100), ("bird", 0), ("bird", 999)):
+        write(tmp_path, name, number, [(0, number % 128, 0, 0), (1, 0, 0, 1)])
+    for split, train, test in (("plif", [2, 3, 3], [2]), ("psn", [2, 3], [2, 3])):
+        task = tasks.load("cifar10dvs", root=tmp_path, cache=tmp_path / "cache", T=1, split=split)
+        assert (task.train.labels.tolist(), task.test.labels.tolist()) == (train, test)
+    # Field x of the first event is 999 mod 128 = 103 and 100, mirrored 24 and 27.
+    assert task.train.batch([0, 1])[0][:, 0, 1].nonzero().tolist() == [[0, 0, 24], [1, 0, 27]]
+
+
+def test_frames_resized_and_cropped(tmp_path: Path) -> None:
+    rows = [(t, x, y, 0) for t, (x, y) in enumerate((x, y) for x in range(128) for y in (5, 60))]
+    for number in (0, 500):
+        write(tmp_path, "cat", number, rows)
+    load = partial(tasks.load, "cifar10dvs", root=tmp_path, cache=tmp_path / "cache", T=2, split="psn")
+    task = load(resize=48, augment="crop")
+    assert task.shape == (2, 48, 48)
+    x, _ = task.test.batch([0])
+    # One event at every pixel of the rows 5 and 60, half of them in each frame. Row i of 48 is read at
+    # 8/3 (i + 1/2) - 1/2 of 128: row 22 at 59.5, half way between 59 and 60; rows 1 and 2 at 3.5 and 6.17, so row 5 is
+    # lost.
+    assert x.sum(1)[0, 1].any(1).nonzero()[:, 0].tolist() == [22]
+    assert x.sum(1)[0, 1, 22].tolist() == pytest.approx([0.5] * 48)
+    assert load(resize=None).test.batch([0])[0].shape == (1, 2, 2, 128, 128)
+    # A crop moves the row by up to 4, a flip takes row i to 47 - i: 18 to 26 and 21 to 29.
+    moved = {int(task.train.batch([0])[0].sum((0, 1, 2)).any(1).nonzero()[0]) for _ in range(100)}
+    assert moved == set(range(18, 30))
+    assert torch.equal(task.test.batch([0])[0], x)
+    assert task.test.batch([])[0].shape == (0, 2, 2, 48, 48)
+
+
+@pytest.mark.parametrize(("option", "value"), [("split", "tet"), ("augment", "roll"), ("resize", 0), ("resize", "48")])
+def test_options_that_make_no_sense(tmp_path: Path, option: str, value: object) -> None:
+    write(tmp_path, "cat", 0, [(0, 0, 0, 0)])
+    with pytest.raises(TaskError, match=f"{option}={value!r}"):
+        tasks.load("cifar10dvs", root=tmp_path, **{option: value})
 
 
 @pytest.mark.parametrize(

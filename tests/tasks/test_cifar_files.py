@@ -1,4 +1,4 @@
-"""CIFAR-10 batches and the unpickler that reads them."""
+"""CIFAR-10 and CIFAR-100 batches and the unpickler that reads them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 import tasks
-from tasks import DataDamaged
+from tasks import DataDamaged, TaskError
 from tasks.cifar_batches import parse, unpickle
 
 PIXELS = np.arange(2 * 3072, dtype=np.uint32).astype(np.uint8).reshape(2, 3072)
@@ -37,6 +38,8 @@ def test_a_batch_of_the_protocols_in_use(protocol: int) -> None:
     assert images.shape == (2, 3, 32, 32)
     assert np.array_equal(images.reshape(2, -1), PIXELS)
     assert labels.tolist() == [3, 9]
+    rewritten = pickle.dumps({"data": PIXELS, "labels": [3, 9]}, protocol=protocol)
+    assert parse(rewritten, Path("b"), key=b"labels", classes=10)[1].tolist() == [3, 9]
 
 
 def test_batches_in_their_order_make_a_subset(tmp_path: Path) -> None:
@@ -59,6 +62,59 @@ def test_without_training_or_without_test_batch_it_is_missing(tmp_path: Path) ->
     assert tasks.available("cifar10", tmp_path) is None
     (tmp_path / "CIFAR10" / "cifar-10-batches-py" / "data_batch_1").unlink()
     assert "data_batch_*" in (tasks.available("cifar10", tmp_path) or "")
+
+
+def test_cifar100_has_the_fine_labels(tmp_path: Path) -> None:
+    folder = tmp_path / "CIFAR100" / "cifar-100-python"
+    folder.mkdir(parents=True)
+
+    def pickled(fine: list[int]) -> bytes:
+        return pickle.dumps(
+            {b"data": PIXELS, b"fine_labels": fine, b"coarse_labels": [0, 1], b"filenames": [b"a", b"b"]}
+        )
+
+    (folder / "test").write_bytes(pickled([99, 0]))
+    assert "cifar-100-python/train" in (tasks.available("cifar100", tmp_path) or "")
+    (folder / "train").write_bytes(pickled([7, 42]))
+    task = tasks.load("cifar100", root=tmp_path)
+    assert (task.classes, task.train.labels.tolist(), task.test.labels.tolist()) == (100, [7, 42], [99, 0])
+    assert task.dataset.note.startswith("A subset: 2 of 50,000 training and 2 of 10,000")
+    # The first pixel of image 1 is 3072 mod 256 = 0 in red, and so are green and blue, 1024 bytes on.
+    x, _ = task.test.batch([1])
+    mean, std = (0.50708, 0.48655, 0.44092), (0.26733, 0.25644, 0.27615)
+    assert x[0, :, 0, 0].tolist() == pytest.approx([-m / s for m, s in zip(mean, std, strict=True)], rel=1e-5)
+    (folder / "test").write_bytes(pickled([100, 0]))
+    with pytest.raises(DataDamaged, match="label 100 is not one of 0 to 99"):
+        tasks.load("cifar100", root=tmp_path)
+
+
+def test_what_is_augmented(tmp_path: Path) -> None:
+    # Two copies of one image for each class, so that a label tells what the image was.
+    pixels = np.tile(np.random.default_rng(0).integers(0, 256, (10, 3072), np.uint8), (2, 1))
+    data = batch(pixels, tuple(range(10)) * 2)
+    write(tmp_path, data_batch_1=data, test_batch=data)
+    plain = tasks.load("cifar10", root=tmp_path).test.batch(range(10))[0]
+
+    def untouched(split: tasks.Split) -> bool:
+        return all(torch.equal(split.batch(range(len(split)))[0], plain[split.labels]) for _ in range(5))
+
+    for options, train, validation in (
+        ({}, False, False),
+        ({"augment": "trivial"}, False, True),
+        ({"augment": "trivial", "mix": True}, False, True),
+        ({"mix": True}, False, False),
+    ):
+        task = tasks.load("cifar10", root=tmp_path, validation=0.5, **options)
+        assert task.validation is not None
+        assert untouched(task.test)
+        assert untouched(task.train) == train
+        assert untouched(task.validation) == validation
+        x, y = task.train.batch([0, 1])
+        assert x.shape == (2, 3, 32, 32)
+        assert (y.shape, y.dtype) == (((2, 10), torch.float32) if options.get("mix") else ((2,), torch.int64))
+        assert task.validation.batch([0])[1].dtype == torch.int64
+    with pytest.raises(TaskError, match="augment='auto' is unknown; choose one of None, trivial"):
+        tasks.load("cifar10", root=tmp_path, augment="auto")
 
 
 class _Call:

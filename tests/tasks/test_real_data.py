@@ -48,6 +48,19 @@ def test_cifar10(tmp_path: Path) -> None:
     assert (x.mean((0, 2, 3)).abs() < 0.1).all()
 
 
+def test_cifar100(tmp_path: Path) -> None:
+    task = load("cifar100", tmp_path, augment="trivial", mix=True)
+    found = task.dataset.counts
+    assert task.dataset.complete == (found == {"train": 50_000, "test": 10_000})
+    assert (torch.bincount(task.test.labels) == found["test"] // 100).all()
+    x, _ = task.test.batch(range(found["test"]))
+    assert (x.mean((0, 2, 3)).abs() < 0.1).all()
+    assert ((x.std((0, 2, 3)) - 1).abs() < 0.1).all()
+    x, y = task.train.batch(range(128))
+    assert x.isfinite().all()
+    assert torch.allclose(y.sum(1), torch.ones(128))
+
+
 def test_nmnist_equals_spikingjellys_reading(tmp_path: Path) -> None:
     task = load("nmnist", tmp_path)
     assert ROOT is not None
