@@ -1,31 +1,63 @@
-"""Backpropagation through time, the way the PLIF work trains (Fang et al. 2021, supplement G and released code)."""
+"""Backpropagation through time, as the PLIF and PSN works train (Fang et al. 2021 and 2023, released code)."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 import models
+from bench.registry import unknown
 
-from .losses import rate_mse
+from .losses import LOSSES
+from .optimizers import OPTIMIZERS, SCHEDULES
+from .options import choose
+
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class BPTT:
-    """Adam on the rate loss through all time steps; the learning rate follows a cosine of period 2 `T_max` epochs.
+    """Gradient descent through all time steps; the defaults are those of the PLIF work.
 
-    lr(e) = lr (1 + cos(pi e / T_max)) / 2 in epoch e from 0: down to 0 in epoch T_max and back up, without restarts.
+    `loss` is "rate_mse", "cross_entropy" or "tet" (training.losses); `optimizer` "adam", "adamw" or "sgd"; `anneal` the
+    schedule that the learning rate follows epoch by epoch, "periodic" or "once" (training.optimizers). Options that are
+    None have the default of the loss or optimiser; one that it does not take is a ValueError, an unknown name
+    an UnknownName. With `precision` "bf16" or "fp16" the training runs under autocast ("fp16" with gradient scaling)
+    on float32 parameters; predictions are always made in float32.
+
+    The network returns [T, N, classes]. Labels are classes [N] (int64) or distributions [N, classes] (float).
     """
 
-    def __init__(self, network: nn.Module, *, lr: float = 1e-3, T_max: int = 64) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        loss: str = "rate_mse",
+        label_smoothing: float | None = None,
+        tet_lambda: float | None = None,
+        tet_means: float | None = None,
+        optimizer: str = "adam",
+        lr: float = 1e-3,
+        momentum: float | None = None,
+        weight_decay: float | None = None,
+        anneal: str = "periodic",
+        T_max: int = 64,
+        precision: str = "float32",
+    ) -> None:
         self.network = network
-        # The fused update exists for float parameters on CPU and CUDA and is the fastest on both.
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=lr, fused=True)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda epoch: (1 + math.cos(math.pi * epoch / T_max)) / 2
+        self.loss = choose(
+            "loss", loss, LOSSES, label_smoothing=label_smoothing, tet_lambda=tet_lambda, tet_means=tet_means
         )
+        make = choose("optimizer", optimizer, OPTIMIZERS, lr=lr, momentum=momentum, weight_decay=weight_decay)
+        self.optimizer = make(network.parameters())
+        share = choose("annealing", anneal, SCHEDULES, T_max=T_max)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, share)
+        if precision not in PRECISIONS:
+            raise unknown("precision", precision, PRECISIONS)
+        self.dtype = PRECISIONS[precision]
+        self.device = next(network.parameters()).device.type
+        self.scaler = torch.amp.GradScaler(self.device, enabled=self.dtype is torch.float16)
 
     @property
     def lr(self) -> float:
@@ -33,17 +65,23 @@ class BPTT:
         return float(self.schedule.get_last_lr()[0])
 
     def train_batch(self, x: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """One update; returns the loss and the number of correct predictions as scalars on the device."""
+        """One update; returns the loss and the number of correct predictions as scalars on the device.
+
+        A prediction is correct when it is the class with the largest share in the label.
+        """
         self.optimizer.zero_grad(set_to_none=True)
-        outputs = self.network(x)
-        loss = rate_mse(outputs, labels)
-        loss.backward()
-        self.optimizer.step()
+        with torch.autocast(self.device, self.dtype, enabled=self.dtype is not torch.float32):
+            outputs = self.network(x)
+            loss = self.loss(outputs, labels)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         models.reset(self.network)
-        return loss.detach(), (outputs.sum(0).argmax(1) == labels).sum()
+        classes = labels.argmax(1) if labels.is_floating_point() else labels
+        return loss.detach(), (outputs.sum(0).argmax(1) == classes).sum()
 
     def predict(self, x: Tensor) -> Tensor:
-        """Class of each sample, [N]: the largest summed vote, the lowest index among equals."""
+        """Class of each sample, [N]: the largest output summed over time, the lowest index among equals."""
         outputs = self.network(x)
         models.reset(self.network)
         return outputs.sum(0).argmax(1)
@@ -53,15 +91,18 @@ class BPTT:
         self.schedule.step()
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on: network, optimiser, schedule."""
-        return {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-        }
+        """All that is needed to go on: network, optimiser, schedule, scale of the gradients."""
+        return {name: part.state_dict() for name, part in self._parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on from `state`."""
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "network": self.network,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+            "scaler": self.scaler,
+        }

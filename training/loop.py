@@ -40,7 +40,8 @@ def fit(
 
     A record holds train_loss, train_accuracy, test_accuracy, validation_accuracy (when the task has that split), lr,
     train_seconds, the firing rate of each spiking layer on the test set (rate_0 ...) and learned constants (tau_0 ...),
-    layers counted in forward order. Accuracies are fractions.
+    layers counted in forward order. Accuracies are fractions. Every neuron is told of the epoch before it starts
+    (`Neuron.start_epoch`); its evaluation sees the network as it was trained in it.
 
     With `path`, every epoch ends in a checkpoint there and a run found there is continued: on a CPU its records are
     those of an uninterrupted run, bit for bit, times aside. The caller seeds the global RNGs before it builds the
@@ -56,7 +57,10 @@ def fit(
         for epoch, record in enumerate(history):
             if on_epoch:
                 on_epoch(epoch, record)
+    if history:  # a finished run is not trained any more, but its network may be measured
+        _start_epoch(scheme.network, len(history) - 1, epochs)
     for epoch in range(len(history), epochs):
+        _start_epoch(scheme.network, epoch, epochs)
         record = {"lr": scheme.lr}
         record |= _train(scheme, task.train, _order(len(task.train), seed, epoch), batch_size, device, epoch)
         scheme.end_epoch()
@@ -114,16 +118,25 @@ def _batches(split: Split, indices: Any, device: str) -> Iterator[tuple[Tensor, 
         yield x.to(device, non_blocking=True), labels.to(device, non_blocking=True)
 
 
+def _neurons(network: torch.nn.Module) -> list[Neuron]:
+    return [module for module in network.modules() if isinstance(module, Neuron)]
+
+
+def _start_epoch(network: torch.nn.Module, epoch: int, epochs: int) -> None:
+    for layer in _neurons(network):
+        layer.start_epoch(epoch, epochs)
+
+
 def _constants(network: torch.nn.Module) -> dict[str, float]:
-    layers = [module for module in network.modules() if isinstance(module, Neuron)]
-    return {f"{name}_{i}": value for i, layer in enumerate(layers) for name, value in layer.constants().items()}
+    layers = enumerate(_neurons(network))
+    return {f"{name}_{i}": value for i, layer in layers for name, value in layer.constants().items()}
 
 
 class FiringRates:
     """Mean firing rate of each spiking layer of `network` over everything it sees within the `with` block."""
 
     def __init__(self, network: torch.nn.Module) -> None:
-        self.layers = [module for module in network.modules() if isinstance(module, Neuron)]
+        self.layers = _neurons(network)
         self.spikes: list[Any] = [0.0] * len(self.layers)
         self.elements = [0] * len(self.layers)
 

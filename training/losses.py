@@ -5,6 +5,8 @@ Labels are classes [N] (int64) or, of mixed samples, distributions over the clas
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -42,3 +44,6 @@ def tet(
     if tet_lambda == 0:
         return loss
     return (1 - tet_lambda) * loss + tet_lambda * (outputs - tet_means).square().mean()
+
+
+LOSSES: dict[str, Callable[..., Tensor]] = {"rate_mse": rate_mse, "cross_entropy": cross_entropy, "tet": tet}

@@ -18,7 +18,6 @@ import tasks
 from training import checkpoint
 from training.bptt import BPTT
 from training.loop import Diverged, FiringRates, evaluate, fit
-from training.losses import rate_mse
 
 
 @pytest.fixture(scope="module")
@@ -35,31 +34,6 @@ def scheme(name: str = "plif", lr: float = 1e-2) -> BPTT:
 def train(task: tasks.Task, epochs: int, path: Path | None = None) -> list[dict[str, float]]:
     history = fit(scheme(), task, epochs=epochs, batch_size=128, seed=3, device="cpu", path=path)
     return [{name: value for name, value in record.items() if name != "train_seconds"} for record in history]
-
-
-def test_rate_loss_by_hand() -> None:
-    # four steps, rates 0.5 and 0.25 against (1, 0): ((0.5 - 1)^2 + 0.25^2) / 2 = 0.15625
-    votes = torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]], [[1.0, 1.0]], [[0.0, 0.0]]])
-    assert rate_mse(votes, torch.tensor([0])).item() == 0.15625
-
-
-def test_rate_loss_is_below_the_loss_by_steps() -> None:
-    """Trap 1: the per-step loss exceeds the rate loss by the temporal variance of the output."""
-    votes, labels = torch.rand(6, 5, 10), torch.arange(5)
-    one_hot = torch.nn.functional.one_hot(labels, 10)
-    by_step = (votes - one_hot).square().mean()
-    torch.testing.assert_close(by_step, rate_mse(votes, labels) + votes.var(0, correction=0).mean())
-
-
-def test_schedule_reaches_zero_and_comes_back() -> None:
-    adam = BPTT(torch.nn.Linear(1, 1), lr=1e-3)
-    seen = []
-    for _ in range(129):
-        seen.append(adam.lr)
-        adam.optimizer.step()
-        adam.end_epoch()
-    assert (seen[0], seen[64], seen[128]) == (1e-3, 0.0, 1e-3)
-    assert seen[32] == pytest.approx(5e-4)
 
 
 def test_training_learns_digits(digits: tasks.Task) -> None:
