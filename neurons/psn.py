@@ -108,12 +108,13 @@ class MaskedPSN(PSN):
     M_k[i][j] = 1 for j <= i < j + k: at lambda = 1 a spike depends on the last `k` (1 to T) inputs alone and step mode
     "s" exists, at most T steps until `reset` (OverflowError); with a smaller lambda it raises ValueError. `lambda_` is
     an attribute, no part of the state dict. With `scheduled` it follows the work's course of a training (progressive
-    masking): lambda = min(8 epoch / (epochs - 1), 1). Parameters as in PSN. Spec: PSN 1.3.
+    masking): lambda = min(8 epoch / (epochs - 1), 1), where a number for `scheduled` is that of the epochs planned, for
+    a training that stops before. Parameters as in PSN. Spec: PSN 1.3.
     """
 
     name = "masked_psn"
 
-    def __init__(self, k: int, T: int, lambda_: float = 0.0, *, scheduled: bool = False, **common: Any) -> None:
+    def __init__(self, k: int, T: int, lambda_: float = 0.0, *, scheduled: bool | int = False, **common: Any) -> None:
         super().__init__(T, **common)
         if not 1 <= k <= T:
             raise ValueError(f"Order k of a MaskedPSN with T={T} must be 1 to {T}, got {k}.")
@@ -135,7 +136,11 @@ class MaskedPSN(PSN):
 
     def start_epoch(self, epoch: int, epochs: int) -> None:
         if self.scheduled:
+            epochs = epochs if self.scheduled is True else self.scheduled
             self.lambda_ = min(8 * epoch / (epochs - 1), 1.0) if epochs > 1 else 1.0
+
+    def constants(self) -> dict[str, float]:
+        return {"lambda": self.lambda_}
 
     def masked_weight(self) -> Tensor:
         """W o M_k(lambda), [T, T]."""
