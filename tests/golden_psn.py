@@ -1,6 +1,7 @@
 """Checks of the PSN reference vectors, one function a kind of case; tolerances as published with the vectors.
 
-The vectors bear the names and sign conventions of the authors' code; `ours` translates both.
+Neurons are checked on the reference backend, networks on the one that a user gets. The vectors bear the names and sign
+conventions of the authors' code; `ours` translates both.
 """
 
 from __future__ import annotations
@@ -193,7 +194,7 @@ def _factory(case: Case) -> models.NeuronFactory:
         "glif": ("glif", {"T": T, "shape": "channels"}),
     }
     kind, chosen = options[name]
-    return models.factory(kind, **chosen, backend="torch")
+    return models.factory(kind, **chosen)
 
 
 def translated(network: nn.Module, prefix: str, arrays: Arrays, rename: Callable[[str], str]) -> dict[str, Tensor]:
@@ -278,7 +279,7 @@ def check_dvs(case: Case, arrays: Arrays) -> None:
     parts = [part for part in case["layers"].split(", ") if not part.startswith("linear")]
     network = models.create(
         "psn_cifar10dvs",
-        neuron=models.factory("sliding_psn", k=case["k"], exp_init=case["exp_init"], backend="torch"),
+        neuron=models.factory("sliding_psn", k=case["k"], exp_init=case["exp_init"]),
         T=case["T"],
         channels=["P" if part.startswith("avgpool") else next(widths) for part in parts],
         classes=arrays["g"].shape[-1],
@@ -294,7 +295,7 @@ def check_dvs(case: Case, arrays: Arrays) -> None:
 
 
 def check_sew(case: Case, arrays: Arrays) -> None:
-    neuron = models.factory("psn", T=case["T"], backend="torch")
+    neuron = models.factory("psn", T=case["T"])
     widths = (case["in"], case["out"])
     network = nn.Sequential(BasicBlock(neuron, *widths, stride=2), BasicBlock(neuron, case["out"], case["out"]))
 

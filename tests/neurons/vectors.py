@@ -1,4 +1,7 @@
-"""Reference vectors of single neurons, copied from the golden sets of the papers (formats: the README of each set)."""
+"""Reference vectors of single neurons from the golden sets of the papers (formats: the README of each set).
+
+Those of papers whose golden set is not in tests/golden are copied to tests/neurons/reference.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,24 @@ from typing import Any
 import numpy as np
 import torch
 
-ROOT = Path(__file__).parent / "reference"
+COPIED = Path(__file__).parent / "reference"
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def _folder(paper: str) -> Path:
+    return GOLDEN / paper if (GOLDEN / paper).is_dir() else COPIED / paper
 
 
 def names(paper: str, pattern: str) -> list[str]:
     """Names of the cases of `paper` that match; never empty, so that no test vanishes with a file."""
-    found = sorted(path.stem for path in (ROOT / paper).glob(f"{pattern}.json"))
+    found = sorted(path.stem for path in _folder(paper).glob(f"{pattern}.json"))
     assert found, f"no reference vectors {paper}/{pattern}"
     return found
 
 
 def load(paper: str, name: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Description and arrays of a case."""
-    path = ROOT / paper / name
+    path = _folder(paper) / name
     with np.load(path.with_suffix(".npz")) as arrays:
         return json.loads(path.with_suffix(".json").read_text()), {k: torch.from_numpy(v) for k, v in arrays.items()}
 
