@@ -92,8 +92,7 @@ def build(peer: str, neuron: Neuron, *, unbind: bool = False) -> Peer:
     reason = absent(peer)
     if reason is not None:
         raise NoPeer(reason)
-    if peer != "spikingjelly" and neuron.name not in ("if", "lif", "plif"):
-        raise NoPeer(f"only if, lif and plif are mapped to {peer}")
+    _check_mapped(peer, neuron.name)
     if getattr(neuron, "without_reset", False):
         raise NoPeer(f"{peer} resets after every spike")
     return _BUILDERS[peer](neuron, unbind)
@@ -102,7 +101,8 @@ def build(peer: str, neuron: Neuron, *, unbind: bool = False) -> Peer:
 def twin(peer: str, name: str, **options: Any) -> Neuron:
     """The suite's neuron `name` with the options under which `peer` computes the same spikes and gradients.
 
-    `options` (tau, decay_input, v_threshold ...) go on top of them.
+    `options` (tau, decay_input, v_threshold ...) go on top of them. Raises NoPeer where the library has no such neuron,
+    UnknownName for an unknown peer.
     """
     import neurons
     from neurons import surrogate
@@ -115,7 +115,13 @@ def twin(peer: str, name: str, **options: Any) -> Neuron:
     }
     if peer not in equal:
         raise unknown("peer", peer, equal)
+    _check_mapped(peer, name)
     return neurons.create(name, **{**equal[peer], **options})
+
+
+def _check_mapped(peer: str, neuron: str) -> None:
+    if peer != "spikingjelly" and neuron not in ("if", "lif", "plif"):
+        raise NoPeer(f"only if, lif and plif are mapped to {peer}")
 
 
 def _load(peer: str) -> Any:

@@ -18,7 +18,7 @@ import neurons
 from .. import peers
 from .cases import CASES, DTYPES, QUICK_DTYPES, SEED, Case, applies, detach_modes, grid, laid_out, layer, sequence
 from .rule import Reference, Side, Verdict, judge
-from .runs import Outcome, Upstream, run
+from .runs import Outcome, Upstream, reference, run
 
 if TYPE_CHECKING:
     from neurons.base import Neuron
@@ -77,20 +77,21 @@ def _backends(name: str, backends: list[str], device: str, quick: bool) -> Itera
         for detach in detach_modes(name):
             reference_of = _references(name, case, detach, device)
             for dtype in dtypes if backends else ():
-                reference = reference_of(dtype)
-                if not reference.finite():
+                expected = reference_of(dtype)
+                if not expected.finite():
                     yield Refusal(name, "all", f"{dtype}: the plain step leaves the number format in {case.name!r}")
                     continue
+                single = case.single and neurons.registry.get(name).has_step()
                 for backend in backends:
-                    for mode in STEP_MODES if case.single else STEP_MODES[:1]:
+                    for mode in STEP_MODES if single else STEP_MODES[:1]:
                         made = layer(name, case, detach, DTYPES[dtype], device)
                         made.backend = backend
                         try:
-                            neurons.backends.chosen(made, device, reference.plain.x)
+                            neurons.backends.chosen(made, device, expected.plain.x)
                         except RuntimeError as error:
                             yield Refusal(name, backend, str(error))
                             continue
-                        kernel, verdict = _judged(made, case, reference, mode)
+                        kernel, verdict = _judged(made, case, expected, mode)
                         yield Check(name, backend, mode, dtype, detach, case.name, kernel, verdict)
 
 
@@ -101,8 +102,8 @@ def _peer(name: str, peer: str, device: str, quick: bool) -> Iterator[Check | Re
         if case.cut is not None or case.layout != "contiguous" or case.inputs == "dyadic":
             continue  # a peer is called from rest; ties and layouts are a matter of the suite's own kernels
         for detach in detach_modes(name):
-            made = layer(name, case, detach, torch.float32, device, make)
             try:
+                made = layer(name, case, detach, torch.float32, device, make)
                 built = peers.build(peer, made, unbind=True)
             except peers.NoPeer as error:
                 yield Refusal(name, peer, str(error))
@@ -110,11 +111,11 @@ def _peer(name: str, peer: str, device: str, quick: bool) -> Iterator[Check | Re
             if built.semantics != peers.EQUAL:
                 yield Refusal(name, peer, built.semantics)
                 continue
-            reference = _references(name, case, detach, device, make, states=False)("float32")
-            x = reference.plain.x.detach().clone().requires_grad_()
+            expected = _references(name, case, detach, device, make, states=False)("float32")
+            x = expected.plain.x.detach().clone().requires_grad_()
             try:
-                side = Side(made, x, Outcome(built(x), {}, torch.empty(0), {}), reference.plain.upstream)
-                verdict = judge(side, reference, exact=False)
+                side = Side(made, x, Outcome(built(x), {}, torch.empty(0), {}), expected.plain.upstream)
+                verdict = judge(side, expected, exact=False)
             except Exception as error:  # a peer's failure is a finding, not the end of the run
                 verdict = _raised(error)
             yield Check(name, peer, "m", "float32", detach, case.name, built.call, verdict)
@@ -142,8 +143,8 @@ def _references(
 
     def side(made: Neuron, x: Tensor, dtype: torch.dtype) -> Side:
         leaf = laid_out(x.to(dtype), case.layout).requires_grad_()
-        outcome = run(made, leaf, "s")
-        return Side(made, leaf, outcome, upstream(outcome, case, states))
+        outcome = reference(made, leaf)
+        return Side(made, leaf, outcome, upstream(outcome, case, states and made.recurrent))
 
     def of(dtype: str) -> Reference:
         exact = oracle(grid(DTYPES[dtype]))
@@ -169,14 +170,14 @@ def upstream(outcome: Outcome, case: Case, states: bool = True) -> Upstream:
     return Upstream(of_spikes, {name: noise(value) for name, value in outcome.states.items()} if states else {})
 
 
-def _judged(made: Neuron, case: Case, reference: Reference, mode: str) -> tuple[str, Verdict]:
+def _judged(made: Neuron, case: Case, expected: Reference, mode: str) -> tuple[str, Verdict]:
     """What really ran, and the verdict on it."""
-    plain = reference.plain
+    plain = expected.plain
     x = laid_out(plain.x.detach().contiguous(), case.layout).requires_grad_()
     with observed() as called:
         try:
             exact = mode == "s" or _exact(made, x)
-            verdict = judge(Side(made, x, run(made, x, mode, case.cut), plain.upstream), reference, exact)
+            verdict = judge(Side(made, x, run(made, x, mode, case.cut), plain.upstream), expected, exact)
         except Exception as error:  # whatever a kernel raises is a finding, not the end of the run
             verdict = _raised(error)
     kernel = " and ".join(dict.fromkeys(called)) or "the eager step"
@@ -215,9 +216,12 @@ def observed() -> Iterator[list[str]]:
 def _exact(made: Neuron, x: Tensor) -> bool:
     """Whether the plain step's spikes and states are owed bit for bit.
 
-    On a GPU PyTorch itself multiplies by the reciprocal of a divisor, so that nobody can owe them there. A function
-    like exp of every element is excepted: PyTorch's own differs by an ulp between vector and scalar code.
+    A product over all steps may be added up in any order. On a GPU PyTorch itself multiplies by the reciprocal of a
+    divisor, so that nobody can owe them there. A function like exp of every element is excepted: PyTorch's own differs
+    by an ulp between vector and scalar code.
     """
+    if not made.recurrent:
+        return False
     if made.backend == "torch":
         return True
     return x.device.type == "cpu" and x.dtype in EXACT.get(made.backend, ()) and not _functions(made, x[0])

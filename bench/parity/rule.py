@@ -22,16 +22,16 @@ GRADIENT = {torch.float64: 1e-10, torch.float32: 1e-5, torch.bfloat16: 2.0**-6, 
 RULE = f"""\
 Every check compares a kernel with the oracle: the neuron's own step, one step at a time, in eager PyTorch and float64,
 on the same input and parameters. What rounding does is not guessed but shown by the plain step: the same step in the
-kernel's own dtype.
+kernel's own dtype. A neuron without a step is its own sequence in plain PyTorch.
 1. A spike may differ only where the oracle's distance to the threshold is at most {SLACK} times the plain step's error of
    that distance (in that element or, if more, in nine tenths of them, and half an ulp of the largest number involved at
    least), and not on a tie that oracle and plain step both compute exactly. Such a flip is forgiven; what its element
-   does later, and its gradients, are no longer compared.
-2. The last states differ by at most {SLACK} times the plain step's error of them, taken likewise.
+   does later, and its gradients, are no longer compared. A flip in no recurrence is forgiven by itself.
+2. The last states of a recurrence differ by at most {SLACK} times the plain step's error of them, taken likewise.
 3. Each gradient (input, every parameter) differs, relative to its size, by at most 1e-5 in float32, 1e-10 in float64,
    2^-6 in bfloat16, 2^-9 in float16, or {SLACK} times the plain step's own error where that is more.
-4. A backend that claims to be exact must give the plain step's spikes and states bit for bit: `torch` always, `fused` on
-   the CPU in float32 and float64, unless a step computes a function like exp for every element.
+4. A backend that claims to be exact must give a recurrence's plain spikes and states bit for bit: `torch` always, `fused`
+   on the CPU in float32 and float64, unless a step computes a function like exp for every element.
 5. Anything else - another shape or dtype, no number, a missing gradient, an error raised - is red."""  # noqa: E501
 
 
@@ -56,7 +56,7 @@ class Side:
     """One side of a comparison: a layer, its input `x` [T, N, ...] (a leaf) and what came of it."""
 
     def __init__(self, layer: Neuron, x: Tensor, outcome: Outcome, upstream: Upstream) -> None:
-        self.x, self.outcome, self.upstream = x, outcome, upstream
+        self.x, self.outcome, self.upstream, self.recurrent = x, outcome, upstream, layer.recurrent
         self.parameters = {name: p for name, p in layer.named_parameters() if p.requires_grad}
         self._gradients: dict[bytes, dict[str, Tensor | None]] = {}
         self._drawn: dict[bytes, list[dict[str, Tensor | None]]] = {}
@@ -93,8 +93,9 @@ class Reference:
 
     @cached_property
     def agreed(self) -> Tensor:
-        """[T, E]: whether the plain step's spikes equal the oracle's at all steps before t."""
-        return _agreed(self.oracle.spikes, self.plain.spikes)
+        """[T, E]: whether the plain step's spikes equal the oracle's at all steps before t that act on t."""
+        agreed = _agreed(self.oracle.spikes, self.plain.spikes)
+        return agreed if self.oracle.recurrent else torch.ones_like(agreed)
 
     @cached_property
     def kept(self) -> Tensor:
@@ -205,7 +206,8 @@ def _flips(differs: Tensor, reference: Reference, tally: Tally) -> tuple[int, fl
         tally.fault(f"{int(differs.sum())} spikes differ from step {first} on, and no distance to forgive them is seen")
         return first, None
     distances = reference.oracle.outcome.distances.abs()
-    leading = differs & (differs.cumsum(0) == 1)  # of each element its first flip: later ones follow from it
+    # Of each element the first flip: in a recurrence later ones follow from it.
+    leading = differs & (differs.cumsum(0) == 1) if reference.oracle.recurrent else differs
     tied = leading & reference.ties
     if bool(tied.any()):
         tally.fault(f"{int(tied.any(0).sum())} elements flip on an exact tie, the first at step {_first(tied)}")

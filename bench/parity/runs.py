@@ -49,9 +49,19 @@ def run(neuron: Neuron, x: Tensor, step_mode: str, cut: int | None = None) -> Ou
     return Outcome(torch.stack(made), _states(neuron), seen, {name: torch.stack(c) for name, c in course.items() if c})
 
 
+def reference(neuron: Neuron, x: Tensor) -> Outcome:
+    """What defines `neuron`, from rest over `x` [T, N, ...]: its step, or its plain sequence where it has no step."""
+    if neuron.has_step():
+        return run(neuron, x, "s")
+    with distances(neuron) as found:
+        spikes = neuron.sequence(x)
+    seen = found[0].flatten(1) if len(found) == 1 else torch.empty(0)
+    return Outcome(spikes, {}, seen, {})
+
+
 @contextmanager
 def distances(neuron: Neuron) -> Iterator[list[Tensor]]:
-    """Collects the distance to threshold that the neuron's surrogate is given at each step."""
+    """Collects the distance to threshold that the neuron's surrogate is given, at each step or of a sequence."""
     found: list[Tensor] = []
 
     def note(module: Any, args: tuple[Tensor, ...]) -> None:
