@@ -41,6 +41,7 @@ registry = Registry(
         "fashion_mnist": "tasks.mnist:FASHION_MNIST",
         "cifar10": "tasks.cifar:CIFAR10",
         "cifar100": "tasks.cifar:CIFAR100",
+        "imagenet": "tasks.imagenet:IMAGENET",
         "nmnist": "tasks.nmnist:NMNIST",
         "cifar10dvs": "tasks.cifar10dvs:CIFAR10DVS",
         "dvs128gesture": "tasks.dvs128gesture:DVS128GESTURE",

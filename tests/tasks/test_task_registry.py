@@ -14,7 +14,7 @@ from bench.registry import UnknownName
 from tasks import DataMissing, TaskError
 
 EMBEDDED = {"digits", "digits_events"}
-NEEDS_DATA = {"mnist", "fashion_mnist", "cifar10", "cifar100", "nmnist", "cifar10dvs", "dvs128gesture"}
+NEEDS_DATA = {"mnist", "fashion_mnist", "cifar10", "cifar100", "imagenet", "nmnist", "cifar10dvs", "dvs128gesture"}
 
 
 def test_names() -> None:
