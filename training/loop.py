@@ -13,7 +13,7 @@ from torch import Tensor
 
 from neurons.base import Neuron
 
-from . import checkpoint
+from . import checkpoint, distributed
 
 if TYPE_CHECKING:
     from tasks import Split, Task
@@ -47,7 +47,9 @@ def fit(
     those of an uninterrupted run, bit for bit, times aside. The caller seeds the global RNGs before it builds the
     network; the order of the samples depends on `seed` and the epoch alone, so that compared networks see the same
     batches. `on_epoch(epoch, record)` is called after each epoch, and once for every epoch found in the checkpoint.
-    Raises Diverged.
+
+    In a group of processes (training.distributed) each calls this and gets the same records, seconds aside, and
+    process 0 writes the checkpoint. Raises Diverged.
     """
     history: History = []
     state = checkpoint.load(path) if path else None
@@ -80,14 +82,13 @@ def fit(
 def evaluate(scheme: Any, split: Split, batch_size: int, device: str) -> float:
     """Fraction of `split` that is predicted correctly; the batch size decides the memory, not the result."""
     scheme.network.eval()
+    processes = distributed.size()
+    mine = torch.arange(distributed.rank(), len(split), processes)
+    correct = torch.zeros((), dtype=torch.int64, device=device)
     with torch.inference_mode():
-        correct = torch.stack(
-            [
-                (scheme.predict(x) == labels).sum()
-                for x, labels in _batches(split, torch.arange(len(split)).split(batch_size), device)
-            ]
-        ).sum()
-    return correct.item() / len(split)
+        for x, labels in _batches(split, mine.split(max(1, batch_size // processes)), device):
+            correct += (scheme.predict(x) == labels).sum()
+    return distributed.total(correct).item() / len(split)
 
 
 def _train(scheme: Any, split: Split, order: Tensor, batch_size: int, device: str, epoch: int) -> dict[str, float]:
@@ -96,14 +97,17 @@ def _train(scheme: Any, split: Split, order: Tensor, batch_size: int, device: st
     scheme.network.train()
     start = time.perf_counter()
     # The last incomplete batch is dropped, as in the released code.
-    indices = order[: len(order) // batch_size * batch_size].split(batch_size)
-    losses, hits = zip(*(scheme.train_batch(x, y) for x, y in _batches(split, indices, device)), strict=True)
-    loss = torch.stack(losses).mean().item()  # one transfer an epoch; it waits for the device
+    batches = order[: len(order) // batch_size * batch_size].split(batch_size)
+    shares = [distributed.share(batch) for batch in batches]
+    losses, hits = zip(*(scheme.train_batch(x, y) for x, y in _batches(split, shares, device)), strict=True)
+    distributed.align_buffers(scheme.network)
+    # One transfer an epoch; it waits for the device.
+    loss = distributed.total(torch.stack(losses).mean()).item() / distributed.size()
     seconds = time.perf_counter() - start
     if not math.isfinite(loss):
         raise Diverged(f"the training loss became {loss} in epoch {epoch}")
-    seen = len(indices) * batch_size
-    accuracy = torch.stack(hits).sum().item() / seen
+    seen = len(batches) * batch_size
+    accuracy = distributed.total(torch.stack(hits).sum()).item() / seen
     return {"train_loss": loss, "train_accuracy": accuracy, "train_seconds": seconds, "train_samples": float(seen)}
 
 
@@ -113,8 +117,7 @@ def _order(samples: int, seed: int, epoch: int) -> Tensor:
 
 
 def _batches(split: Split, indices: Any, device: str) -> Iterator[tuple[Tensor, Tensor]]:
-    for chosen in indices:
-        x, labels = split.batch(chosen)
+    for x, labels in split.batches(indices):
         yield x.to(device, non_blocking=True), labels.to(device, non_blocking=True)
 
 
@@ -157,4 +160,6 @@ class FiringRates:
 
     def means(self) -> dict[str, float]:
         """rate_0, rate_1, ... in spikes per neuron and step."""
-        return {f"rate_{i}": float(s) / n for i, (s, n) in enumerate(zip(self.spikes, self.elements, strict=True))}
+        spikes = distributed.total(torch.tensor([float(s) for s in self.spikes], dtype=torch.float64)).tolist()
+        elements = distributed.total(torch.tensor(self.elements)).tolist()
+        return {f"rate_{i}": s / n for i, (s, n) in enumerate(zip(spikes, elements, strict=True))}
