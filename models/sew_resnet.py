@@ -153,7 +153,9 @@ class SEWResNet(nn.Module):
         wrong = {key for key in needed ^ weights.keys() if not key.endswith(".num_batches_tracked")}
         wrong |= {key for key in needed & weights.keys() if own[key].shape != weights[key].shape}
         if wrong:
-            raise ValueError(f"{path} is no ResNet of this depth and width: {len(wrong)} entries differ, {min(wrong)}.")
+            raise ValueError(
+                f"{path} is no ResNet of this depth and width: {len(wrong)} entries differ, the first is {min(wrong)}."
+            )
         self.load_state_dict(weights, strict=False)
 
 

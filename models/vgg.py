@@ -36,7 +36,7 @@ class VGG(nn.Module):
         self.T = T
         poolings = list(channels).count(POOL)
         if side >> poolings == 0:
-            raise ValueError(f"{poolings} poolings leave nothing of a {side}x{side} input.")
+            raise ValueError(f"{poolings} poolings leave nothing of a side of {side}.")
         layers: list[nn.Module] = []
         for entry in channels:
             if isinstance(entry, str):
