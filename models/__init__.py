@@ -1,4 +1,4 @@
-"""Networks, one file per paper, built from neurons."""
+"""Networks built from neurons: of each paper in one file or a few."""
 
 from __future__ import annotations
 
