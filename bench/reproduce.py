@@ -128,9 +128,9 @@ def _at_least(least: int, option: str, value: float | None) -> None:
 
 def _list(console: Console) -> int:
     for name in registry.names():
-        console.print(f"{name:16} {registry.get(name).title}", highlight=False)
+        console.print(f"{name:16} {registry.get(name).title}", highlight=False, soft_wrap=True)
     for name, table in measured.TABLES.items():
-        console.print(f"{name:16} {table.title}", highlight=False)
+        console.print(f"{name:16} {table.title}", highlight=False, soft_wrap=True)
     return OK
 
 

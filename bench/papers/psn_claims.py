@@ -1,0 +1,308 @@
+"""Claims of the PSN work as functions over the measured results, numbered as in the specification (C1 to C15).
+
+The work has single runs; here differences are paired by seed, and two seeds decide nothing. The exact claims rest on
+the checks that every run makes on its trained layers (`bench.identities`). C13 is in `bench.papers.psn_speed`.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from itertools import pairwise
+
+from bench.evidence import Evidence
+from bench.intervals import accuracy_interval
+from bench.table import Claim, Finding, merge
+
+from .paired import COMPARABLE, by_column, difference, positive, small
+
+LAST = ", last epoch"
+CLOSED = ", mask closed"
+FAMILY = ("PSN", "sliding PSN", "masked PSN")
+VANILLA = ("GLIF", "PLIF", "KLIF")
+NO_RESET = "LIF without reset"
+ORDERING = (  # C5: each pair as (better, worse)
+    *pairwise(FAMILY),
+    *(("masked PSN", vanilla) for vanilla in VANILLA),
+    *((vanilla, "LIF") for vanilla in VANILLA),
+    ("LIF", NO_RESET),
+)
+SATURATED = "k=4"  # the order from which accuracy no longer rises in the authors' logs
+NOTHING = Finding("undecided", "nothing was measured yet", "")
+
+Decide = Callable[[Evidence], Finding]
+
+
+def _score(evidence: Evidence, row: str, column: str, seed: int) -> float:
+    """Test accuracy by the protocol of the scale: the last epoch on small test sets, else the best as in the work.
+
+    Of a masked PSN only epochs with its mask closed (lambda = 1) count, once there are any.
+    """
+    test = evidence.curve(row, column, seed, "test_accuracy")
+    if evidence.scale == "quick":
+        return test[-1]
+    mask = evidence.curve(row, column, seed, "lambda_0")
+    return max([a for a, value in zip(test, mask, strict=False) if value >= 1] or test)
+
+
+def _rate(evidence: Evidence, row: str, column: str, seed: int) -> float:
+    """Spikes per neuron and step after the last epoch, mean over the layers."""
+    rates: list[float] = []
+    while curve := evidence.curve(row, column, seed, f"rate_{len(rates)}"):
+        rates.append(curve[-1])
+    return statistics.fmean(rates) if rates else 0.0
+
+
+def _by_protocol(decide: Callable[[Evidence, str], Finding | None]) -> Decide:
+    """As `by_column`, without the columns that show the same runs by another protocol."""
+    return by_column(lambda evidence, column: None if column.endswith((LAST, CLOSED)) else decide(evidence, column))
+
+
+def _pairs(evidence: Evidence, column: str, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, Finding]]:
+    """A named finding for each pair (better, worse) that was measured."""
+    found = (
+        (f"{better} > {worse}", positive(difference(evidence, column, (better, worse), _score)))
+        for better, worse in pairs
+    )
+    return [(name, finding) for name, finding in found if finding is not None]
+
+
+def _on_full_data(decide: Decide) -> Decide:
+    """Stand-ins at quick scale give numbers, but decide nothing about a claim on full data sets."""
+
+    def decided(evidence: Evidence) -> Finding:
+        finding = decide(evidence)
+        if evidence.scale != "quick" or finding is NOTHING:
+            return finding
+        return replace(
+            finding,
+            status="undecided",
+            evidence=f"the claim is about full data sets, small stand-ins do not decide it; {finding.evidence}",
+        )
+
+    return decided
+
+
+def _exact(what: str) -> Decide:
+    """Decides that two computations of a layer agree spike by spike, by the metrics `what`_difference and _ties."""
+
+    def decide(evidence: Evidence) -> Finding:
+        found = []
+        places = dict.fromkeys(
+            (row, column) for row, column, _, name in evidence.finals if name == f"{what}_difference"
+        )
+        for row, column in places:
+            runs = [
+                (value, evidence.final(row, column, seed, f"{what}_ties") or 0.0)
+                for seed in evidence.seeds
+                if (value := evidence.final(row, column, seed, f"{what}_difference")) is not None
+            ]
+            if column.endswith((LAST, CLOSED)) or not runs:
+                continue
+            total, ties = (sum(values) for values in zip(*runs, strict=True))
+            text = f"sum of absolute differences {total:g} ({len(runs)} run{'s' * (len(runs) > 1)})"
+            if ties:
+                text += f", {ties:g} of them where the potential is within rounding of the threshold"
+            found.append((f"{row} {column}", Finding("holds" if total <= ties else "fails", text, EXACT_TEST)))
+        return merge(found) if found else NOTHING
+
+    return decide
+
+
+EXACT_TEST = (
+    "on the trained layers and what reaches them from test samples: no difference, rounding at the threshold aside"
+)
+
+
+def _weight(evidence: Evidence) -> Finding:
+    worst = [value for (_, _, _, name), value in evidence.finals.items() if name == "weight_difference"]
+    test = "largest difference over the trained layers and lambda = 0, 1/4, 1/2, 3/4, 1 is below 1e-6"
+    if not worst:
+        return NOTHING
+    status = "holds" if max(worst) < 1e-6 else "fails"
+    return Finding(status, f"largest difference {max(worst):.1g} ({len(worst)} runs)", test)
+
+
+def _overhead(evidence: Evidence) -> Finding:
+    test = "learned values of the neurons, counted, against T^2 + T a layer (sliding PSN: k + 1)"
+    counts = {
+        (row, column): (value, evidence.final(row, column, seed, "neuron_parameters_expected"))
+        for (row, column, seed, name), value in evidence.finals.items()
+        if name == "neuron_parameters" and not column.endswith((LAST, CLOSED))
+    }
+    found = [
+        (f"{row} {column}", Finding("holds" if count == expected else "fails", f"{count:g} of {expected:g}", test))
+        for (row, column), (count, expected) in counts.items()
+        if expected is not None
+    ]
+    return merge(found) if found else NOTHING
+
+
+def _order(evidence: Evidence, column: str) -> Finding | None:
+    last = max((row for row, c, _, _ in evidence.curves if c == column), key=_number, default=SATURATED)
+    rise = positive(difference(evidence, column, (SATURATED, "k=1"), _score))
+    flat = small(difference(evidence, column, (last, SATURATED), _score))
+    found = [(f"{SATURATED} above k=1", rise), (f"{last} near {SATURATED}", flat)]
+    named = [(name, finding) for name, finding in found if finding is not None]
+    return merge(named) if named else None
+
+
+def _number(row: str) -> int:
+    return int(row.partition("=")[2])
+
+
+def _sliding_ahead(evidence: Evidence) -> Finding:
+    orders = sorted({row for row, _, _, _ in evidence.curves}, key=_number)
+    by_seed, ahead, compared = [], 0, 0
+    for seed in evidence.seeds:
+        both = [k for k in orders if all(seed in evidence.seeds_of(column, k) for column in ("masked", "sliding"))]
+        gaps = [100 * (_score(evidence, k, "sliding", seed) - _score(evidence, k, "masked", seed)) for k in both]
+        if gaps:
+            by_seed.append(statistics.fmean(gaps))
+            ahead, compared = ahead + sum(gap >= 0 for gap in gaps), compared + len(gaps)
+    finding = positive(by_seed)
+    if finding is None:
+        return NOTHING
+    text = f"sliding minus masked, mean over orders {finding.evidence}, ahead in {ahead} of {compared} comparisons"
+    return replace(finding, evidence=text)
+
+
+def _family_ahead(evidence: Evidence, column: str) -> Finding | None:
+    pairs = _pairs(
+        evidence, column, ((member, vanilla) for member in FAMILY for vanilla in (*VANILLA, "LIF", NO_RESET))
+    )
+    if not pairs:
+        return None
+    whole = merge(pairs)
+    by_status = {
+        status: [name for name, finding in pairs if finding.status == status] for status in ("fails", "undecided")
+    }
+    listed = [f"{status} {', '.join(names)}" for status, names in by_status.items() if names]
+    held = len(pairs) - sum(map(len, by_status.values()))
+    return replace(whole, evidence=", ".join([f"{held} of {len(pairs)} pairs hold", *listed]))
+
+
+def _ordered(evidence: Evidence) -> Finding:
+    columns = [column for column in evidence.columns if not column.endswith((LAST, CLOSED))]
+    found = [
+        (f"{column} {name}", finding) for column in columns for name, finding in _pairs(evidence, column, ORDERING)
+    ]
+    return merge(found) if found else NOTHING
+
+
+def _nearly_equal(evidence: Evidence, column: str) -> Finding | None:
+    if column == "CIFAR10" and evidence.scale != "quick":
+        return None
+    return small(difference(evidence, column, ("sliding PSN", "PSN"), _score))
+
+
+def _more_frames(evidence: Evidence, column: str) -> Finding | None:
+    rows = [f"sliding PSN, T={T}" for T in (10, 8, 4)]
+    found = _pairs(evidence, column, pairwise(rows))
+    return merge(found) if found else None
+
+
+def _reached(evidence: Evidence) -> Finding:
+    test = "the 95 % interval of the measured accuracy reaches the published one"
+    found = []
+    for (row, column), printed in evidence.published.items():
+        scores = [_score(evidence, row, column, seed) for seed in evidence.seeds_of(column, row)]
+        if scores and printed and not column.endswith((LAST, CLOSED)):
+            low, high = accuracy_interval(scores, evidence.test_samples[column])
+            status = "holds" if high >= min(printed) else "fails"
+            text = f"[{100 * low:.2f}, {100 * high:.2f}] against {100 * min(printed):.2f} %"
+            found.append((f"{row} {column}", Finding(status, text, test)))
+    if found:
+        return merge(found)
+    return Finding("undecided", "nothing comparable was measured yet", "") if evidence.scale == "quick" else NOTHING
+
+
+C1 = Claim(
+    "C1",
+    "Masked PSN (lambda = 1): a sequence step by step gives what the whole gives",
+    "README: sum of absolute differences 0",
+    _exact("masked_steps"),
+)
+C2_STEPS = Claim(
+    "C2 (steps)",
+    "Sliding PSN: a sequence step by step gives what the whole gives",
+    "README: sum of absolute differences 0",
+    _exact("sliding_steps"),
+)
+C2_FORMS = Claim(
+    "C2 (forms)",
+    "Sliding PSN: matrix product and convolution give the same spikes",
+    "README: sum of absolute differences 0",
+    _exact("sliding_forms"),
+)
+C3 = Claim(
+    "C3",
+    "The masked weight is W o (lambda M_k + 1 - lambda), at lambda = 1 the band alone",
+    "README, printed for k = 2, T = 4",
+    _weight,
+)
+C4 = Claim(
+    "C4",
+    "LIF without reset is a PSN with a fixed lower-triangular matrix",
+    "Fang et al. 2023, derivation of the PSN",
+    _exact("fixed_matrix"),
+)
+C5 = Claim(
+    "C5",
+    "Accuracy: PSN > sliding > masked > GLIF, PLIF, KLIF > LIF > LIF without reset",
+    "Fang et al. 2023, sequential CIFAR; single runs, sliding PSN with another optimiser than the rest",
+    _ordered,
+)
+C6 = Claim(
+    "C6",
+    "Every member of the PSN family is more accurate than every other neuron",
+    "Fang et al. 2023, sequential CIFAR",
+    _by_protocol(_family_ahead),
+)
+C7 = Claim(
+    "C7",
+    "Taking the reset away from LIF costs accuracy",
+    "Fang et al. 2023, sequential CIFAR; the authors' two attempts of LIF differ by as much",
+    _by_protocol(lambda evidence, column: positive(difference(evidence, column, ("LIF", NO_RESET), _score))),
+)
+C8 = Claim(
+    "C8",
+    f"Accuracy rises with the order and then saturates ({SATURATED} against 1 and the largest, "
+    f"within {COMPARABLE:g} points)",
+    "Fang et al. 2023, accuracy against order; one run an order",
+    _by_protocol(_order),
+)
+C9 = Claim(
+    "C9",
+    "Sliding PSN is at least as accurate as masked PSN of the same order",
+    "Fang et al. 2023, accuracy against order; in the authors' logs true for 27 of 32 orders",
+    _sliding_ahead,
+)
+C10 = Claim(
+    "C10",
+    "Sliding PSN of full order nearly equals PSN",
+    "Fang et al. 2023, sequential CIFAR100: 62.11 and 62.21 %; not so on CIFAR10",
+    _by_protocol(_nearly_equal),
+)
+C11 = Claim(
+    "C11", "The published accuracies are reached", "Fang et al. 2023, comparison tables", _on_full_data(_reached)
+)
+C12 = Claim(
+    "C12",
+    "More frames help on CIFAR10-DVS: T = 4 < 8 < 10",
+    "Fang et al. 2023: 82.30 < 85.30 < 85.90 %",
+    _on_full_data(_by_protocol(_more_frames)),
+)
+C14 = Claim(
+    "C14",
+    "A layer of PSN adds T^2 + T parameters",
+    "Fang et al. 2023, as quoted: 340 for ResNet-18 at T = 4, 17 layers of 20; the released network has 20 layers",
+    _overhead,
+)
+C15 = Claim(
+    "C15",
+    "Taking the reset away raises firing rates",
+    "Fang et al. 2023, as quoted, without numbers",
+    _by_protocol(lambda evidence, column: positive(difference(evidence, column, (NO_RESET, "LIF"), _rate))),
+)
