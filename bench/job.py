@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,7 +24,19 @@ class Request:
     checkpoint: Path
     log: Path
     threads: int
-    memory: int | None  # bytes of private memory on the host
+    memory: int | None  # bytes of private memory on the host, for each process
+    processes: int = 1
+
+    def to_json(self) -> str:
+        """The request as text, for another process."""
+        return json.dumps(dataclasses.asdict(self), default=str)
+
+    @classmethod
+    def of_json(cls, text: str) -> Request:
+        """The request that `to_json` wrote."""
+        fields = json.loads(text)
+        paths = {name: Path(fields[name]) for name in ("cache", "checkpoint", "log")}
+        return cls(**{**fields, **paths, "experiment": Experiment.of(fields["experiment"])})
 
 
 @dataclass(frozen=True)
@@ -42,6 +56,10 @@ class Result:
 
 def start(request: Request, connection: Connection) -> None:
     """Runs in the child, where importing the worker (and PyTorch) costs the parent nothing."""
+    if request.processes > 1:
+        from .group import launch
+
+        launch(request, connection)
     from .worker import main
 
     main(request, connection)

@@ -98,14 +98,17 @@ def _next(child: _Child, timeout: float | None, on_epoch: Callable[..., None]) -
         kind, *rest = child.connection.recv()
     except (EOFError, ConnectionResetError):
         child.process.join()
-        return _failed(child, "crashed", _death(child.process.exitcode))
+        return _failed(child, "crashed", _death(child))
     if kind == "epoch":
         on_epoch(child.request, *rest)
         return None
     return rest[0]
 
 
-def _death(code: int) -> str:
+def _death(child: _Child) -> str:
+    code = child.process.exitcode
+    if child.request.processes > 1:
+        return f"one of the {child.request.processes} processes died; more is in {child.request.log.name}"
     if code == -signal.SIGKILL:
         return "killed by SIGKILL, often the system's way to end a process when memory runs out"
     return f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code} and no result"
@@ -118,7 +121,7 @@ def _failed(child: _Child, outcome: str, reason: str) -> Result:
 def _stop(child: _Child) -> None:
     """Ends the process (it is through, or no longer wanted) and waits for it."""
     child.connection.close()
-    child.process.join(0.2)
+    child.process.join(0.2 if child.request.processes == 1 else 5)  # torchrun notices the end of its processes
     if child.process.is_alive():
         child.process.terminate()
         child.process.join(5)

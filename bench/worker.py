@@ -9,6 +9,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,25 +21,31 @@ import neurons
 import tasks
 import training
 from results import Dataset, Metric, Sample, timestamp
-from training import loop
+from training import distributed, loop
 
 from .job import Request, Result
 from .selection import accuracy_a, accuracy_b
 
 
-def main(request: Request, connection: Connection) -> None:
-    """Entry point of the child: sends ("epoch", number, record) after each epoch and ("result", Result) at the end."""
+def main(request: Request, connection: Connection) -> bool:
+    """Entry point of the child: sends ("epoch", number, record) after each epoch and ("result", Result) at the end.
+
+    Of a group of processes the first does so, and any other that fails. Returns whether all went well.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _prepare(request)
     started, start = timestamp(), time.perf_counter()
+    first = distributed.first()
     try:
-        result = _guarded(request, lambda epoch, record: connection.send(("epoch", epoch, record)))
+        result = _guarded(request, (lambda epoch, record: connection.send(("epoch", epoch, record))) if first else None)
     except BrokenPipeError:  # the parent is gone; the checkpoint has all that was done
-        return
+        return False
     seconds = time.perf_counter() - start
     result = replace(result, started=started, seconds=seconds, peak_memory=_peak(request.device))
-    connection.send(("result", result))
+    if first or result.outcome != "ok":
+        connection.send(("result", result))
+    return result.outcome == "ok"
 
 
 def _prepare(request: Request) -> None:
@@ -50,7 +57,10 @@ def _prepare(request: Request) -> None:
     Path("/proc/self/clear_refs").write_text("5")  # peak memory counts from here
 
 
-def _guarded(request: Request, on_epoch: Callable[[int, dict[str, float]], None]) -> Result:
+OnEpoch = Callable[[int, dict[str, float]], None] | None
+
+
+def _guarded(request: Request, on_epoch: OnEpoch) -> Result:
     """The experiment with every failure turned into its outcome."""
     try:
         return run(request, on_epoch)
@@ -58,7 +68,7 @@ def _guarded(request: Request, on_epoch: Callable[[int, dict[str, float]], None]
         raise
     except _Busy as error:
         return Result("skipped", str(error))
-    except tasks.TaskError as error:
+    except (tasks.TaskError, distributed.DeviceMissing) as error:
         return Result("unavailable", str(error))
     except loop.Diverged as error:
         return Result("diverged", str(error))
@@ -84,15 +94,17 @@ class _Busy(Exception):
     pass
 
 
-def run(request: Request, on_epoch: Callable[[int, dict[str, float]], None]) -> Result:
+def run(request: Request, on_epoch: OnEpoch) -> Result:
     """Trains and measures; raises what goes wrong."""
     experiment = request.experiment
-    with _only_one(request.checkpoint):
+    with _only_one(request.checkpoint) if distributed.first() else nullcontext(), distributed.group(request.device):
         _seed(experiment.seed)
         task = tasks.load(experiment.task, root=request.data, cache=request.cache, **experiment.task_options)
         neuron = models.factory(experiment.neuron, **experiment.neuron_options)
         _seed(experiment.seed)  # compared networks start alike, however their data were made
         network = models.create(experiment.model, neuron=neuron, **experiment.model_options).to(request.device)
+        if distributed.rank():  # augmentation and dropout of the processes differ
+            _seed(experiment.seed + 1_000_003 * distributed.rank())
         scheme = training.registry.get(experiment.scheme)(network, **experiment.scheme_options)
         history = loop.fit(
             scheme,
@@ -110,7 +122,7 @@ def run(request: Request, on_epoch: Callable[[int, dict[str, float]], None]) -> 
         "ok",
         backend=_backends(network, request.device),
         datasets=(dataset,),
-        metrics=(*_curves(history), *_summary(history, network)),
+        metrics=(*_curves(history), *_summary(history, network), Metric("processes", request.processes, "count")),
         samples=tuple(Sample("train_seconds", i, record["train_seconds"], "s") for i, record in enumerate(history)),
     )
 

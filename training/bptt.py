@@ -10,6 +10,7 @@ from torch import Tensor, nn
 import models
 from bench.registry import unknown
 
+from . import distributed
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS, SCHEDULES
 from .options import choose
@@ -26,7 +27,8 @@ class BPTT:
     an UnknownName. With `precision` "bf16" or "fp16" the training runs under autocast ("fp16" with gradient scaling)
     on float32 parameters; predictions are always made in float32.
 
-    The network returns [T, N, classes]. Labels are classes [N] (int64) or distributions [N, classes] (float).
+    The network returns [T, N, classes]. Labels are classes [N] (int64) or distributions [N, classes] (float). In a
+    group of processes (training.distributed) every batch is a share, and the update is that of the whole.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class BPTT:
         precision: str = "float32",
     ) -> None:
         self.network = network
+        self.replica = distributed.replica(network)
         self.loss = choose(
             "loss", loss, LOSSES, label_smoothing=label_smoothing, tet_lambda=tet_lambda, tet_means=tet_means
         )
@@ -71,7 +74,7 @@ class BPTT:
         """
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device, self.dtype, enabled=self.dtype is not torch.float32):
-            outputs = self.network(x)
+            outputs = self.replica(x)
             loss = self.loss(outputs, labels)
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimizer)

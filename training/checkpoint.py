@@ -10,13 +10,21 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from . import distributed
+
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Writes `state` (tensors, plain values) and all RNG states; the old file stays until the new one is complete."""
+    """Writes `state` (tensors, plain values) and all RNG states; the old file stays until the new one is complete.
+
+    In a group all processes call this, and process 0 writes its state with everyone's generators.
+    """
+    generators = distributed.gather(_rng_states())
+    if distributed.rank():
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     with part.open("wb") as file:
-        torch.save({**state, "rng": _rng_states()}, file)
+        torch.save({**state, "rng": generators}, file)
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
@@ -30,7 +38,9 @@ def load(path: Path) -> dict[str, Any] | None:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # damaged in whatever way: training starts anew, which loses time but nothing else
         return None
-    _set_rng_states(state.pop("rng"))
+    generators = state.pop("rng")
+    if distributed.rank() < len(generators):  # a process that did not exist then goes on with a seed of its own
+        _set_rng_states(generators[distributed.rank()])
     return state
 
 
@@ -39,7 +49,7 @@ def _rng_states() -> dict[str, Any]:
     kind, keys, position, has_gauss, cached = cast(tuple, np.random.get_state(legacy=True))
     return {
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
         "python": [version, list(internal), gauss],
         "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
     }
@@ -47,8 +57,8 @@ def _rng_states() -> dict[str, Any]:
 
 def _set_rng_states(states: dict[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
-    if states["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(states["cuda"])
+    if states["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))
     kind, keys, position, has_gauss, cached = states["numpy"]
