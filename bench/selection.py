@@ -1,4 +1,4 @@
-"""Which epoch is reported: three protocols from one training run."""
+"""Which epoch is reported: protocols from one training run."""
 
 from __future__ import annotations
 
@@ -23,4 +23,13 @@ def accuracy_a(test: Sequence[float]) -> Selected:
 def accuracy_b(test: Sequence[float], validation: Sequence[float]) -> Selected:
     """Test accuracy at the best validation accuracy, the last such epoch (the released code compares with <=)."""
     epoch = max(range(len(validation)), key=lambda e: (validation[e], e))
+    return Selected(test[epoch], epoch)
+
+
+def accuracy_closed(test: Sequence[float], mask: Sequence[float]) -> Selected | None:
+    """Best on test among the epochs in which a masked PSN saw no future: `mask` (lambda) was 1. None without any."""
+    closed = [epoch for epoch, value in enumerate(mask) if value >= 1]
+    if not closed:
+        return None
+    epoch = max(closed, key=lambda e: (test[e], e))
     return Selected(test[epoch], epoch)

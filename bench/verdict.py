@@ -27,7 +27,7 @@ def verdict(
     if low is None or high is None:
         return "missing", "nothing measured"
     if not distinct:
-        return "missing", "nothing published"
+        return "missing", f"nothing published; {not_comparable}" if not_comparable else "nothing published"
     if not_comparable:
         return "not comparable", not_comparable
     if disagree:

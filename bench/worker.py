@@ -23,8 +23,9 @@ import training
 from results import Dataset, Metric, Sample, timestamp
 from training import distributed, loop
 
+from . import identities
 from .job import Request, Result
-from .selection import accuracy_a, accuracy_b
+from .selection import accuracy_a, accuracy_b, accuracy_closed
 
 
 def main(request: Request, connection: Connection) -> bool:
@@ -122,7 +123,12 @@ def run(request: Request, on_epoch: OnEpoch) -> Result:
         "ok",
         backend=_backends(network, request.device),
         datasets=(dataset,),
-        metrics=(*_curves(history), *_summary(history, network), Metric("processes", request.processes, "count")),
+        metrics=(
+            *_curves(history),
+            *_summary(history, network),
+            *identities.measure(network, task.test, request.device),
+            Metric("processes", request.processes, "count"),
+        ),
         samples=tuple(Sample("train_seconds", i, record["train_seconds"], "s") for i, record in enumerate(history)),
     )
 
@@ -179,6 +185,8 @@ def _summary(history: loop.History, network: torch.nn.Module) -> list[Metric]:
     chosen = {"a": best}
     if "validation_accuracy" in history[0]:
         chosen["b"] = accuracy_b(test, [record["validation_accuracy"] for record in history])
+    if closed := accuracy_closed(test, [record.get("lambda_0", 0.0) for record in history]):
+        chosen["closed"] = closed
     metrics = [Metric(f"accuracy_{name}", s.accuracy, "fraction") for name, s in chosen.items()]
     metrics += [Metric(f"epoch_{name}", s.epoch, "epochs") for name, s in chosen.items()]
     seen = sum(record["train_samples"] for record in history)
