@@ -47,6 +47,9 @@ def main(
     jobs: Annotated[
         int | None, typer.Option(help="Experiments at a time; default: a core each, or 1 on a GPU.")
     ] = None,
+    processes: Annotated[
+        int, typer.Option(help="Processes of one experiment, by torchrun, that share its batches; a GPU each.")
+    ] = 1,
     executor: Annotated[str, typer.Option(help="Where experiments run: local.")] = "local",
     store: Annotated[str | None, typer.Option(help="Results store: URL or SQLite file.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the data sets (default: SPIKEBENCH_DATA).")] = None,
@@ -75,6 +78,9 @@ def main(
             raise unknown(kind, value, known)
     _at_least(1, "--seeds", seeds)
     _at_least(1, "--jobs", jobs)
+    _at_least(1, "--processes", processes)
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        raise UsageError("This command was started by torchrun. Start it plainly; with --processes it calls torchrun.")
     _at_least(0, "--timeout", timeout)
     _at_least(0, "--memory", memory)
     if data is not None and not data.is_dir():
@@ -111,7 +117,7 @@ def main(
         if plan:
             _show_plan(console, steps)
             return OK
-        failed = _carry_out(console, opened, steps, scale, device, jobs, timeout, memory, data, out)
+        failed = _carry_out(console, opened, steps, scale, device, jobs, processes, timeout, memory, data, out)
         _show_results(console, opened, tables, scale, chosen_seeds, out)
     return max([FAILED if failed else OK, *statuses])
 
@@ -166,6 +172,7 @@ def _carry_out(
     scale: str,
     device: str,
     jobs: int | None,
+    processes: int,
     timeout: float | None,
     memory: float | None,
     data: Path | None,
@@ -183,10 +190,16 @@ def _carry_out(
     by_key = {step.experiment.key: step for step in steps}
     pending = [step for step in steps if step.to_run]
     cores = len(os.sched_getaffinity(0))
-    jobs = min(jobs or (1 if device == "cuda" else cores), max(1, len(pending)))
+    for step in pending:
+        if step.experiment.batch_size % processes:
+            raise UsageError(
+                f"--processes {processes} does not divide the batch of {step.experiment.batch_size} samples of "
+                f"{step.experiment.label}."
+            )
+    jobs = min(jobs or (1 if device == "cuda" else max(1, cores // processes)), max(1, len(pending)))
     # Small tensors gain nothing from threads, and with one the result does not depend on how many jobs ran.
-    threads = 1 if scale == "quick" else max(1, cores // jobs)
-    limit = int(memory * 2**30) if memory else int(0.8 * psutil.virtual_memory().total / jobs)
+    threads = 1 if scale == "quick" else max(1, cores // (jobs * processes))
+    limit = int((memory * 2**30 if memory else 0.8 * psutil.virtual_memory().total / jobs) / processes)
     timeout = timeout or TIMEOUTS[scale]
     command = f"python -m bench.reproduce {shlex.join(sys.argv[1:])}"
     machine, surroundings = environment.machine(), environment.environment()
@@ -235,6 +248,7 @@ def _carry_out(
             out / "logs" / f"{name}.log",
             threads,
             limit,
+            processes,
         )
 
     with Progress(console, len(pending)) as progress:
