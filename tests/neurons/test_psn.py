@@ -292,6 +292,9 @@ def test_the_schedule_of_lambda() -> None:
     assert set(course[32:]) == {1.0}
     neuron.start_epoch(0, 1)
     assert neuron.lambda_ == 1
+    stopped_early = create("masked_psn", k=1, T=2, scheduled=256)
+    stopped_early.start_epoch(31, 40)
+    assert stopped_early.constants() == {"lambda": course[31]}
     fixed = create("masked_psn", k=1, T=2, lambda_=0.25)
     fixed.start_epoch(200, 256)
     assert fixed.lambda_ == 0.25
