@@ -37,6 +37,7 @@ registry = Registry(
     {
         "digits": "tasks.digits:DIGITS",
         "digits_events": "tasks.digits_events:DIGITS_EVENTS",
+        "digits_recall": "tasks.digits_recall:DIGITS_RECALL",
         "mnist": "tasks.mnist:MNIST",
         "fashion_mnist": "tasks.mnist:FASHION_MNIST",
         "cifar10": "tasks.cifar:CIFAR10",

@@ -13,7 +13,7 @@ import tasks
 from bench.registry import UnknownName
 from tasks import DataMissing, TaskError
 
-EMBEDDED = {"digits", "digits_events"}
+EMBEDDED = {"digits", "digits_events", "digits_recall"}
 NEEDS_DATA = {"mnist", "fashion_mnist", "cifar10", "cifar100", "imagenet", "nmnist", "cifar10dvs", "dvs128gesture"}
 
 
