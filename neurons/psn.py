@@ -42,6 +42,14 @@ class ParallelNeuron(Neuron):
         """W [T, T] for sequences of `T` steps; row: step of the output, column: step of the input."""
         raise NotImplementedError
 
+    def reach(self, T: int) -> tuple[int, int]:
+        """How many steps W looks back and ahead: W[i][j] is 0 unless i - back <= j <= i + ahead."""
+        return T - 1, T - 1
+
+    def diagonals(self) -> Tensor | None:
+        """Where W holds one number per diagonal and looks back alone: these numbers, the newest input's last."""
+        return None
+
     def charge(self, x: Tensor) -> Tensor:
         """H [T, N, ...] of the inputs `x` [T, N, ...], the threshold taken off."""
         weight, bias = self.matrix(len(x)).to(x.dtype), self.bias.to(x.dtype)
@@ -150,6 +158,9 @@ class MaskedPSN(PSN):
     def matrix(self, T: int) -> Tensor:
         return self.masked_weight()
 
+    def reach(self, T: int) -> tuple[int, int]:
+        return (self.k - 1, 0) if self.lambda_ >= 1 else super().reach(T)
+
     def forward(self, x: Tensor) -> Tensor:
         if self.step_mode == "m":
             return super().forward(x)
@@ -206,6 +217,12 @@ class SlidingPSN(ParallelNeuron):
     def matrix(self, T: int) -> Tensor:
         # Row t is W shifted by t: a window of W between zeros that moves left from row to row.
         return functional.pad(self.weight, (T - self.k, T - 1)).unfold(0, T, 1).flip(0)
+
+    def reach(self, T: int) -> tuple[int, int]:
+        return self.k - 1, 0
+
+    def diagonals(self) -> Tensor:
+        return self.weight
 
     def charge(self, x: Tensor) -> Tensor:
         if self.form == "gemm":

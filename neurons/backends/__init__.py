@@ -86,6 +86,8 @@ def resolve(neuron: Neuron, x: Tensor) -> ModuleType:
 
 def compiled(neuron: Neuron, x: Tensor) -> Tensor:
     """All steps of `x` while torch.compile looks on: what is chosen becomes a constant of its graph."""
+    if not neuron.recurrent and neuron.backend in (*AUTO, "auto"):
+        return neuron.sequence(x)  # products are what the compiler has its own kernels for
     choice = _constant_choice(neuron.number, x.device.type, x.dtype, tuple(x.shape))
     if choice[0] == "fused":
         from .fused import library

@@ -9,6 +9,7 @@
     layout, pool, kernel, call    how a kernel meets tensors, threads and autograd
     parity     the proof a kernel owes before it is used
     plan       which kernel computes a layer
+    product, product_cpp, product_kernel, product_parity    the same for neurons whose sequence is a product over time
 
 Storage in float32, float64, bfloat16 or float16; 16-bit types are computed with, and their states kept, in float32.
 """
@@ -28,8 +29,7 @@ from torch import Tensor
 from ... import base
 from ...base import Neuron
 from .. import Costly
-from . import call, compiler, cuda_kernel, layout, plan
-from .kernel import Kernel
+from . import call, compiler, cuda_kernel, layout, plan, product
 from .plan import Plan
 
 _every: ContextVar[int] = ContextVar("every", default=0)
@@ -56,7 +56,8 @@ def refuses(neuron: type[Neuron], device: str) -> str | None:
     if device not in ("cpu", "cuda"):
         return "its kernels are for the CPU and for CUDA devices"
     reason = compiler.missing() if device == "cpu" else cuda_kernel.missing()
-    return refuses_sequence(neuron) or (None if reason is None else Costly(reason))
+    loop = None if product.covers(neuron) else refuses_sequence(neuron)
+    return loop or (None if reason is None else Costly(reason))
 
 
 def refuses_sequence(neuron: type[Neuron]) -> str | None:
@@ -85,6 +86,8 @@ def sequence(neuron: Neuron, x: Tensor, target: str | None = None) -> Tensor:
         found = _kernel(neuron, x, target)
     if isinstance(found, str):
         raise RuntimeError(found)
+    if isinstance(neuron, product.ParallelNeuron):
+        return product.sequence(neuron, x, found)
     plan, kernel = found
     x, place = layout.of_sequence(x)
     rest: list[float] = []
@@ -110,13 +113,15 @@ def constants_of(neuron: Neuron, x: Tensor, target: str) -> tuple[int, list[str]
     return _every.get(), found.raw_names, bool(found.trainable)
 
 
-def _kernel(neuron: Neuron, x: Tensor | None, target: str | None = None) -> tuple[Plan, Kernel] | str:
+def _kernel(neuron: Any, x: Tensor | None, target: str | None = None) -> Any:
     dtype, shape, grad_x = (torch.float32, (2, 2), True) if x is None else (x.dtype, x.shape[1:], x.requires_grad)
     if dtype not in plan.DTYPES:
         return f"inputs of {dtype} have no kernel; floating-point ones do"
     target = target or ("cpu" if x is None else x.device.type)
     if target != "cpu" and dtype == torch.float64:
         return "kernels for CUDA devices compute in float32; use such an input, or backend='torch' for float64"
+    if product.covers(type(neuron)):
+        return product.find(neuron, 2 if x is None else len(x), dtype, target)
     found = plan.find(neuron, dtype, shape, target)
     if isinstance(found, str):
         return found

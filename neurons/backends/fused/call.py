@@ -15,6 +15,16 @@ NO_SECOND_DERIVATIVE = (
 )
 
 
+def once_only(gradients: list[Tensor | None]) -> list[Tensor | None]:
+    """Gradients that tell with NO_SECOND_DERIVATIVE whoever differentiates them once more (create_graph)."""
+    if not torch.is_grad_enabled():
+        return gradients
+    present = [g.detach().requires_grad_() for g in gradients if g is not None]
+    refused = torch._C._functions.DelayedError(NO_SECOND_DERIVATIVE.encode(), len(present))(*present)
+    rest = iter(refused if isinstance(refused, tuple) else [refused])
+    return [None if g is None else next(rest) for g in gradients]
+
+
 class Sequence(torch.autograd.Function):
     """Spikes and final states of a sequence; see `call`."""
 
@@ -50,12 +60,7 @@ class Sequence(torch.autograd.Function):
                 for name, need in zip(job.raw_names, wanted[job.states :], strict=True)
             ]
         gradients = [gx if ctx.needs_input_grad[3] else None, *before, *of_raw]
-        if torch.is_grad_enabled():  # create_graph: whoever differentiates these once more gets the sentence
-            present = [g.detach().requires_grad_() for g in gradients if g is not None]
-            refused = torch._C._functions.DelayedError(NO_SECOND_DERIVATIVE.encode(), len(present))(*present)
-            rest = iter(refused if isinstance(refused, tuple) else [refused])
-            gradients = [None if g is None else next(rest) for g in gradients]
-        return (None, None, None, *gradients)
+        return (None, None, None, *once_only(gradients))
 
 
 class Job:

@@ -72,12 +72,13 @@ class Library:
         _write(self.path.with_suffix(".json"), json.dumps(self.note, sort_keys=True).encode())
 
 
-def library(source: str) -> Library:
-    """The library of `source`, compiled now unless it lies in the cache intact. Raises CompilationError."""
+def library(source: str, further: tuple[str, ...] = ()) -> Library:
+    """The library of `source`, compiled now unless it lies in the cache intact; `further` flags come after FLAGS.
+    Raises CompilationError."""
     compiler = command()
     if compiler is None:
         raise CompilationError(missing() or "")
-    flags = [*FLAGS, _tuned()]
+    flags = [*FLAGS, _tuned(), *further]
     key = "\n".join([source, *flags, _version(tuple(compiler)), _cpu()])
     path = folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.so"
     note = _intact(path)

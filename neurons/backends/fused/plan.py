@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from . import compiler, parity
+from . import compiler, parity, product_parity
 from .kernel import Kernel, compute_type
+from .product_kernel import ProductKernel
 from .trace import Trace, Untraceable, step_shape, trace
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Plan:
         self.raw_names = self.trace.raw_names()
         self.trainable = list(self.trace.grad_parameters)
         self._kernels: dict[tuple[bool, bool], Kernel | str] = {}
+        self._product: ProductKernel | str | None = None
 
     def kernel(self, neuron: Neuron, grad_x: bool, checkpoint: bool) -> Kernel | str:
         """The kernel, proven on first use, or the sentence that says why there is none."""
@@ -43,6 +45,20 @@ class Plan:
         if key not in self._kernels:
             self._kernels[key] = _apart(lambda: self._make(neuron, *key))
         return self._kernels[key]
+
+    def product(self, firing: Neuron) -> ProductKernel | str:
+        """For a stateless step without parameters, on the CPU: the kernel of a product over time and this step, proven
+        on first use, or why there is none."""
+        if self._product is None:
+            self._product = _apart(lambda: self._make_product(firing))
+        return self._product
+
+    def _make_product(self, firing: Neuron) -> ProductKernel | str:
+        try:
+            kernel = ProductKernel(self.trace, self.dtype)
+        except compiler.CompilationError as error:
+            return str(error)
+        return product_parity.verdict(kernel, firing) or kernel
 
     def _make(self, neuron: Neuron, grad_x: bool, checkpoint: bool) -> Kernel | str:
         try:
