@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from . import NeuronFactory
 from .layers import AvgPool1d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d
-from .sequences import SequentialNet
+from .sequences import SequentialNet, extent
 
 LAYERS = {1: (Conv1d, BatchNorm1d, AvgPool1d), 2: (Conv2d, BatchNorm2d, AvgPool2d)}
 
@@ -54,6 +54,8 @@ def sequential(
     *,
     order: str = "columns",
     side: int = 32,
+    width: int | None = None,
+    answer: int | None = None,
     inputs: int = 3,
     classes: int = 10,
     channels: int = 128,
@@ -61,17 +63,17 @@ def sequential(
     blocks: int = 2,
     depth: int = 3,
 ) -> SequentialNet:
-    """Sequential CIFAR: `blocks` x {`depth` x [Conv1d - BN - N] - P} - Linear - N - Linear; `side` steps.
+    """Sequential CIFAR: `blocks` x {`depth` x [Conv1d - BN - N] - P} - Linear - N - Linear.
 
-    A step is a column or a row of the image, [C, side]; a pixel has no extent to convolve (ValueError; sequential_fc
-    takes it). `hidden` is by default 2 `channels`.
+    A step is a column or a row of the image; a pixel has no extent to convolve (ValueError; sequential_fc takes it).
+    `hidden` is by default 2 `channels`; `side`, `width` and `answer` as in SequentialNet.
     """
     if order == "pixels":
         raise ValueError("This network convolves along a step, a pixel has no extent: use 'sequential_fc' for pixels.")
     hidden = hidden or 2 * channels
     conv = _conv(neuron, 1, inputs, channels, blocks, depth)
-    fc = _fc(neuron, channels * _pooled(side, blocks), hidden, classes)
-    return SequentialNet(conv, fc, order, side)
+    fc = _fc(neuron, channels * _pooled(extent(order, side, width), blocks), hidden, classes)
+    return SequentialNet(conv, fc, order, side, width, answer)
 
 
 def cifar10(

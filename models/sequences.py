@@ -11,11 +11,16 @@ from . import NeuronFactory
 ORDERS = ("columns", "rows", "pixels")
 
 
-def steps(order: str, side: int) -> int:
-    """Length of the sequence that an image of `side` x `side` pixels becomes; UnknownName for an unknown order."""
+def steps(order: str, height: int, width: int) -> int:
+    """Length of the sequence that an image of `height` x `width` pixels becomes; UnknownName for an unknown order."""
     if order not in ORDERS:
         raise unknown("order of a sequence", order, ORDERS)
-    return side * side if order == "pixels" else side
+    return {"columns": width, "rows": height, "pixels": height * width}[order]
+
+
+def extent(order: str, side: int, width: int | None) -> int:
+    """Pixels in one step."""
+    return side * (width or side) // steps(order, side, width or side)
 
 
 def sequence(images: Tensor, order: str) -> Tensor:
@@ -34,20 +39,33 @@ def sequence(images: Tensor, order: str) -> Tensor:
 
 
 class SequentialNet(nn.Module):
-    """Images [N, C, H, W] of `side` x `side` pixels, read in `order` -> logits [T, N, classes]; `T` follows from both.
+    """Images [N, C, H, W] of `side` x `width` pixels (height by width; square by default), read in `order` -> logits
+    [T, N, classes] of all steps, or [answer, N, classes] of the last `answer`; `T` follows from size and order.
 
     `conv` and `fc` see sequences [T, N, ...].
     """
 
-    def __init__(self, conv: nn.Module, fc: nn.Module, order: str, side: int) -> None:
+    def __init__(
+        self,
+        conv: nn.Module,
+        fc: nn.Module,
+        order: str,
+        side: int,
+        width: int | None = None,
+        answer: int | None = None,
+    ) -> None:
         super().__init__()
-        self.conv, self.fc, self.order, self.side, self.T = conv, fc, order, side, steps(order, side)
+        self.conv, self.fc, self.order, self.size = conv, fc, order, (side, width or side)
+        self.T = steps(order, *self.size)
+        if answer is not None and not 1 <= answer <= self.T:
+            raise ValueError(f"The last {answer} steps of a sequence of {self.T} are no answer; give 1 to {self.T}.")
+        self.unheard = self.T - (answer or self.T)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[2:] != (self.side, self.side):
-            height, width = x.shape[2:]
-            raise ValueError(f"The network was built for images of side {self.side}, the input has {height}x{width}.")
-        return self.fc(self.conv(sequence(x, self.order)))
+        if x.shape[2:] != self.size:
+            (height, width), (h, w) = self.size, x.shape[2:]
+            raise ValueError(f"The network was built for images of {height}x{width}, the input has {h}x{w}.")
+        return self.fc(self.conv(sequence(x, self.order)))[self.unheard :]
 
 
 def sequential_fc(
@@ -55,12 +73,17 @@ def sequential_fc(
     *,
     order: str = "pixels",
     side: int = 28,
+    width: int | None = None,
+    answer: int | None = None,
     inputs: int = 1,
     classes: int = 10,
     hidden: int = 256,
 ) -> SequentialNet:
-    """Linear - neuron - Linear - neuron - Linear on every step, `hidden` neurons each; all values of a step at once."""
-    values = inputs if order == "pixels" else inputs * side
+    """Linear - neuron - Linear - neuron - Linear on every step, `hidden` neurons each; all values of a step at once.
+
+    `side`, `width` and `answer` as in SequentialNet.
+    """
+    values = inputs * extent(order, side, width)
     fc = nn.Sequential(
         nn.Flatten(2),
         nn.Linear(values, hidden),
@@ -69,4 +92,4 @@ def sequential_fc(
         neuron((hidden,)),
         nn.Linear(hidden, classes),
     )
-    return SequentialNet(nn.Identity(), fc, order, side)
+    return SequentialNet(nn.Identity(), fc, order, side, width, answer)

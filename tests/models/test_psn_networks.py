@@ -145,6 +145,29 @@ def test_a_step_sees_its_part_of_the_image(name: str, order: str, region: tuple[
     assert differs.nonzero().flatten().tolist() == [step]
 
 
+@pytest.mark.parametrize(
+    ("name", "order", "T"),
+    [
+        ("psn_sequential", "columns", 12),
+        ("psn_sequential", "rows", 8),
+        ("sequential_fc", "columns", 12),
+        ("sequential_fc", "pixels", 96),
+    ],
+)
+def test_wide_images_and_the_last_steps_as_the_answer(name: str, order: str, T: int) -> None:
+    # Images of 8 x 12 pixels, and the same network with and without the answer taken from the last 3 steps.
+    options = {"order": order, "side": 8, "width": 12, "inputs": 1, "hidden": 6}
+    psn = models.factory("masked_psn", k=2, T=T, lambda_=1.0)
+    whole, last = (models.create(name, neuron=psn, **options, **more).eval() for more in ({}, {"answer": 3}))
+    last.load_state_dict(whole.state_dict())
+    images = torch.randn(2, 1, 8, 12)
+    with torch.no_grad():
+        outputs, answer = whole(images), last(images)
+    assert outputs.shape == (T, 2, 10)
+    assert whole.T == last.T == T
+    assert torch.equal(answer, outputs[-3:])
+
+
 def test_pixels_are_refused_where_a_step_is_convolved() -> None:
     with pytest.raises(ValueError, match="use 'sequential_fc'"):
         models.create("psn_sequential", neuron=LIF, order="pixels")
@@ -161,7 +184,7 @@ def test_a_smaller_recipe() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "shape", "message"),
     [
-        ("psn_sequential", {"side": 8}, (1, 3, 8, 9), "images of side 8, the input has 8x9"),
+        ("psn_sequential", {"side": 8}, (1, 3, 8, 9), "images of 8x8, the input has 8x9"),
         ("psn_cifar10dvs", {"T": 4}, (1, 3, 2, 48, 48), "built for 4 frames, the input has 3"),
     ],
 )
@@ -176,6 +199,8 @@ def test_inputs_of_another_size_are_refused(
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
+        ("psn_sequential", {"side": 8, "answer": 9}, "last 9 steps of a sequence of 8"),
+        ("sequential_fc", {"side": 8, "answer": 0}, "give 1 to 64"),
         ("psn_sequential", {"side": 3}, "2 poolings leave nothing of a side of 3"),
         ("psn_cifar10", {"side": 7, "blocks": 3}, "3 poolings leave nothing of a side of 7"),
         ("psn_cifar10dvs", {"side": 8}, "4 poolings leave nothing of a side of 8"),
