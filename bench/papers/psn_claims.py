@@ -174,13 +174,10 @@ def _family_ahead(evidence: Evidence, column: str) -> Finding | None:
     )
     if not pairs:
         return None
-    whole = merge(pairs)
-    by_status = {
-        status: [name for name, finding in pairs if finding.status == status] for status in ("fails", "undecided")
-    }
-    listed = [f"{status} {', '.join(names)}" for status, names in by_status.items() if names]
-    held = len(pairs) - sum(map(len, by_status.values()))
-    return replace(whole, evidence=", ".join([f"{held} of {len(pairs)} pairs hold", *listed]))
+    fails = [name for name, finding in pairs if finding.status == "fails"]
+    holds = sum(finding.status == "holds" for _, finding in pairs)
+    text = f"{holds} of {len(pairs)} pairs hold, {len(pairs) - holds - len(fails)} undecided, {len(fails)} fail"
+    return replace(merge(pairs), evidence=f"{text} ({', '.join(fails)})" if fails else text)
 
 
 def _ordered(evidence: Evidence) -> Finding:

@@ -1,0 +1,175 @@
+"""The claims of the PSN work on made-up evidence: each can hold, fail and stay undecided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from bench.evidence import Evidence
+from bench.papers import psn_claims as claims
+from bench.table import Claim
+
+DIGITS = "digits"
+NEURONS = ("PSN", "sliding PSN", "masked PSN", "GLIF", "PLIF", "KLIF", "LIF", "LIF without reset")
+LADDER = dict(zip(NEURONS, (0.90, 0.88, 0.86, 0.83, 0.83, 0.83, 0.80, 0.78), strict=True))
+
+
+def evidence(
+    accuracies: Mapping[str, Sequence[float] | float],
+    column: str = DIGITS,
+    scale: str = "quick",
+    finals: Mapping[tuple[str, str, int, str], float] | None = None,
+    rates: Mapping[str, Sequence[float]] | None = None,
+) -> Evidence:
+    """One column and its last-epoch twin; `accuracies` gives a flat test curve per seed (three if one number)."""
+    curves: dict[tuple[str, str, int, str], list[float]] = {}
+    values = {row: [v + d for d in (0, 0.001, -0.001)] if isinstance(v, float) else v for row, v in accuracies.items()}
+    seeds = range(max((len(v) for v in values.values()), default=0))
+    for row, by_seed in values.items():
+        for seed, value in enumerate(by_seed):
+            for name in (column, column + claims.LAST):
+                curves[row, name, seed, "test_accuracy"] = [value] * 3
+            for layer, rate in enumerate((rates or {}).get(row, ())):
+                curves[row, column, seed, f"rate_{layer}"] = [0.5, rate + 0.001 * seed]
+    columns = (column, column + claims.LAST, "unmeasured")
+    return Evidence(scale, columns, tuple(seeds), curves, dict(finals or {}), {column: 1000})
+
+
+def status(claim: Claim, found: Evidence) -> str:
+    finding = claim.decide(found)
+    if finding.status != "undecided":
+        assert finding.evidence
+        assert finding.test
+    return finding.status
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "holds"),
+        ({"LIF without reset": 0.84}, "fails"),
+        ({"sliding PSN": [0.88, 0.85, 0.89]}, "undecided"),
+        ({"PSN": [0.95]}, "undecided"),
+    ],
+)
+def test_the_ordering_needs_every_adjacent_pair(changes: Mapping[str, float], expected: str) -> None:
+    found = evidence({**LADDER, **changes})
+    assert status(claims.C5, found) == expected
+    text = claims.C5.decide(found).evidence
+    assert text.count(" > ") == 2 + 3 + 3 + 1  # family, family to vanilla, vanilla to LIF, LIF to LIF without reset
+    assert claims.LAST not in text
+
+
+def test_the_family_against_every_other_neuron() -> None:
+    assert status(claims.C6, evidence(LADDER)) == "holds"
+    found = evidence({**LADDER, "GLIF": 0.87})
+    assert status(claims.C6, found) == "fails"
+    assert "14 of 15 pairs hold, 0 undecided, 1 fail (masked PSN > GLIF)" in claims.C6.decide(found).evidence
+    assert status(claims.C6, evidence({**LADDER, "GLIF": [0.5]})) == "undecided"
+
+
+@pytest.mark.parametrize(("lif", "expected"), [(0.80, "holds"), (0.70, "fails"), ([0.8], "undecided")])
+def test_no_reset_costs_accuracy(lif: float, expected: str) -> None:
+    assert status(claims.C7, evidence({"LIF": lif, "LIF without reset": 0.75})) == expected
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "expected"),
+    [
+        ({"k=1": 0.5, "k=4": 0.6, "k=8": 0.605}, "holds"),
+        ({"k=1": 0.6, "k=4": 0.5, "k=8": 0.505}, "fails"),  # no rise
+        ({"k=1": 0.5, "k=4": 0.6, "k=8": 0.7}, "fails"),  # no saturation
+        ({"k=1": [0.5], "k=4": [0.6], "k=8": [0.6]}, "undecided"),
+    ],
+)
+def test_accuracy_rises_with_the_order_and_saturates(accuracies: Mapping[str, float], expected: str) -> None:
+    assert status(claims.C8, evidence(accuracies, "masked")) == expected
+
+
+def test_open_masks_do_not_count() -> None:
+    """The best epoch of a masked PSN is that with lambda = 1: 0.4 here, not 0.9."""
+    found = evidence({"k=1": [0.3] * 3, "k=4": [0.6] * 3}, "masked", "paper")
+    curves = dict(found.curves)
+    for seed in range(3):
+        curves["k=1", "masked", seed, "test_accuracy"] = [0.9, 0.4, 0.3]
+        curves["k=1", "masked", seed, "lambda_0"] = [0.5, 1.0, 1.0]
+    found = Evidence("paper", ("masked",), (0, 1, 2), curves, {}, {"masked": 1000})
+    assert "k=4 above k=1: holds, +20.0" in claims.C8.decide(found).evidence
+
+
+@pytest.mark.parametrize(("sliding", "expected"), [(0.6, "holds"), (0.4, "fails"), ([0.6, 0.4, 0.5], "undecided")])
+def test_sliding_against_masked(sliding: float, expected: str) -> None:
+    masked, other = (evidence(a, c) for a, c in (({"k=1": 0.5, "k=2": 0.5}, "masked"), ({"k=1": sliding}, "sliding")))
+    found = Evidence("quick", ("masked", "sliding"), (0, 1, 2), {**masked.curves, **other.curves}, {}, {})
+    assert status(claims.C9, found) == expected
+    assert f"of {3} comparisons" in claims.C9.decide(found).evidence  # k = 2 has no sliding run
+
+
+@pytest.mark.parametrize(("sliding", "expected"), [(0.895, "holds"), (0.80, "fails"), ([0.9, 0.8, 0.95], "undecided")])
+def test_sliding_nearly_equals_psn(sliding: float, expected: str) -> None:
+    assert status(claims.C10, evidence({"PSN": 0.9, "sliding PSN": sliding})) == expected
+
+
+@pytest.mark.parametrize(("accuracy", "expected"), [(0.95, "holds"), (0.96, "holds"), (0.90, "fails")])
+def test_published_accuracies(accuracy: float, expected: str) -> None:
+    found = evidence({"PSN, T=4": accuracy}, "CIFAR10", "paper")
+    published = {("PSN, T=4", "CIFAR10"): [0.9532], ("PSN, T=4", "CIFAR10, last epoch"): [0.99]}
+    found = Evidence("paper", found.columns, found.seeds, found.curves, {}, found.test_samples, published)
+    assert status(claims.C11, found) == expected
+
+
+def test_more_frames() -> None:
+    rows = {"sliding PSN, T=4": 0.82, "sliding PSN, T=8": 0.85, "sliding PSN, T=10": 0.86}
+    assert status(claims.C12, evidence(rows, "CIFAR10-DVS", "paper")) == "holds"
+    quick = claims.C12.decide(evidence(rows, "CIFAR10-DVS"))
+    assert quick.status == "undecided"
+    assert "small stand-ins do not decide it" in quick.evidence
+    assert "+3.0" in quick.evidence  # T = 8 against 4: shown all the same
+
+
+@pytest.mark.parametrize(
+    ("claim", "what"),
+    [
+        (claims.C1, "masked_steps"),
+        (claims.C2_STEPS, "sliding_steps"),
+        (claims.C2_FORMS, "sliding_forms"),
+        (claims.C4, "fixed_matrix"),
+    ],
+)
+@pytest.mark.parametrize(("difference", "ties", "expected"), [(0, 0, "holds"), (2, 2, "holds"), (2, 1, "fails")])
+def test_exact_claims(claim: Claim, what: str, difference: float, ties: float, expected: str) -> None:
+    finals = {
+        ("row", DIGITS, seed, f"{what}_{name}"): value
+        for seed in (0, 1)
+        for name, value in (("difference", difference * seed), ("ties", ties * seed))
+    }
+    finding = claim.decide(evidence({"row": [0.5, 0.5]}, finals=finals))
+    assert finding.status == expected
+    assert f"sum of absolute differences {difference}" in finding.evidence
+    assert ("within rounding" in finding.evidence) == (ties > 0)
+
+
+def test_masked_weight_and_overhead() -> None:
+    def found(weight: float, count: float) -> Evidence:
+        finals = {"weight_difference": weight, "neuron_parameters": count, "neuron_parameters_expected": 216.0}
+        return evidence({"PSN": [0.5]}, finals={("PSN", DIGITS, 0, name): v for name, v in finals.items()})
+
+    assert [status(claim, found(0.0, 216.0)) for claim in (claims.C3, claims.C14)] == ["holds", "holds"]
+    assert [status(claim, found(0.1, 217.0)) for claim in (claims.C3, claims.C14)] == ["fails", "fails"]
+    assert claims.C14.decide(found(0.0, 216.0)).evidence == "PSN digits: holds, 216 of 216"
+
+
+@pytest.mark.parametrize(("rate", "expected"), [([0.3, 0.2], "holds"), ([0.1, 0.1], "fails")])
+def test_firing_rates(rate: Sequence[float], expected: str) -> None:
+    # means over the layers: 0.25 or 0.1 without reset against 0.15 with it
+    found = evidence({"LIF": 0.5, "LIF without reset": 0.5}, rates={"LIF": [0.1, 0.2], "LIF without reset": rate})
+    assert status(claims.C15, found) == expected
+
+
+def test_nothing_measured_is_undecided() -> None:
+    nothing = Evidence("quick", (DIGITS,), (), {}, {}, {})
+    every = [value for value in vars(claims).values() if isinstance(value, Claim)]
+    assert {claim.id.split()[0] for claim in every} == {f"C{n}" for n in range(1, 16)} - {"C13"}
+    for claim in every:
+        assert claim.decide(nothing).status == "undecided"
