@@ -6,7 +6,9 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+import models
 import tasks
+from neurons.base import Neuron
 from tasks import TaskError
 
 
@@ -40,3 +42,26 @@ def test_a_validation_part() -> None:
 def test_fewer_steps_than_columns_make_no_sense(T: object) -> None:
     with pytest.raises(TaskError, match="at least the 8 columns"):
         tasks.load("digits_recall", T=T)
+
+
+@pytest.mark.parametrize(("k", "recalls"), [(1, False), (2, False), (3, False), (4, True)])
+def test_an_answer_knows_the_digit_only_within_the_reach_of_its_neurons(k: int, recalls: bool) -> None:
+    # Two layers of order k see 2 (k - 1) steps back: from step 12, the last of 13, order 3 sees to step 8, which is
+    # background, order 4 to step 6, which is a column of the digit.
+    network = models.create(
+        "sequential_fc",
+        neuron=models.factory("sliding_psn", k=k),
+        order="columns",
+        side=8,
+        width=13,
+        answer=1,
+        inputs=1,
+        hidden=64,
+    )
+    for layer in network.modules():
+        if isinstance(layer, Neuron):
+            layer.bias.data.zero_()  # half of the neurons fire
+    x, _ = tasks.load("digits_recall", T=13).test.batch(range(100))
+    with torch.no_grad():
+        answers = network(x)[0]
+    assert (answers != answers[:1]).any() == recalls
