@@ -44,6 +44,8 @@ def main(request: Request, connection: Connection) -> bool:
         return False
     seconds = time.perf_counter() - start
     result = replace(result, started=started, seconds=seconds, peak_memory=_peak(request.device))
+    if request.processes > 1 and result.outcome == "crashed":
+        time.sleep(2)  # if it failed because another process died, torchrun ends it now and logs which one
     if first or result.outcome != "ok":
         connection.send(("result", result))
     return result.outcome == "ok"
@@ -75,7 +77,8 @@ def _guarded(request: Request, on_epoch: OnEpoch) -> Result:
         return Result("diverged", str(error))
     except Exception as error:
         request.log.parent.mkdir(parents=True, exist_ok=True)
-        request.log.write_text(traceback.format_exc(), encoding="utf-8")
+        with request.log.open("w" if request.processes == 1 else "a", encoding="utf-8") as log:
+            log.write(traceback.format_exc())  # of a group, each failing process adds its own
         if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or _NO_MEMORY.search(str(error)):
             limit = f" (limit {request.memory / 2**30:.1f} GiB)" if request.memory else ""
             return Result("oom", f"{_first_line(error)}{limit}")

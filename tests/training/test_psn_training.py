@@ -147,3 +147,12 @@ def test_16_bit_training_is_close_to_float32(digits: Task, neuron: str, precisio
     half, full = (train(task, 1, neuron=neuron, precision=p)[0]["train_loss"] for p in (precision, "float32"))
     assert half == pytest.approx(full, rel=2e-3)
     assert half != full
+
+
+def test_the_scale_of_the_gradients_is_kept() -> None:
+    half = scheme(precision="fp16")
+    half.scaler.scale(torch.ones(()))  # makes its state
+    half.scaler.update(128.0)
+    resumed = scheme(precision="fp16")
+    resumed.load_state_dict(half.state_dict())
+    assert resumed.scaler.get_scale() == 128.0

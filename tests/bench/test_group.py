@@ -1,0 +1,200 @@
+"""One experiment in two processes, started by torchrun: what one process gives, and no orphans."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+import models
+import tasks
+from bench.experiment import Experiment
+from bench.job import Request, Result
+from bench.local import execute
+from training.bptt import BPTT
+from training.loop import evaluate
+
+# Neither batch norm nor dropout: nothing depends on how a batch is shared.
+PLAIN = Experiment(
+    task="digits",
+    model="sequential_fc",
+    neuron="masked_psn",
+    scheme="bptt",
+    epochs=3,
+    batch_size=64,
+    scale="quick",
+    seed=5,
+    task_options={"validation": 0.15},
+    model_options={"order": "columns", "side": 8, "hidden": 24},
+    neuron_options={"T": 8, "k": 3, "scheduled": True},
+    scheme_options={"loss": "cross_entropy", "optimizer": "sgd", "lr": 0.3, "momentum": 0.9},
+)
+# Both, so every process has statistics and masks of its own; long enough to be hit in the middle.
+RANDOM = replace(
+    PLAIN,
+    model="plif_mnist",
+    neuron="plif",
+    epochs=40,
+    model_options={"side": 8, "channels": 3, "hidden": 12, "T": 3},
+    neuron_options={"detach_reset": True},
+    scheme_options={"lr": 0.01},
+)
+
+
+def request(experiment: Experiment, processes: int, folder: Path) -> Request:
+    return Request(
+        experiment,
+        "cpu",
+        None,
+        folder / "cache",
+        folder / f"{processes}.pt",
+        folder / f"{processes}.log",
+        threads=1,
+        memory=None,
+        processes=processes,
+    )
+
+
+OnEpoch = Callable[[int], None]
+
+
+def run(asked: Request, on_epoch: OnEpoch = lambda epoch: None) -> Result:
+    results: list[Result] = []
+    try:
+        execute(
+            [asked],
+            jobs=1,
+            timeout=300,
+            on_start=lambda request: None,
+            on_epoch=lambda request, epoch, record: on_epoch(epoch),
+            on_result=lambda request, result: results.append(result),
+        )
+    except KeyboardInterrupt:
+        assert results[0].outcome == "interrupted"
+    (result,) = results
+    return result
+
+
+def values(result: Result) -> dict[tuple[str, int | None], float | None]:
+    timed = ("train_seconds", "train_throughput", "processes")
+    return {(m.name, m.step): m.value for m in result.metrics if m.name not in timed}
+
+
+def members(asked: Request) -> list[psutil.Process]:
+    """torchrun and its processes: their command line names the checkpoint."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if any("bench.group" in part for part in command) and any(str(asked.checkpoint) in part for part in command):
+            found.append(process)
+    return found
+
+
+@pytest.fixture
+def alone() -> Iterator[Callable[[Request], None]]:
+    """Asserts that the group of a request ends within seconds; ends it where it does not."""
+    seen: list[psutil.Process] = []
+
+    def check(asked: Request) -> None:
+        seen.extend(members(asked))
+        _, alive = psutil.wait_procs(seen, timeout=20)
+        assert not alive
+
+    yield check
+    for process in seen:
+        if process.is_running():
+            process.kill()
+
+
+def test_a_request_survives_being_text(tmp_path: Path) -> None:
+    asked = request(RANDOM, 2, tmp_path)
+    assert Request.of_json(asked.to_json()) == asked
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
+    one, two = (run(request(PLAIN, processes, tmp_path)) for processes in (1, 2))
+    assert (one.outcome, two.outcome, two.reason) == ("ok", "ok", "")
+    first, second = values(one), values(two)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        # accuracies are counts of the same samples, losses and rates are sums in another order
+        assert second[name] == (value if "accuracy" in name[0] else pytest.approx(value, rel=1e-5)), name
+    assert len({first["train_loss", epoch] for epoch in range(3)}) == 3
+    assert {m.value for result in (one, two) for m in result.metrics if m.name == "processes"} == {1, 2}
+
+    weights, shared = (torch.load(tmp_path / f"{n}.pt", weights_only=True)["scheme"]["network"] for n in (1, 2))
+    assert weights.keys() == shared.keys()
+    for name, weight in weights.items():
+        torch.testing.assert_close(shared[name], weight, rtol=1e-4, atol=1e-6)
+    assert not list(tmp_path.glob("*.log"))
+
+
+@pytest.mark.slow
+def test_a_group_that_was_killed_goes_on_as_if_uninterrupted(tmp_path: Path, alone: Callable[[Request], None]) -> None:
+    (tmp_path / "whole").mkdir()
+    whole = run(request(RANDOM, 2, tmp_path / "whole"))
+    assert whole.outcome == "ok", whole.reason
+    asked = request(RANDOM, 2, tmp_path)
+
+    parent = "import pickle, sys; from test_group import run; run(pickle.load(sys.stdin.buffer))"
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    with subprocess.Popen(
+        [sys.executable, "-c", parent], stdin=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths}
+    ) as killed:
+        assert killed.stdin
+        killed.stdin.write(pickle.dumps(asked))
+        killed.stdin.close()
+        deadline = time.monotonic() + 200
+        while not asked.checkpoint.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        killed.kill()
+    alone(asked)
+    assert asked.checkpoint.exists()
+
+    def kill_the_second(epoch: int) -> None:
+        for process in members(asked):
+            if process.environ().get("RANK") == "1":
+                process.send_signal(signal.SIGKILL)
+
+    crashed = run(asked, kill_the_second)
+    alone(asked)
+    assert (crashed.outcome, crashed.reason) == ("crashed", "one of the 2 processes died; more is in 2.log")
+    assert "SIGKILL" in asked.log.read_text()
+
+    def ctrl_c(epoch: int) -> None:
+        raise KeyboardInterrupt
+
+    assert run(asked, ctrl_c).outcome == "interrupted"
+    alone(asked)
+
+    finished = run(asked)
+    assert finished.outcome == "ok", finished.reason
+    assert values(finished) == values(whole)
+    assert not asked.log.exists()
+
+    # what was saved, running statistics included, is what all processes evaluated
+    network = models.create(RANDOM.model, neuron=models.factory("plif"), **RANDOM.model_options)
+    network.load_state_dict(torch.load(asked.checkpoint, weights_only=True)["scheme"]["network"])
+    accuracy = evaluate(BPTT(network), tasks.load("digits").test, 100, "cpu")
+    assert values(finished)["accuracy_last", None] == accuracy
+
+
+@pytest.mark.slow
+def test_what_goes_wrong_in_a_group_has_its_own_sentence(tmp_path: Path, alone: Callable[[Request], None]) -> None:
+    asked = request(replace(PLAIN, batch_size=63), 2, tmp_path)
+    failed = run(asked)
+    alone(asked)
+    assert failed.outcome == "crashed"
+    assert failed.reason.startswith("ValueError: A batch of 63 cannot be shared equally by 2 processes; choose ")
+    assert "Traceback" in asked.log.read_text()
