@@ -1,11 +1,33 @@
-"""The tables that belong to no paper: each is measured by a command of its own."""
+"""The tables that no training measures: each is the work of a command of its own."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .papers import psn_speed
+from .table import Finding
+
+if TYPE_CHECKING:
+    from results import Parity, Run, Store
+
+
+@dataclass(frozen=True)
+class SpeedClaim:
+    """A statement of a paper about time; `decide` takes the stored kernel runs, oldest first, and parity checks.
+
+    It is shown with the measurements of kind `what`.
+    """
+
+    id: str
+    statement: str
+    source: str
+    what: str
+    decide: Callable[[Sequence[Run], Sequence[Parity]], Finding]
 
 
 @dataclass(frozen=True)
@@ -16,6 +38,7 @@ class Measured:
     module: str
     options: tuple[str, ...] = ()
     takes_out: bool = True
+    claims: tuple[SpeedClaim, ...] = ()
 
     def run(self, scale: str, device: str, store: str | None, out: Path) -> int:
         """Measures and shows the table; its exit status. `quick` takes the command's own short form."""
@@ -25,6 +48,14 @@ class Measured:
         command += ["--out", str(out)] if self.takes_out else []
         return subprocess.run(command, check=False).returncode
 
+    def findings(self, store: Store) -> list[tuple[SpeedClaim, Finding]]:
+        """The table's claims, decided on all that `store` holds."""
+        if not self.claims:
+            return []
+        keys = sorted({run.experiment_key for run in store.runs() if run.experiment.get("kind") == "kernel"})
+        runs = store.full_runs(keys)
+        return [(claim, claim.decide(runs, store.parity())) for claim in self.claims]
+
 
 TABLES = {
     "parity": Measured(
@@ -33,5 +64,11 @@ TABLES = {
     "kernels": Measured("Speed and memory of neurons against other libraries", "bench.kernels"),
     "memory_frontier": Measured(
         "The largest sequences that fit in a memory limit", "bench.kernels", ("--what", "frontier")
+    ),
+    "psn_speed": Measured(
+        "PSN against LIF: time of forward and training over neurons and steps",
+        "bench.kernels",
+        ("--what", psn_speed.WHAT),
+        claims=(SpeedClaim("C13", psn_speed.STATEMENT, psn_speed.SOURCE, psn_speed.WHAT, psn_speed.decide),),
     ),
 }

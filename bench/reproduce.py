@@ -93,7 +93,7 @@ def main(
         if name in measured.TABLES and plan:
             console.print(f"{name}: measured anew each time, by python -m {measured.TABLES[name].module}")
         elif name in measured.TABLES:
-            statuses.append(measured.TABLES[name].run(scale, device, store, out))
+            statuses.append(_measure(console, measured.TABLES[name], scale, device, store, out))
     tables: list[Table] = [registry.get(name) for name in dict.fromkeys(names) if name not in measured.TABLES]
     if not tables:
         return max(statuses)
@@ -120,6 +120,18 @@ def main(
         failed = _carry_out(console, opened, steps, scale, device, jobs, processes, timeout, memory, data, out)
         _show_results(console, opened, tables, scale, chosen_seeds, out)
     return max([FAILED if failed else OK, *statuses])
+
+
+def _measure(console: Console, table: measured.Measured, scale: str, device: str, store: str | None, out: Path) -> int:
+    """Runs the command behind a measured table and says what its claims have come to; its exit status."""
+    status = table.run(scale, device, store, out)
+    if table.claims:
+        from reports import terminal
+        from results import Store, default_url
+
+        with Store(store or default_url()) as opened:
+            terminal.show_claims(table.findings(opened), console)
+    return status
 
 
 def _names() -> list[str]:

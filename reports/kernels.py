@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 from . import figures, wording
 
 if TYPE_CHECKING:
+    from bench.measured import SpeedClaim
+    from bench.table import Finding
     from results import Parity, Run, StoredRun
 
 Render = Callable[..., str]
 TITLES = {
+    "psn": "PSN against LIF",
     "speed": "Speed of a layer",
     "roofline": "The kernel alone",
     "memory": "Memory of forward and backward",
@@ -95,7 +98,22 @@ def pages(runs: Sequence[Run], parities: Sequence[Parity], render: Render) -> It
     for neuron, found in sections.items():
         rows = (row for section in found for group in section.groups for row in group.rows)
         remarks = list(dict.fromkeys(row.remark for row in rows if row.remark))
-        yield f"kernels-{neuron}.html", render("kernels_of.html", neuron=neuron, sections=found, remarks=remarks)
+        claims = _claims(by_neuron[neuron], parities)
+        yield (
+            f"kernels-{neuron}.html",
+            render("kernels_of.html", neuron=neuron, sections=found, remarks=remarks, claims=claims),
+        )
+
+
+def _claims(runs: Sequence[Run], parities: Sequence[Parity]) -> dict[str, list[tuple[SpeedClaim, Finding]]]:
+    """The claims about each kind of measurement there is, with their findings."""
+    from bench.measured import TABLES
+
+    found: dict[str, list[tuple[SpeedClaim, Finding]]] = {}
+    kinds = {run.experiment["what"] for run in runs}
+    for claim in (claim for table in TABLES.values() for claim in table.claims if claim.what in kinds):
+        found.setdefault(claim.what, []).append((claim, claim.decide(runs, parities)))
+    return found
 
 
 def _sections(runs: Sequence[Run], parities: Sequence[Parity]) -> list[Section]:
@@ -147,6 +165,8 @@ def _plots(
     what: str, groups: Groups, trusted: Mapping[tuple[str, str], set[str]]
 ) -> tuple[tuple[Figure, ...], tuple[tuple[str, int], ...]]:
     """Plots over T and over N, one set for each setting that was measured at more than one size."""
+    if what == "psn":
+        return _over_neurons(groups, trusted)
     if what not in ("speed", "memory"):
         return (), ()
     runs = [
@@ -166,6 +186,40 @@ def _plots(
         where = f"{setting}; {machine}" if several else setting
         found += _speed(own, where, styles) if what == "speed" else _memory(own, where, styles)
     return tuple(found), tuple(styles.items()) if found else ()
+
+
+def _over_neurons(
+    groups: Groups, trusted: Mapping[tuple[str, str], set[str]]
+) -> tuple[tuple[Figure, ...], tuple[tuple[str, int], ...]]:
+    """How many times the time of PSN the LIF of the claim took, over N, a line for each T; a plot a setting."""
+    from bench.papers.psn_speed import LIF, PSN
+
+    found: dict[tuple[str, str], dict[int, dict[int, Run]]] = {}
+    for key, group in groups.items():
+        for run in group:
+            if run.experiment["contender"] == LIF and {LIF, PSN} <= trusted[key]:
+                steps, neurons = _size(run)
+                found.setdefault((_setting(run), key[1]), {}).setdefault(steps, {})[neurons] = run
+    styles = {steps: style for style, steps in enumerate(sorted({t for by_steps in found.values() for t in by_steps}))}
+    plots: list[Figure] = []
+    for (setting, machine), by_steps in found.items():
+        for phase in ("forward", "training"):
+            lines = [
+                figures.Line(
+                    f"T={steps}", tuple(sorted(runs)), tuple(_ratio(runs[n], phase) for n in sorted(runs)), style
+                )
+                for steps, style in styles.items()
+                if (runs := by_steps.get(steps))
+            ]
+            title = f"Time of {LIF} over that of {PSN}, {phase}"
+            svg = figures.panel(title, lines, "× as long", x_label="N", log=True, x_log=True)
+            plots += [Figure(svg, f"{title}. {setting}; {machine}")] if svg else []
+    legend = tuple((f"T={steps}", style) for steps, style in styles.items())
+    return tuple(plots), legend if plots else ()
+
+
+def _ratio(run: Run, phase: str) -> float | None:
+    return next((metric.value for metric in run.metrics if metric.name == f"{phase}_ratio"), None)
 
 
 def _setting(run: Run) -> str:

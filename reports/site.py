@@ -84,7 +84,7 @@ def _pages(
     store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site: its path and text."""
-    from . import curves, kernels, parity
+    from . import axis, curves, kernels, parity
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
     shown = _table_pages(store, scales, table_names)
@@ -102,7 +102,8 @@ def _pages(
     yield from parity.pages(checks, render)
     for page in shown:
         groups = curves.groups(page.result, metrics, authors.get(page.result.table.paper, {}))
-        yield f"{page.name}.html", render("table.html", page=page, result=page.result, groups=groups)
+        over = axis.plots(page.result)
+        yield f"{page.name}.html", render("table.html", page=page, result=page.result, groups=groups, axis=over)
         yield f"{page.name}.csv", tables.to_csv(page.result)
         yield f"{page.name}.tex", tables.to_latex(page.result)
     places = _places(shown)

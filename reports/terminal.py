@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.verdict import RULE
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from bench.evaluate import CellResult, TableResult
+    from bench.measured import SpeedClaim
+    from bench.table import Claim, Finding
 
 STYLES = {
     "reproduced": "green",
@@ -42,7 +45,7 @@ def show(result: TableResult, console: Console) -> None:
     grid = _grid(result, marks)
     fits = Measurement.get(console, console.options.update(width=10_000), grid).maximum <= console.width
     console.print(grid if fits and console.width >= 100 else _lines(result, marks))
-    _print_claims(result, console)
+    show_claims(result.claims, console)
     if marks:
         console.print()
         console.print(_indented([(mark, "", reason) for reason, mark in marks.items()]))
@@ -127,17 +130,18 @@ def _lines(result: TableResult, marks: dict[str, str]) -> Grid:
     return grid
 
 
-def _print_claims(result: TableResult, console: Console) -> None:
+def show_claims(claims: Sequence[tuple[Claim | SpeedClaim, Finding]], console: Console) -> None:
+    """Print claims with their findings, evidence and tests to `console`; nothing for none."""
     from rich.table import Table as Grid
 
-    if not result.claims:
+    if not claims:
         return
     console.print()
     grid = Grid.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True)
     grid.add_column()
-    for claim, finding in result.claims:
+    for claim, finding in claims:
         grid.add_row(_text(finding.status, STYLES.get(finding.status, "")), _text(claim.id), _text(claim.statement))
         for line in wording.evidence_lines(finding):
             grid.add_row("", "", _text(line, "dim"))

@@ -1,0 +1,54 @@
+"""Tables whose rows count something up: the columns drawn over it, measured and published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import figures
+from .curves import Plot
+from .figures import Line
+
+if TYPE_CHECKING:
+    from bench.evaluate import CellResult, TableResult
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The plots over the rows' number, with a line style by column."""
+
+    title: str
+    legend: tuple[tuple[str, int], ...]
+    plots: tuple[Plot, ...]
+
+
+def plots(result: TableResult) -> Axis | None:
+    """Measured values with their intervals, and the first published value of each cell; None without such an axis."""
+    axis = result.table.axis
+    if not axis:
+        return None
+    styles = {column: style for style, column in enumerate(result.columns)}
+    measured: list[Line] = []
+    published: list[Line] = []
+    for column, style in styles.items():
+        cells = [(number(cell, axis), cell) for cell in result.cells if cell.cell.column == column]
+        ours = [(x, cell) for x, cell in cells if cell.measured is not None]
+        x = tuple(place for place, _ in ours)
+        measured.append(Line(column, x, tuple(cell.measured for _, cell in ours), style))
+        measured += [
+            Line(column, x, tuple(bound), style, faint=True)
+            for bound in ([cell.low for _, cell in ours], [cell.high for _, cell in ours])
+        ]
+        theirs = [(place, cell.published[0].value) for place, cell in cells if cell.published]
+        published.append(Line(column, tuple(x for x, _ in theirs), tuple(y for _, y in theirs), style))
+    label = f"accuracy, {result.table.unit}"
+    found = (
+        Plot(figures.panel(f"Measured, over {axis}", measured, label, x_label=axis), "Measured, with 95 % intervals"),
+        Plot(figures.panel(f"Published, over {axis}", published, label, x_label=axis), "Published"),
+    )
+    return Axis(f"Accuracy against {axis}", tuple(styles.items()), tuple(plot for plot in found if plot.svg))
+
+
+def number(cell: CellResult, axis: str) -> float:
+    """The place of a cell on the axis "k": 4 for the row "k=4"."""
+    return float(cell.cell.row.removeprefix(f"{axis}="))
