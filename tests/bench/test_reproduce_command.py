@@ -156,6 +156,8 @@ def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
         (["plif_table", "--only", "N-MNST"], 2, "Unknown row or column 'N-MNST'. Did you mean 'N-MNIST'"),
         (["tiny", "--seeds", "0"], 2, "--seeds was given 0; it must be at least 1"),
         (["tiny", "--jobs", "-1"], 2, "--jobs was given -1; it must be at least 1"),
+        (["tiny", "--processes", "0"], 2, "--processes was given 0; it must be at least 1"),
+        (["tiny", "--processes", "3"], 2, "--processes 3 does not divide the batch of 128 samples of digits"),
         (["tiny", "--timeout", "0"], 2, "--timeout was given 0"),
         (["tiny", "--seeds", "many"], 2, "Invalid value for '--seeds'"),
         (["tiny", "--nonsense"], 2, "--nonsense"),
@@ -168,6 +170,12 @@ def test_wrong_use_is_one_sentence(reproduce: Command, arguments: list[str], sta
     assert done.returncode == status, done.stderr
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_torchrun_is_started_and_does_not_start(reproduce: Command) -> None:
+    done = reproduce("tiny", TORCHELASTIC_RUN_ID="1")
+    assert done.returncode == 2
+    assert "Start it plainly" in done.stderr
 
 
 def test_a_missing_gpu_is_one_sentence(reproduce: Command) -> None:
