@@ -155,7 +155,8 @@ def _cell_result(cell: Cell, runs: _Runs, lookup: _PublishedLookup) -> CellResul
     not_comparable = cell.not_comparable or runs.incomplete(measured_runs) or soft
     word, reason = verdict(firm or [p.value for p in published], low, high, not_comparable, LAST_DIGIT)
     if measured is None and attempts:
-        reason = f"{attempts[-1].outcome}: {attempts[-1].reason}"
+        ended = attempts[-1]
+        reason = f"the run has no {cell.metric}" if ended.outcome == "ok" else f"{ended.outcome}: {ended.reason}"
     return CellResult(
         cell,
         published,

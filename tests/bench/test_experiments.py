@@ -77,7 +77,7 @@ def test_tables_are_complete_and_say_what_is_not_comparable(name: str, scale: st
         assert all(cell.sources for cell in cells)
     if scale == "quick":
         assert all(cell.not_comparable for cell in cells)
-        assert {cell.experiment.task for cell in cells} <= {"digits", "digits_events"}
+        assert {cell.experiment.task for cell in cells} <= {"digits", "digits_events", "digits_recall"}
 
 
 def test_one_quick_run_serves_both_protocols() -> None:
