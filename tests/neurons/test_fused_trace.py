@@ -226,3 +226,14 @@ def test_any_expression(expression: Any) -> None:
             return s, self.after_spike(h, s)
 
     assert_same(Random(None), drive(5, 40), gradient=2e-5)
+
+
+def test_only_a_division_by_a_power_of_two_becomes_a_product() -> None:
+    def operators(tau: float) -> list[str]:
+        return [node.op for node in trace(neurons.create("lif", tau=tau), torch.float32, (2,)).graph.nodes]
+
+    assert operators(3.0).count("div") == operators(2.0).count("div") + 2  # forward and its gradient
+    assert operators(3.0).count("mul") == operators(2.0).count("mul") - 2
+    traced = trace(neurons.create("lif", tau=4.0), torch.float32, (2,))
+    assert 0.25 in traced.constants
+    assert 4.0 not in traced.constants

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -50,8 +51,8 @@ class Sequence(torch.autograd.Function):
         x, y = (saved.pop(0) if wanted else None for wanted in ctx.reads)
         kept, values = saved[: ctx.kept], saved[ctx.kept :]
         wanted = ctx.needs_input_grad[4:]
-        with torch.no_grad():
-            raw = dict(zip(job.raw_names, values, strict=True))
+        raw = dict(zip(job.raw_names, values, strict=True))
+        with torch.no_grad() if torch.is_grad_enabled() else nullcontext():  # it is only with create_graph
             gx, before, params = kernel.backward(
                 x, y, kept, raw, job.constants, gy, gs, wanted[: job.states], ctx.place, ctx.steps, job.every
             )

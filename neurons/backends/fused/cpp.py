@@ -12,10 +12,13 @@ that PyTorch itself uses where it exports them, handed in through `functions`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .graph import COMPARISONS, FUNCTIONS, Graph
 from .program import Program
 
 MAX_BLOCK = 4096
+GROUP = 64  # neurons; blocks are multiples of it, so that its sums are the same for every number of threads
 STORAGE = {"float32": "float", "float64": "double", "bfloat16": "bfloat", "float16": "half"}
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "ge": ">=", "gt": ">", "le": "<=", "lt": "<", "eq": "==",
@@ -27,15 +30,17 @@ def used_functions(graph: Graph) -> list[str]:
     return [name for name in FUNCTIONS if any(node.op == name for node in graph.nodes)]
 
 
-def source(program: Program, storage: str, checkpoint: bool) -> str:
+def source(program: Program, storage: str, checkpoint: bool, totals: Sequence[bool]) -> str:
     """The whole translation unit. `storage` is the type of x, spikes and their gradients by PyTorch's name; computed
     (and kept for the backward pass) is in float64 for float64, else in float32. With `checkpoint` the forward pass
-    keeps the states of every K-th step alone and the backward pass runs forward again between them."""
-    writer = _Writer(program, checkpoint)
+    keeps the states of every K-th step alone and the backward pass runs forward again between them. `totals` says which
+    of the program's sums are wanted over all neurons; of those GROUP neurons share one partial sum."""
+    writer = _Writer(program, checkpoint, totals)
     return "\n".join(
         [
             *preamble(program.graph, storage),
-            f"enum {{ MAX_BLOCK = {MAX_BLOCK} }};",
+            f"enum {{ MAX_BLOCK = {MAX_BLOCK}, GROUP = {GROUP} }};",
+            _TOTAL,
             writer.forward(),
             writer.backward(),
             _REDUCE,
@@ -58,7 +63,7 @@ def preamble(graph: Graph, storage: str) -> list[str]:
 
 def statements(program: Program, nodes: list[int], loaded: dict[int, str]) -> list[str]:
     """One C++ statement per node, n<index> = its value; those in `loaded` get their value from there."""
-    return _Writer(program, False).statements(nodes, loaded)
+    return _Writer(program, False, ()).statements(nodes, loaded)
 
 
 def _functions(graph: Graph) -> str:
@@ -80,9 +85,10 @@ def _functions(graph: Graph) -> str:
 
 
 class _Writer:
-    def __init__(self, program: Program, checkpoint: bool) -> None:
+    def __init__(self, program: Program, checkpoint: bool, totals: Sequence[bool]) -> None:
         self.p = program
         self.checkpoint = checkpoint
+        self.totals = totals
         self.states = range(len(program.next_states))
         self.arrays = [k for k, scalar in enumerate(program.prologue_is_scalar) if not scalar]
 
@@ -117,9 +123,9 @@ class _Writer:
 
     def _input(self, name: str) -> str:
         if name == "x":
-            return "io.get(x_ + i)"
+            return "io.get(x_ + i, ahead(x_row))"
         if name == "gy":
-            return "io.get(gy_ + i)"
+            return "io.get(gy_ + i, ahead(gy_row))"
         if name.startswith("p") and self.p.prologue_is_scalar[int(name[1:])]:
             return name
         return f"load({name} + i)"
@@ -152,6 +158,13 @@ class _Writer:
             f"{indent}if (i < n) step(i, Part{{n - i}});",
         ]
 
+    @staticmethod
+    def _ahead(distance: str) -> str:
+        """From a step's neurons to the next that will be read of an array: hardware foresees no jump between rows."""
+        return (
+            f"  const auto ahead = [&](long row) __attribute__((always_inline)) {{ return {distance}; }}; (void)ahead;"
+        )
+
     def _worker(self, name: str, template: str, call: str, lines: list[str]) -> str:
         head = [
             f"template <{template}>",
@@ -177,7 +190,8 @@ class _Writer:
                 f"alignas(64) C s{i}[MAX_BLOCK];",
                 f"begin(s{i}, (const C*)arrays[{first_state + 2 * i}], scalars[{p.constants + i}], b, n);",
             ]
-        lines += ["for (long t = 0; t < T; t++) {", "  const S* x_ = x + t * x_row + b; S* y_ = y + t * N + b;"]
+        lines += ["for (long t = 0; t < T; t++) {", self._ahead("t + 1 < T ? row : n - t * row")]
+        lines.append("  const S* x_ = x + t * x_row + b; S* y_ = y + t * N + b;")
         if self.checkpoint:
             copies = " ".join(f"copy((C*)arrays[{2 + i}] + t / sizes[7] * N + b, s{i}, n);" for i in self.states)
             lines.append(f"  if (KEEP && t % sizes[7] == 0) {{ {copies} }}")
@@ -222,6 +236,7 @@ class _Writer:
         lines += [f"alignas(64) C sum{k}[MAX_BLOCK]; begin(sum{k}, nullptr, 0, b, n);" for k in range(len(p.sums))]
         lines += self._again() if self.checkpoint else ["for (long t = T - 1; t >= 0; t--) {"]
         lines += [
+            self._ahead("t ? -row : (T - 1) * row + n"),
             "  const S* x_ = x + t * x_row + b; const S* y_ = y + t * N + b; (void)x_; (void)y_;",
             "  const S* gy_ = gy ? gy + t * gy_row + b : none; (void)gy_;",
         ]
@@ -233,9 +248,9 @@ class _Writer:
                 loaded[node] = f"load(k{k} + (t - t0) * B + i)"
             else:
                 lines.append(f"  const C* w{k}_ = (const C*)arrays[{3 + k}] + t * N + b;")
-                loaded[node] = f"io.get(w{k}_ + i)"
+                loaded[node] = f"io.get(w{k}_ + i, ahead(N))"
         if p.reads_spikes and not self.checkpoint:
-            loaded[p.spikes] = "io.get(y_ + i)"
+            loaded[p.spikes] = "io.get(y_ + i, ahead(N))"
         body = self.statements(p.backward_nodes, loaded)
         if p.grad_x is not None:
             body.append(f"io.put(gx_ + i, n{p.grad_x});")
@@ -246,7 +261,11 @@ class _Writer:
         for i in self.states:
             place = first_state + 2 * i + 1
             lines.append(f"if (arrays[{place}]) copy((C*)arrays[{place}] + b, gs{i}, n);")
-        lines += [f"copy((C*)arrays[{first_sum + k}] + b, sum{k}, n);" for k in range(len(p.sums))]
+        for k, total in enumerate(self.totals):
+            to = f"arrays[{first_sum + k}]"
+            lines.append(
+                f"total((double*){to} + b / GROUP, sum{k}, n);" if total else f"copy((C*){to} + b, sum{k}, n);"
+            )
         if self.checkpoint:
             lines.append("__builtin_free(room);")
         entry = (
@@ -270,6 +289,7 @@ class _Writer:
             "  t0 = (t1 - 1) / K * K;",
             *(f"  begin(s{i}, (const C*)arrays[{3 + i}] + t0 / K * N, 0, b, n);" for i in self.states),
             "  for (long t = t0; t < t1; t++) {",
+            self._ahead("row"),
             "    const S* x_ = x + t * x_row + b;",
             *self._rows(body, "    "),
             "  }",
@@ -374,11 +394,16 @@ static inline V root(V v) {
 
 template <bool NT> struct Full {  // a whole vector
   template <class P> V get(const P* p) const { return load(p); }
+  template <class P> V get(const P* p, long ahead) const { __builtin_prefetch(p + ahead, 0, 2); return load(p); }
   template <class P> void put(P* p, V v) const { if (NT) stream(p, v); else ::put(p, v); }
 };
 struct Part {  // the last neurons of a block
   long count;
-  template <class P> V get(const P* p) const { V v = {}; for (long k = 0; k < count; k++) v[k] = one(p + k); return v; }
+  template <class P> V get(const P* p, long = 0) const {
+    V v = {};
+    for (long k = 0; k < count; k++) v[k] = one(p + k);
+    return v;
+  }
   template <class P> void put(P* p, V v) const { for (long k = 0; k < count; k++) one(p + k, v[k]); }
 };
 
@@ -399,6 +424,20 @@ static inline void spread(C* to, const C* from, long b, long n, long count, long
       i += m; k += m - 1;
     } else
       for (; left && i < n; left--) to[i++] = from[k];
+}
+"""
+
+_TOTAL = """\
+static inline void total(double* to, const C* sums, long n) {
+  enum { L = 8 };
+  for (long g = 0; g < n; g += GROUP) {
+    const long end = n - g < GROUP ? n : g + GROUP;
+    double lane[L] = {}; long i = g;
+    for (; i + L <= end; i += L) for (long l = 0; l < L; l++) lane[l] += sums[i + l];
+    for (; i < end; i++) lane[0] += sums[i];
+    for (long l = 1; l < L; l++) lane[0] += lane[l];
+    to[g / GROUP] = lane[0];
+  }
 }
 """
 

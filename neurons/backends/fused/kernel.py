@@ -21,6 +21,8 @@ from .trace import Reduction, Trace
 _STEPS_IN_ONE_THREAD = 32768  # element-steps below which waking a second thread costs more than it gains
 _BLOCK_FLOATS = 32768  # of all per-block arrays together: they should stay in the second-level cache
 
+_SIZES_KEPT = 256
+
 _parallel = True  # False in a child of a process whose thread pool the fork has cut off
 
 
@@ -55,7 +57,9 @@ class Kernel:
             storage_bytes=dtype.itemsize,
             compute_bytes=self.compute.itemsize,
         )
-        source = cpp.source(self.program, str(dtype).removeprefix("torch."), checkpoint)
+        self._sums = trace.reductions(parameters)
+        self._totals = [self._is_total(index) for index in self._sums]
+        source = cpp.source(self.program, str(dtype).removeprefix("torch."), checkpoint, self._totals)
         self.library = compiler.library(source)
         bind_functions(self.library.functions, cpp.used_functions(trace.graph), self.compute)
         self._infer, self._forward, self._backward, self._reduce = (
@@ -63,8 +67,8 @@ class Kernel:
         )
         for function in (self._infer, self._forward, self._backward, self._reduce):
             function.restype = None
+        self._known_sizes: dict[tuple[Any, ...], tuple[int, ...]] = {}
         self._raw_names = trace.raw_names()
-        self._sums = trace.reductions(parameters)
         arrays = sum(not scalar for scalar in self.program.prologue_is_scalar)
         states = len(self.program.next_states)
         self._most = {
@@ -92,13 +96,13 @@ class Kernel:
         if keep:
             rows, count = self.kept_rows(T, every)
             kept = [pool.empty((rows, N), (N, 1), self.compute) for _ in range(count)]
-        after = [torch.empty_strided(place.shape, place.strides, dtype=self.compute) for _ in states]
+        after = [pool.empty(place.shape, place.strides, self.compute) for _ in states]
         prologue, maps = self._prologue(raw, place)
         arrays = [x, y, *(kept if keep else [None] * self._slots)]
         for state, end in zip(states, after, strict=True):
             arrays += [state, end]
-        sizes = self._sizes("forward", T, N, [y, *kept], x.stride(0), 0, every)
-        call_library(self._forward if keep else self._infer, [*arrays, *prologue], [*constants, *rest], [*sizes, *maps])
+        sizes = self._sizes("forward" if keep else "infer", T, N, [y, *kept], x.stride(0), 0, every, maps)
+        call_library(self._forward if keep else self._infer, [*arrays, *prologue], [*constants, *rest], sizes)
         return y, after, kept
 
     def backward(
@@ -118,31 +122,25 @@ class Kernel:
         """Gradients of x, of the states before the first step (where wanted) and of the parameters by name."""
         N, p = place.neurons, self.program
         gx = None if p.grad_x is None else pool.empty((T, *place.shape), (N, *place.strides), self.dtype)
-        before = [
-            torch.empty_strided(place.shape, place.strides, dtype=self.compute) if wanted else None
-            for wanted in wanted_states
+        before = [pool.empty(place.shape, place.strides, self.compute) if wanted else None for wanted in wanted_states]
+        groups = -(-N // cpp.GROUP)
+        sums = [
+            torch.empty(groups, dtype=torch.float64) if total else pool.empty(place.shape, place.strides, self.compute)
+            for total in self._totals
         ]
-        sums = [pool.empty(place.shape, place.strides, self.compute) for _ in p.sums]
         prologue, maps = self._prologue(raw, place)
         gy = None if gy is None else layout.rows_like(gy.to(self.dtype), place)
         gs = [None if g is None else layout.like(g.to(self.compute), place) for g in gs]
         arrays = [x, y, gy, *kept]
         for g, b in zip(gs, before, strict=True):
             arrays += [g, b]
-        sizes = self._sizes(
-            "backward",
-            T,
-            N,
-            [] if gx is None else [gx],
-            0 if x is None else x.stride(0),
-            0 if gy is None else gy.stride(0),
-            every,
-        )
-        call_library(self._backward, [*arrays, gx, *sums, *prologue], constants, [*sizes, *maps])
+        rows = (0 if x is None else x.stride(0), 0 if gy is None else gy.stride(0))
+        sizes = self._sizes("backward", T, N, [] if gx is None else [gx], *rows, every, maps)
+        call_library(self._backward, [*arrays, gx, *sums, *prologue], constants, sizes)
         known: dict[str | int, Tensor] = {}
         known.update(raw)
-        for index, partial in zip(self._sums, sums, strict=True):
-            known[index] = self._total(partial, self.trace.host[index], place)
+        for index, total, partial in zip(self._sums, self._totals, sums, strict=True):
+            known[index] = self._whole(partial, index) if total else self._total(partial, self.trace.host[index], place)
         places = [self.trace.grad_parameters[name] for name in self.parameters]
         return gx, before, dict(zip(self.parameters, self.trace.evaluate(places, known), strict=True))
 
@@ -175,6 +173,19 @@ class Kernel:
             maps += found
         return tensors, maps
 
+    def _is_total(self, index: int) -> bool:
+        """Whether the sum at this place of the trace goes over all neurons."""
+        entry, ndim = self.trace.host[index], len(self.trace.shape)
+        assert isinstance(entry, Reduction)
+        return entry.dims is None or len({d % ndim for d in entry.dims}) == ndim
+
+    def _whole(self, groups: Tensor, index: int) -> Tensor:
+        """The sum over all neurons from those of their groups."""
+        entry = self.trace.host[index]
+        assert isinstance(entry, Reduction)
+        total = groups.sum().to(self.compute)
+        return total.reshape([1] * len(self.trace.shape)) if entry.keepdim else total
+
     def _total(self, partial: Tensor, entry: Any, place: Layout) -> Tensor:
         """The sum over neurons that a Reduction stands for, in an order that no thread count changes."""
         assert isinstance(entry, Reduction)
@@ -197,10 +208,21 @@ class Kernel:
             return total.reshape([1 if d in dims else n for d, n in enumerate(shape)])
         return total.reshape([shape[d] for d in kept])
 
-    def _sizes(self, way: str, T: int, N: int, written: list[Tensor], x_row: int, gy_row: int, every: int) -> list[int]:
-        block, threads = blocks(N, threads_for(T * N), self._most[way])
+    def _sizes(
+        self, way: str, T: int, N: int, written: list[Tensor], x_row: int, gy_row: int, every: int, maps: Sequence[int]
+    ) -> Sequence[int]:
+        """The numbers `sizes` of a call, worked out once for each size: Python is what a small call waits for."""
+        threads = threads_for(T * N)
         note_threads(threads)
-        return [T, N, block, threads, int(streams(written, N)), x_row, gy_row, every]
+        key = (way, T, N, x_row, gy_row, every, threads, *maps)
+        sizes = self._known_sizes.get(key)
+        if sizes is None:
+            if len(self._known_sizes) >= _SIZES_KEPT:
+                self._known_sizes.clear()
+            block, threads = blocks(N, threads, self._most["backward" if way == "backward" else "forward"])
+            sizes = (T, N, block, threads, int(streams(written, N)), x_row, gy_row, every, *maps)
+            self._known_sizes[key] = sizes
+        return sizes
 
 
 def compute_type(dtype: torch.dtype) -> torch.dtype:
@@ -222,7 +244,7 @@ def note_threads(threads: int) -> None:
 def streams(written: list[Tensor], N: int) -> bool:
     """Whether arrays with rows of `N` neurons are so large that writing them past the caches pays, and lie so that it
     can be done."""
-    return sum(t.nbytes for t in written) * 2 > _cache_bytes() and all(
+    return sum(t.nbytes for t in written) * 4 > _cache_bytes() and all(
         t.data_ptr() % 64 == 0 and N * t.itemsize % 64 == 0 for t in written
     )
 

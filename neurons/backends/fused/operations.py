@@ -67,6 +67,8 @@ def _scaled(op: str) -> Callable[..., Operand]:
 def _divide(g: _Builder, a: Any, b: Any, rounding_mode: str | None = None) -> Operand:
     if rounding_mode is not None:
         raise KeyError(f"div with rounding_mode={rounding_mode!r}")
+    if not isinstance(b, Operand) and abs(math.frexp(b)[0]) == 0.5 and 2.0**-60 < abs(b) < 2.0**60:
+        return g("mul", g.as_float(a), 1 / b)  # a power of two: the same value, rounded once, without a division
     return g("div", g.as_float(a), g.as_float(b))
 
 
