@@ -85,6 +85,8 @@ def main(
     _at_least(0, "--memory", memory)
     if data is not None and not data.is_dir():
         raise UsageError(f"The data root {data} is not a folder. Give the folder that holds the data sets with --data.")
+    if data is not None:  # for what a network loads by itself, and for worker processes
+        os.environ["SPIKEBENCH_DATA"] = str(data.resolve())
     for name in names:
         if name not in _names():
             raise unknown("table", name, _names())

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import tasks
+from bench import measured
 from bench.papers import registry as tables
 from results import OUTCOMES
 
@@ -36,8 +37,13 @@ def test_commands_and_options_exist(command: str) -> None:
     for option in (argument for argument in arguments if argument.startswith("--")):
         assert re.search(rf"{option}\b", shown.stdout), f"{command}: {option}"
     if module == "bench.reproduce":
-        named = [a for a in arguments if a in tables.names() or a.startswith("plif")]
-        assert all(name in tables.names() for name in named)
+        named = [a for a in arguments if a in tables.names() or a.startswith(("plif", "psn"))]
+        assert all(name in (*tables.names(), *measured.TABLES) for name in named)
+
+
+def test_every_table_is_listed() -> None:
+    for name in (*tables.names(), *measured.TABLES):
+        assert f"`{name}`" in README
 
 
 def test_every_task_and_outcome_is_a_known_one() -> None:

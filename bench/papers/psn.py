@@ -188,6 +188,7 @@ def sequential_cells(scale: str) -> list[Cell]:
             for column, stand_in, T, printed, log in (
                 ("CIFAR10", DIGITS, 8, (Source("paper_sequential", row.name, "CIFAR10"),), _log(row, 10)),
                 ("pixel digits", PIXELS, 64, (), ""),
+                ("digit recall", RECALL, RECALL_STEPS, (), ""),
             ):
                 experiment = stand_in.experiment(scale, row.neuron, row.options(T, QUICK_EPOCHS))
                 cells.append(Cell(row.name, column, "last", experiment, "accuracy_last", printed, stand_in.why, log))

@@ -53,7 +53,7 @@ def test_sequential_cifar_as_published() -> None:
     assert experiment("psn_sequential", "KLIF", "CIFAR10").neuron_options == {"tau": 2.0, "v_reset": None}
     assert len(psn.PSN_SEQUENTIAL.experiments("paper", [0])) == 16
     assert len(psn.PSN_ORDER.experiments("paper", [0])) == 64
-    assert len(psn.PSN_SEQUENTIAL.experiments("quick", [0])) == 16
+    assert len(psn.PSN_SEQUENTIAL.experiments("quick", [0])) == 8 * 3
     assert len(psn.PSN_ORDER.experiments("quick", [0])) == 8 + 8  # digits and recall
 
 
