@@ -69,17 +69,21 @@ class GLIF(Neuron):
         self.t = 0
 
     def forward(self, x: Tensor) -> Tensor:
-        # The conductance has a time axis but needs no state: applied to the whole input, it leaves a pointwise step.
+        if self.T is None:
+            return super().forward(x)
+        # A conductance with a time axis needs no state: applied to the whole input, it leaves a pointwise step.
         steps = x.shape[0] if self.step_mode == "m" and x.ndim else 1
-        spikes = super().forward(x * (1 - gate(self.p_beta) * (1 - self.conductance(x, steps))))
+        spikes = super().forward(x * self.gain(self.conductance(x, steps)))
         self.t += steps
         return spikes
 
+    def gain(self, g: Tensor) -> Tensor:
+        """1 - be (1 - g), by which the input is multiplied."""
+        return 1 - gate(self.p_beta) * (1 - g)
+
     def conductance(self, x: Tensor, steps: int) -> Tensor:
-        """g of the next `steps` steps, broadcast against `x`."""
-        if self.T is None:
-            return self.p_conduct.sigmoid()
-        if self.t + steps > self.T:
+        """g of the next `steps` of T steps, broadcast against `x`."""
+        if self.t + steps > self.T:  # type: ignore[operator]
             raise ValueError(
                 f"This GLIF layer has conductances for T={self.T} steps, {self.t + steps} were given since the last "
                 "reset(). Call reset() between sequences or create it with a larger T."
@@ -92,6 +96,8 @@ class GLIF(Neuron):
     def step(self, x: Tensor, v: Tensor, s: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
         if self.detach_reset:
             s = s.detach()
+        if self.T is None:
+            x = x * self.gain(self.p_conduct.sigmoid())
         al, ga = gate(self.p_alpha), gate(self.p_gamma)
         kept = (1 - al * (1 - self.p_tau.sigmoid())) * v * (1 - ga * s)
         v = kept - (1 - al) * self.p_leak.sigmoid() + x - (1 - ga) * self.p_subreset.sigmoid() * s
