@@ -12,7 +12,19 @@ import torch  # here and not in setup: asv then forks processes that have it alr
 import neurons
 
 SHAPES = {"4x65536": (4, 65536), "16x16384": (16, 16384), "100x2048": (100, 2048)}  # T x N
-LAYERS = [f"{name} {backend}" for name in neurons.names() for backend in neurons.backends(name, "cpu")]  # type: ignore[operator]
+COMPILES_LONG = getattr(neurons.backends, "BY_NAME", ())
+LAYERS = [
+    f"{name} {backend}"
+    for name in neurons.names()
+    for backend in neurons.backends(name, "cpu")  # type: ignore[operator]
+    if backend not in COMPILES_LONG
+]
+
+
+def _typical(name: str, steps: int) -> dict[str, Any]:
+    """Options of a usual layer for sequences of so many steps; a commit may know none."""
+    kind = neurons.registry.get(name)
+    return kind.example(steps) if hasattr(kind, "example") else {}
 
 
 class _Layer:
@@ -28,7 +40,7 @@ class _Layer:
         torch.set_num_threads(1)  # steadier than several on shared machines
         torch.manual_seed(0)
         name, backend = layer.split()
-        self.neuron = neurons.create(name, backend=backend)
+        self.neuron = neurons.create(name, backend=backend, **_typical(name, SHAPES[shape][0]))
         self.x = torch.randn(SHAPES[shape], requires_grad=True)
         self.upstream = torch.randn(SHAPES[shape])
         self.train()

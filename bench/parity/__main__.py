@@ -21,7 +21,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 def main(
     names: Annotated[list[str] | None, typer.Argument(metavar="NEURON...", help="Neurons; all without any.")] = None,
     backend: Annotated[
-        list[str] | None, typer.Option(help="A backend or peer library; may be repeated; default: all.")
+        list[str] | None,
+        typer.Option(help="A backend or peer library; may be repeated; default: all but inductor."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     store: Annotated[str | None, typer.Option(help="Results store: URL or SQLite file.")] = None,
@@ -34,7 +35,8 @@ def main(
 
     names = list(dict.fromkeys(names or neurons.names()))
     known = [*neurons.backends.MODULES, *(peer for peer in peers.names() if peer not in neurons.backends.MODULES)]
-    backends = list(dict.fromkeys(backend or known))
+    left_out = {} if backend else neurons.backends.BY_NAME
+    backends = list(dict.fromkeys(backend or (name for name in known if name not in left_out)))
     for value in backends:
         if value not in known:
             raise unknown("backend", value, known)
@@ -45,10 +47,12 @@ def main(
 
     from results import Store, default_url
 
+    from .checks import Refusal
     from .report import carry_out, show
 
     with Store(store or default_url()) as opened:
         checks, refusals = carry_out(Console(stderr=True), opened, names, backends, _device(device), quick)
+    refusals += [Refusal(name, other, reason) for other, reason in left_out.items() for name in names]
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = 130  # a file takes whole lines

@@ -23,6 +23,7 @@ MODULES = {
     "frontier": "bench.speed.frontier",
     "linear": "bench.speed.linear",
     "network": "bench.speed.network",
+    "psn": "bench.speed.parallel",
 }
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 

@@ -43,24 +43,25 @@ class Contender:
 
 def suite(neuron: str, device: str) -> tuple[tuple[str, ...], dict[str, str]]:
     """The suite's own contenders for `neuron` on `device`, the reference first, and why other backends do not run."""
+    import neurons
     from neurons import backends
 
     found = backends.available(neuron, device)
-    names = [backend for backend in found if backend != "spikingjelly"]
-    own = (*names, CHECKPOINTED) if FUSED in names else tuple(names)
-    return own, {name: reason for name, reason in found.refused.items() if name != "spikingjelly"}
+    names = [backend for backend in found if backend != "spikingjelly" and backend not in backends.BY_NAME]
+    keeps_states = FUSED in names and neurons.registry.get(neuron).recurrent
+    own = (*names, CHECKPOINTED) if keeps_states else tuple(names)
+    reasons = {**found.refused, **backends.BY_NAME}
+    return own, {name: reason for name, reason in reasons.items() if name != "spikingjelly"}
 
 
 def build(name: str, neuron: str, options: Mapping[str, Any], device: str, steps: int) -> Contender:
     """The contender `name` for a layer of `neuron` with `options`, for sequences of `steps`. Raises Unfit."""
     import torch
 
-    import neurons
-
     from .. import peers
 
     torch.manual_seed(0)  # parameters that start at random are everybody's the same
-    layer = neurons.create(neuron, **options).to(device)
+    layer = create(neuron, options, steps).to(device)
     if name == COMPILED:
         return _compiled(layer, steps)
     if name not in peers.names():
@@ -76,7 +77,25 @@ def build(name: str, neuron: str, options: Mapping[str, Any], device: str, steps
         dict(layer.named_parameters()),
         differs="" if peer.semantics == peers.EQUAL else peer.semantics,
         gradients=peer.backward == peers.EQUAL,
+        shape_bound=not layer.recurrent,
     )
+
+
+def create(neuron: str, options: Mapping[str, Any], steps: int) -> Neuron:
+    """A usual layer of `neuron` for sequences of `steps`, with `options` on top."""
+    import neurons
+
+    return neurons.create(neuron, **{**neurons.registry.get(neuron).example(steps), **options})
+
+
+def known_options(neuron: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `options` that the neuron has."""
+    import neurons
+
+    from ..parity.cases import accepted
+
+    names = accepted(neurons.registry.get(neuron))
+    return {name: value for name, value in options.items() if name in names}
 
 
 def own(name: str, layer: Neuron, device: str) -> Contender:
@@ -101,16 +120,18 @@ def own(name: str, layer: Neuron, device: str) -> Contender:
             return call(x)
 
     run = checkpointed if name == CHECKPOINTED else call
-    return Contender(name, layer.backend, run, dict(layer.named_parameters()), require=require)
+    bound = not layer.recurrent or layer.backend == "inductor"
+    return Contender(name, layer.backend, run, dict(layer.named_parameters()), shape_bound=bound, require=require)
 
 
 def _compiled(layer: Neuron, steps: int) -> Contender:
     """SpikingJelly's neuron under torch.compile, for one shape; its reset stays outside, where it costs no guards."""
     import torch
+    from spikingjelly.activation_based import functional
 
     from neurons.backends import spikingjelly
 
-    if steps > LONGEST_COMPILED:
+    if steps > LONGEST_COMPILED and layer.recurrent:
         raise Unfit(f"torch.compile unrolls the {steps} steps, which takes minutes beyond {LONGEST_COMPILED}")
     reason = spikingjelly.refuses(type(layer), "cpu") or spikingjelly.refuses_layer(layer)
     if reason is not None:
@@ -120,7 +141,7 @@ def _compiled(layer: Neuron, steps: int) -> Contender:
     run = torch.compile(node, dynamic=False)
 
     def call(x: Tensor) -> Tensor:
-        node.reset()
+        functional.reset_net(node)
         return run(x)
 
     return Contender(COMPILED, "spikingjelly", call, dict(layer.named_parameters()), shape_bound=True)

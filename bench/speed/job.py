@@ -75,6 +75,7 @@ class Measured:
     differs: str = ""
     metrics: list[tuple[str, float | None, str]] = field(default_factory=list)
     samples: list[tuple[str, str, list[float]]] = field(default_factory=list)
+    neuron: str = ""  # where it is not the job's
     peak_memory: int | None = None
     seconds: float | None = None
     surroundings: dict[str, Any] = field(default_factory=dict)

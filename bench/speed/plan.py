@@ -6,7 +6,8 @@ import importlib.util
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .contenders import COMPILED, FUSED, suite
+from . import parallel
+from .contenders import COMPILED, FUSED, known_options, suite
 from .job import Job
 
 WHATS = {
@@ -17,6 +18,7 @@ WHATS = {
     "frontier": "largest T, batch and width under a memory limit",
     "linear": "Linear + neuron, batch 16, against the Linear alone",
     "network": "training step of a PLIF network",
+    "psn": "PSN, one product over time, against LIF, a loop, over steps and neurons",
 }
 DEFAULT = ("speed", "first-use", "memory", "roofline")
 SHAPES = ((4, 1048576), (16, 262144), (100, 32768), (1000, 4096), (16, 4096), (16, 32768))
@@ -30,6 +32,9 @@ LINEAR_SHAPES = ((500, 512), (500, 1024))  # T, width; batch 16
 QUICK_LINEAR_SHAPES = ((20, 64),)
 NETWORK_SHAPES = ((8, 32), (8, 128))  # T, channels
 QUICK_NETWORK_SHAPES = ((4, 4),)
+PSN_SHAPES = tuple((steps, 2**n) for steps in (2, 4, 8, 16, 32, 64) for n in range(8, 21, 2))
+QUICK_PSN_SHAPES = ((2, 256), (8, 256), (32, 256), (2, 4096), (8, 4096), (32, 4096))
+PSN_BYTES = 40  # per neuron and step that the LIF loop keeps for its backward pass
 FRONTIER_START = ((100, 512),)  # T, width; batch 16
 KERNEL = "fused-kernel"  # without autograd
 LINEAR = "linear"  # the Linear alone
@@ -79,7 +84,7 @@ def jobs(asked: Asked) -> list[tuple[Job, ...]]:
     """The work in order; the processes of one tuple are the stages of one measurement."""
     work: list[tuple[Job, ...]] = []
     for what in asked.whats:
-        for neuron in asked.neurons if what != "network" else ("plif",):
+        for neuron in {"network": ("plif",), "psn": ("psn",)}.get(what, asked.neurons):
             for allocator in asked.allocators:
                 if allocator == asked.allocators[0] or what in ("speed", "memory"):
                     work += _planned(what, neuron, allocator, asked)
@@ -95,7 +100,7 @@ def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple
         contenders=names,
         shapes=_shapes(what, asked),
         base=base,
-        options=asked.options,
+        options=known_options(neuron, asked.options),
         dtype=asked.dtype,
         device=asked.device,
         threads=asked.threads,
@@ -105,13 +110,17 @@ def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple
         timeout=asked.timeout,
     )
     if what == "first-use":
+        if not _recurrent(neuron):  # its weights are for one number of steps
+            job = replace(job, shapes=tuple((job.shapes[0][0], width) for _, width in job.shapes))
         alone = [replace(job, contenders=(name,)) for name in names if name in (FUSED, COMPILED)]
         return [(replace(one, stage="fresh"), replace(one, stage="cached")) for one in alone]
     if what == "memory":
         alone = [replace(job, contenders=(name,)) for name in names]
         return [(replace(one, stage="live"), replace(one, stage="process")) for one in alone]
     if what == "roofline":
-        return [(replace(job, contenders=(KERNEL,), base=KERNEL),)] if FUSED in names else []
+        return [(replace(job, contenders=(KERNEL,), base=KERNEL),)] if FUSED in names and _recurrent(neuron) else []
+    if what == "psn":
+        return [(parallel.job(job, asked.peers),)]
     if what == "frontier":
         alone = [replace(job, contenders=(name,), limit=asked.limit) for name in names if name != COMPILED]
         return [(one,) for one in alone]
@@ -130,7 +139,7 @@ def _contenders(neuron: str, asked: Asked) -> tuple[str, ...]:
 
 
 def _shapes(what: str, asked: Asked) -> tuple[tuple[int, int], ...]:
-    if asked.shapes and what in ("speed", "memory", "roofline"):
+    if asked.shapes and what in ("speed", "memory", "roofline", "psn"):
         return asked.shapes
     usual, quick = {
         "speed": (SHAPES, QUICK_SHAPES),
@@ -140,5 +149,14 @@ def _shapes(what: str, asked: Asked) -> tuple[tuple[int, int], ...]:
         "frontier": (FRONTIER_START, FRONTIER_START),
         "linear": (LINEAR_SHAPES, QUICK_LINEAR_SHAPES),
         "network": (NETWORK_SHAPES, QUICK_NETWORK_SHAPES),
+        "psn": (PSN_SHAPES, QUICK_PSN_SHAPES),
     }[what]
+    if what == "psn":
+        usual = tuple((steps, n) for steps, n in usual if steps * n * PSN_BYTES <= asked.limit)
     return quick if asked.quick else usual
+
+
+def _recurrent(neuron: str) -> bool:
+    import neurons
+
+    return neurons.registry.get(neuron).recurrent

@@ -33,6 +33,7 @@ def document(job: Job, measured: Measured) -> dict[str, Any]:
         "dtype": job.dtype,
         "threads": job.threads,
         "allocator": job.allocator,
+        **({"layer": measured.neuron} if measured.neuron else {}),
         **({"limit": job.limit} if job.limit else {}),
     }
 
@@ -57,7 +58,7 @@ class Recorder:
             id=new_id(),
             experiment=experiment,
             experiment_key=content_key(experiment)[:20],
-            implementation=implementation(job.neuron, measured.backend),
+            implementation=implementation(measured.neuron or job.neuron, measured.backend),
             outcome=measured.outcome,
             reason=measured.reason,
             started=timestamp(),

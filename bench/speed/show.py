@@ -58,6 +58,7 @@ COLUMNS["linear"] = (
     ("neuron forward", "neuron_forward_seconds", "time"),
     ("neuron training", "neuron_training_seconds", "time"),
 )
+COLUMNS["psn"] = tuple(column for column in COLUMNS["speed"] if column[0] != "× copy")
 COLUMNS["network"] = (("training step", "training_seconds", "time"), ("× base", "training_ratio", "ratio"))
 
 

@@ -22,7 +22,8 @@ def state(run: StoredRun, parities: Iterable[Parity]) -> str:
     if not _own(run.backend):
         return PEER
     latest: dict[tuple[object, ...], bool] = {}
-    wanted = (run.experiment.get("neuron"), run.backend, run.experiment.get("dtype"), run.device, run.implementation)
+    neuron = run.experiment.get("layer") or run.experiment.get("neuron")
+    wanted = (neuron, run.backend, run.experiment.get("dtype"), run.device, run.implementation)
     for parity in parities:  # oldest first
         if (parity.neuron, parity.backend, parity.dtype, parity.device, parity.implementation) == wanted:
             latest[parity.step_mode, parity.detach_reset, parity.case] = parity.green

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
 MODULES = {
     "torch": "neurons.backends.eager",
+    "inductor": "neurons.backends.inductor",
     "fused": "neurons.backends.fused",
     "cupy": "neurons.backends.cupy",
     "spikingjelly": "neurons.backends.spikingjelly",
 }
 AUTO = ("fused", "torch")  # fastest first; a peer is never chosen by itself
+BY_NAME = {"inductor": "it compiles for about 20 s at each shape, so it takes part where it is asked for by name alone"}
 
 
 class Costly(str):

@@ -11,6 +11,8 @@
 | detach_reset        | detach_reset                                     |
 | ATan(alpha)         | surrogate.ATan(alpha)                            |
 | state `v`           | state `v`                                        |
+| psn, masked_psn     | PSN, MaskedPSN, with this layer's own parameters |
+| sliding_psn         | SlidingPSN (a product, whatever the form here)   |
 """
 
 from __future__ import annotations
@@ -25,7 +27,14 @@ from . import eager
 if TYPE_CHECKING:
     from ..base import Neuron
 
-_NODES = {"if": "IFNode", "lif": "LIFNode", "plif": "ParametricLIFNode"}
+_NODES = {
+    "if": "IFNode",
+    "lif": "LIFNode",
+    "plif": "ParametricLIFNode",
+    "psn": "PSN",
+    "masked_psn": "MaskedPSN",
+    "sliding_psn": "SlidingPSN",
+}
 
 
 def refuses(neuron: type[Neuron], device: str) -> str | None:
@@ -33,9 +42,11 @@ def refuses(neuron: type[Neuron], device: str) -> str | None:
     if neuron.name not in _NODES:
         return f"SpikingJelly has no neuron with the equations of {neuron.name!r}"
     try:
-        from spikingjelly.activation_based import neuron as _  # noqa: F401
+        from spikingjelly.activation_based import neuron as peers
     except ImportError as error:
         return f"SpikingJelly does not import ({error}); install it with: pip install spikingjelly"
+    if not hasattr(peers, _NODES[neuron.name]):
+        return f"this SpikingJelly is too old for its {_NODES[neuron.name]}; install 2.0 or newer"
     return eager.refuses(neuron, device)
 
 
@@ -54,6 +65,8 @@ def refuses_layer(neuron: Neuron, x: Tensor | None = None) -> str | None:
 def sequence(neuron: Neuron, x: Tensor) -> Tensor:
     """Spikes of all steps of `x` [T, N, ...], computed by SpikingJelly; the state stays on `neuron`."""
     peer = node(neuron)
+    if not neuron.recurrent:
+        return peer(x)
     peer.v = neuron.load_states(x[0])[0]
     spikes = peer(x)
     neuron.store_states([peer.v])
@@ -65,19 +78,34 @@ def node(neuron: Any) -> Any:
     from spikingjelly.activation_based import neuron as peers
     from spikingjelly.activation_based import surrogate
 
+    shape = surrogate.ATan(alpha=neuron.surrogate.alpha)
+    make = getattr(peers, _NODES[neuron.name])
+    if not neuron.recurrent:
+        peer = _parallel(make, neuron, shape)
+        peer.weight, peer.bias = neuron.weight, neuron.bias
+        return peer.train(neuron.training)
     own: dict[str, Any] = {}
     if neuron.name == "lif":
         own = {"tau": neuron.tau, "decay_input": neuron.decay_input}
     elif neuron.name == "plif":
         own = {"decay_input": neuron.decay_input}
-    peer = getattr(peers, _NODES[neuron.name])(
+    peer = make(
         v_threshold=neuron.v_threshold,
         v_reset=neuron.v_reset,
         detach_reset=neuron.detach_reset,
-        surrogate_function=surrogate.ATan(alpha=neuron.surrogate.alpha),
+        surrogate_function=shape,
         step_mode="m",
         **own,
     )
     if neuron.name == "plif":
         peer.w = neuron.w
     return peer.train(neuron.training)
+
+
+def _parallel(make: Any, neuron: Any, shape: Any) -> Any:
+    device = neuron.weight.device
+    if neuron.name == "psn":
+        return make(neuron.T, shape).to(device)
+    if neuron.name == "masked_psn":
+        return make(neuron.k, neuron.T, neuron.lambda_, shape, step_mode="m").to(device, neuron.weight.dtype)
+    return make(neuron.k, surrogate_function=shape, step_mode="m").to(device)

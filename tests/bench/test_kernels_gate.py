@@ -129,7 +129,8 @@ def test_every_neuron_passes_the_gate_with_each_backend_that_runs(neuron: str) -
     own = contenders.suite(neuron, "cpu")[0]
     assert own[0] == contenders.REFERENCE
     found = Collector()
-    layer.measure(job(neuron=neuron, contenders=own, shapes=((7, 40),), repeats=1), found)
+    options = contenders.known_options(neuron, job().options)
+    layer.measure(job(neuron=neuron, contenders=own, shapes=((7, 40),), repeats=1, options=options), found)
     assert {result.contender: (result.outcome, result.reason) for result in found.results} == dict.fromkeys(
         ("copy", *own), ("ok", "")
     )

@@ -209,7 +209,7 @@ def test_without_reset_a_spike_leaves_the_potential() -> None:
     assert run(neuron, [4.0, 0.0]) == ([1, 0], [1.5, 0.5])
 
 
-@pytest.mark.parametrize("backend", neurons.backends("lif"))
+@pytest.mark.parametrize("backend", [b for b in neurons.backends("lif") if b not in neurons.backends.BY_NAME])
 @pytest.mark.parametrize("v_reset", RESETS)
 def test_without_reset_the_potential_is_linear_in_the_input(backend: str, v_reset: float | None) -> None:
     """V[t] = V_rest + (1/tau) sum over i <= t of (1 - 1/tau)^(t - i) X[i]: spec of PSN, 1.1."""

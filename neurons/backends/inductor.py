@@ -1,0 +1,63 @@
+"""Backend `inductor`: torch.compile of the neuron's own step, all steps of a sequence unrolled into one graph.
+
+What PyTorch's compiler makes of the plain code, for comparison. It takes about 20 seconds for each kind of layer and
+shape, so it runs where it is asked for by name alone.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .fused import compiler, cuda_kernel
+
+if TYPE_CHECKING:
+    from ..base import Neuron
+
+LONGEST = 16  # steps of a recurrence
+_COMPILATIONS = 256  # kinds of layers and shapes that one process may compile
+
+
+def refuses(neuron: type[Neuron], device: str) -> str | None:
+    """Why nothing can be compiled for `device`, or None."""
+    return compiler.missing() if device == "cpu" else cuda_kernel.missing()
+
+
+def refuses_layer(neuron: Neuron, x: Tensor | None = None) -> str | None:
+    """Why inputs like `x` [T, ...] are too long, or None."""
+    if neuron.recurrent and x is not None and len(x) > LONGEST:
+        return (
+            f"torch.compile unrolls the {len(x)} steps, which takes minutes beyond {LONGEST}; use backend='fused', "
+            "which takes any length"
+        )
+    return None
+
+
+def sequence(neuron: Neuron, x: Tensor) -> Tensor:
+    """Spikes of all steps of `x` [T, N, ...]."""
+    states = neuron.load_states(x[0]) if neuron.recurrent else []
+    with torch._dynamo.config.patch(recompile_limit=_COMPILATIONS):
+        spikes, *states = _compiled()(neuron, x, *states)
+    if neuron.recurrent:
+        neuron.store_states(states)
+    return spikes
+
+
+@cache
+def _compiled() -> Any:
+    return torch.compile(_steps, dynamic=False, fullgraph=True)
+
+
+def _steps(neuron: Neuron, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+    """Spikes [T, N, ...] and the states after them."""
+    if not neuron.recurrent:
+        return (neuron.sequence(x),)
+    now = list(states)
+    spikes = []
+    for x_t in x.unbind(0):
+        spike, *now = neuron.step(x_t, *now)
+        spikes.append(spike)
+    return torch.stack(spikes), *now
