@@ -19,7 +19,7 @@ from .program import Program, program
 from .trace import Reduction, Trace
 
 _STEPS_IN_ONE_THREAD = 32768  # element-steps below which waking a second thread costs more than it gains
-_BLOCK_FLOATS = 32768  # of all per-block arrays together: they should stay in the second-level cache
+_BLOCK_FLOATS = 8192  # of all per-block arrays together: they should stay in the first-level cache
 
 _SIZES_KEPT = 256
 
