@@ -186,7 +186,7 @@ def sequential_cells(scale: str) -> list[Cell]:
         if scale == "quick":
             # With few test samples the best of all epochs flatters: here the last one counts.
             for column, stand_in, T, printed, log in (
-                ("CIFAR10", DIGITS, 8, (Source("paper_sequential", row.name, "CIFAR10"),), _log(row, 10)),
+                ("CIFAR10 (digits)", DIGITS, 8, (Source("paper_sequential", row.name, "CIFAR10"),), _log(row, 10)),
                 ("pixel digits", PIXELS, 64, (), ""),
                 ("digit recall", RECALL, RECALL_STEPS, (), ""),
             ):

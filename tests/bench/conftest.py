@@ -14,6 +14,7 @@ PLUGIN = """
 import os, signal, time
 from functools import partial
 from bench.experiment import Experiment
+from bench.papers import psn_claims
 from bench.table import Cell, Source, Table
 import models.plif
 
@@ -47,6 +48,23 @@ def nan(neuron, **options):
     network.fc[6].register_forward_hook(lambda module, args, out: out * float("nan"))
     return network
 
+def parallel(name, neuron, **options):
+    experiment = Experiment(
+        task="digits_recall", model="psn_sequential", neuron=neuron, scheme="bptt", epochs=2, batch_size=256,
+        scale="quick", seed=0, task_options={"T": 9},
+        model_options=dict(side=8, width=9, answer=1, inputs=1, channels=4, hidden=8, blocks=1, depth=1),
+        neuron_options=options, scheme_options={"loss": "cross_entropy", "optimizer": "adamw"},
+    )
+    return Cell(name, "recall", "last", experiment, "accuracy_last", ())
+
+PARALLEL = Table(
+    "parallel", "psn", "parallel neurons", "%", lambda scale: [
+        parallel("PSN", "psn", T=9), parallel("masked PSN", "masked_psn", T=9, k=3, scheduled=True),
+        parallel("sliding PSN", "sliding_psn", k=3),
+        parallel("LIF without reset", "lif", without_reset=True, v_reset=None),
+    ],
+    (psn_claims.C1, psn_claims.C2_STEPS, psn_claims.C2_FORMS, psn_claims.C3, psn_claims.C4, psn_claims.C14),
+)
 TINY = table("tiny", cell("one"), cell("other", channels=4))
 LONG = table("long", cell("one", epochs=40), cell("other", epochs=40, channels=4))
 BROKEN = table(
@@ -57,6 +75,7 @@ BROKEN = table(
 ENTRY_POINTS = """
 [spikebench.tables]
 tiny = tiny_plugin:TINY
+parallel = tiny_plugin:PARALLEL
 long = tiny_plugin:LONG
 broken = tiny_plugin:BROKEN
 

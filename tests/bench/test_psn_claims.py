@@ -95,7 +95,7 @@ def test_open_masks_do_not_count() -> None:
         curves["k=1", "masked", seed, "test_accuracy"] = [0.9, 0.4, 0.3]
         curves["k=1", "masked", seed, "lambda_0"] = [0.5, 1.0, 1.0]
     found = Evidence("paper", ("masked",), (0, 1, 2), curves, {}, {"masked": 1000})
-    assert "k=4 above k=1: holds, +20.0" in claims.C8.decide(found).evidence
+    assert "masked k=4 above k=1: holds, +20.0" in claims.C8.decide(found).evidence
 
 
 @pytest.mark.parametrize(("sliding", "expected"), [(0.6, "holds"), (0.4, "fails"), ([0.6, 0.4, 0.5], "undecided")])

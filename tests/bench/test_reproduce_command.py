@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -67,6 +68,22 @@ def test_a_table_is_measured_once_and_then_answered_from_the_store(reproduce: Co
         original = next(store.run(run.id) for run in runs if run.experiment_key == repeated.experiment_key)
     timed = {"train_seconds", "train_throughput"}
     assert [m for m in repeated.metrics if m.name not in timed] == [m for m in original.metrics if m.name not in timed]
+
+
+@pytest.mark.slow
+def test_the_exact_claims_of_parallel_neurons_hold_on_trained_networks(reproduce: Command, tmp_path: Path) -> None:
+    done = reproduce("parallel")
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"^(\w+) +(C\d+)", done.stdout, re.M) == [("holds", f"C{n}") for n in (1, 2, 2, 3, 4, 14)]
+    assert "sum of absolute differences 0 (1 run)" in done.stdout
+    with Store(tmp_path / "store.db") as store:
+        runs = {run.experiment["neuron"]: store.run(run.id) for run in store.runs()}
+    metrics = {(m.name, m.step): m.value for m in runs["masked_psn"].metrics}
+    # Two epochs: the mask is open in the first (lambda 0) and closed in the second.
+    assert [metrics["lambda_0", epoch] for epoch in (0, 1)] == [0, 1]
+    assert metrics["accuracy_closed", None] == metrics["accuracy_last", None] == metrics["test_accuracy", 1]
+    assert metrics["neuron_parameters", None] == 2 * (9 * 9 + 9)
+    assert "accuracy_closed" not in {m.name for m in runs["psn"].metrics}
 
 
 @pytest.mark.slow
