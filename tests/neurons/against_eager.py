@@ -27,7 +27,7 @@ def run(neuron: Neuron, backend: str, x: Tensor, cuts: tuple[int, ...] = (), sta
     neuron.backend = backend
     leaf = x.detach().requires_grad_()  # keeps the strides
     spikes = torch.cat([neuron(piece) for piece in leaf.tensor_split(cuts)])
-    states = [getattr(neuron, name) for name in neuron.states]
+    states = [value for name in neuron.states if isinstance(value := getattr(neuron, name), Tensor)]
     generator = torch.Generator().manual_seed(7)
     loss = (spikes * torch.randn(spikes.shape, generator=generator, dtype=spikes.dtype)).sum()
     for state in states:

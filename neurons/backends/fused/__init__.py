@@ -121,7 +121,7 @@ def _kernel(neuron: Any, x: Tensor | None, target: str | None = None) -> Any:
     if target != "cpu" and dtype == torch.float64:
         return "kernels for CUDA devices compute in float32; use such an input, or backend='torch' for float64"
     if product.covers(type(neuron)):
-        return product.find(neuron, 2 if x is None else len(x), dtype, target)
+        return product.find(neuron, 2 if x is None else x.shape[0], dtype, target)
     found = plan.find(neuron, dtype, shape, target)
     if isinstance(found, str):
         return found

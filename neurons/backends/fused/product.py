@@ -62,15 +62,18 @@ def find(neuron: ParallelNeuron, T: int, dtype: torch.dtype, device: str) -> Pro
 def sequence(neuron: ParallelNeuron, x: Tensor, found: ProductKernel | tuple[Plan, Kernel]) -> Tensor:
     """Spikes of all steps of `x` [T, N, ...]."""
     x, place = layout.of_sequence(x)
+    T = x.shape[0]
     if isinstance(found, ProductKernel):
         numbers = neuron.diagonals()
-        band = Band(*neuron.reach(len(x)), diagonal=numbers is not None)
-        matrix = neuron.matrix(len(x)) if numbers is None else numbers
-        return Whole.apply(found, place, band, x, matrix, neuron.bias)
+        band = Band(*neuron.reach(T), diagonal=numbers is not None)
+        matrix = neuron.matrix(T) if numbers is None else numbers
+        if torch.is_grad_enabled() and (x.requires_grad or matrix.requires_grad or neuron.bias.requires_grad):
+            return Whole.apply(found, place, band, x, matrix, neuron.bias)
+        return found.forward(x, place, _plain(matrix, found.compute), _plain(neuron.bias, found.compute), band)
     order = sorted(range(len(place.shape)), key=lambda d: -place.strides[d])
     rows = x.permute(0, *[1 + d for d in order]).flatten(1)
-    h = Product.apply(rows, neuron.matrix(len(x)).to(x.dtype), neuron.bias.to(x.dtype))
-    spikes = _fire(neuron, h, *found).view(len(x), *[place.shape[d] for d in order])
+    h = Product.apply(rows, neuron.matrix(T).to(x.dtype), neuron.bias.to(x.dtype))
+    spikes = _fire(neuron, h, *found).view(T, *[place.shape[d] for d in order])
     return spikes.permute(0, *[1 + order.index(d) for d in range(len(order))])
 
 
