@@ -1,7 +1,7 @@
 """C13 of the PSN work: PSN simulates faster than LIF, decided on what `python -m bench.kernels --what psn` stored.
 
 The paper shows curves over numbers of neurons and steps and, as far as is known, no numbers; its LIF goes step by step.
-So LIF here is the plain loop over the steps in PyTorch; what a fused LIF does against it stands in the same tables.
+So LIF here is the plain loop over the steps in PyTorch; what a fused LIF takes is told beside it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bench.table import Finding, merge
 if TYPE_CHECKING:
     from results import Parity, Run
 
-WHAT, LIF, PSN = "psn", "lif torch", "psn fused"
+WHAT, LIF, FUSED_LIF, PSN = "psn", "lif torch", "lif fused", "psn fused"
 FEWEST_STEPS, MOST_NEURONS = 4, 2**12  # at larger sizes the T^2 products of PSN weigh more (spec, section 7, E4)
 STATEMENT = (
     f"PSN is faster than LIF step by step, forward and in training, at T >= {FEWEST_STEPS} and up to {MOST_NEURONS} "
@@ -36,15 +36,17 @@ def decide(runs: Iterable[Run], parities: Sequence[Parity]) -> Finding:
             setting = run.device, document["dtype"], document["threads"], run.machine.get("cpu", "")
             size = document["size"]["T"], document["size"]["N"]
             groups.setdefault((setting, document["allocator"], size), {})[document["contender"]] = run
-    ratios: dict[Setting, list[tuple[int, int, Run]]] = {}
+    sound: dict[Setting, list[tuple[int, int, dict[str, Run]]]] = {}
     unverified = 0
     for (setting, _, (steps, neurons)), group in groups.items():
         trusted = show.trusted(group.values(), parities)
-        unverified += LIF in group and not {LIF, PSN} <= trusted
         if {LIF, PSN} <= trusted:
-            ratios.setdefault(setting, []).append((steps, neurons, group[LIF]))
+            kept = {name: run for name, run in group.items() if name in trusted}
+            sound.setdefault(setting, []).append((steps, neurons, kept))
+        elif LIF in group:
+            unverified += 1
     found = []
-    for (device, dtype, threads, _), measured in ratios.items():
+    for (device, dtype, threads, _), measured in sound.items():
         where = f"{device} {dtype}" + (f", {threads} thread{'s' * (threads != 1)}" if device == "cpu" else "")
         found += [(f"{where}, {phase}", _phase(measured, phase)) for phase in ("forward", "training")]
     if found:
@@ -53,28 +55,31 @@ def decide(runs: Iterable[Run], parities: Sequence[Parity]) -> Finding:
     return Finding("undecided", f"{missing}; python -m bench.parity psn lif and python -m bench.kernels --what psn", "")
 
 
-def _phase(measured: Sequence[tuple[int, int, Run]], phase: str) -> Finding:
-    """Whether LIF took longer at the sizes of the claim; all sizes are told."""
-    inside: list[tuple[float, float, float]] = []
-    outside: list[float] = []
-    for steps, neurons, run in measured:
-        values = {metric.name: metric.value for metric in run.metrics}
-        ratio, low, high = (values.get(f"{phase}_ratio{end}") for end in ("", "_low", "_high"))
-        if ratio is None or low is None or high is None:
-            continue
-        if steps >= FEWEST_STEPS and neurons <= MOST_NEURONS:
-            inside.append((ratio, low, high))
-        else:
-            outside.append(ratio)
+def _phase(measured: Sequence[tuple[int, int, dict[str, Run]]], phase: str) -> Finding:
+    """Whether LIF took longer at the sizes of the claim; what a fused LIF and the other sizes give is told besides."""
+    claimed = [group for steps, neurons, group in measured if steps >= FEWEST_STEPS and neurons <= MOST_NEURONS]
+    others = [group for _, _, group in measured if group not in claimed]
+    inside, fused, outside = (
+        [ratio for group in groups if (ratio := _ratio(group.get(name), phase)) is not None]
+        for groups, name in ((claimed, LIF), (claimed, FUSED_LIF), (others, LIF))
+    )
     if not inside:
         return Finding("undecided", "no size of the claim was measured", TEST)
     lows, highs = [low for _, low, _ in inside], [high for _, _, high in inside]
     status = "holds" if min(lows) > 1 else "fails" if min(highs) < 1 else "undecided"
-    text = f"LIF took {_range([ratio for ratio, _, _ in inside])} times as long ({len(inside)} sizes)"
-    if outside:
-        text += f", at the other sizes {_range(outside)} times"
+    text = f"{LIF} took {_range(inside)} times as long at {len(inside)} sizes"
+    text += f", {FUSED_LIF} {_range(fused)} times" if fused else ""
+    text += f", {LIF} at {len(outside)} other sizes {_range(outside)} times" if outside else ""
     return Finding(status, text, TEST)
 
 
-def _range(values: Sequence[float]) -> str:
+def _ratio(run: Run | None, phase: str) -> tuple[float, float, float] | None:
+    """Time over that of PSN with its interval; None where it is not known."""
+    values = {metric.name: metric.value for metric in run.metrics} if run else {}
+    ratio, low, high = (values.get(f"{phase}_ratio{end}") for end in ("", "_low", "_high"))
+    return None if ratio is None or low is None or high is None else (ratio, low, high)
+
+
+def _range(ratios: Sequence[tuple[float, float, float]]) -> str:
+    values = [ratio for ratio, _, _ in ratios]
     return f"{min(values):.3g} to {max(values):.3g}" if len(values) > 1 else f"{values[0]:.3g}"

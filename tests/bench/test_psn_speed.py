@@ -55,7 +55,7 @@ def test_large_sizes_are_told_and_decide_nothing(green: list[Parity]) -> None:
     finding = psn_speed.decide(runs, green)
     assert finding.status == "holds"
     assert (
-        "cpu float32, 1 thread, forward: holds, LIF took 10 times as long (1 sizes), at the other sizes 0.5 to 0.9"
+        "cpu float32, 1 thread, forward: holds, lif torch took 10 times as long at 1 sizes, lif torch at 2 other sizes 0.5 to 0.9 times"
         in (finding.evidence)
     )
     assert psn_speed.decide(pair(64, 65536, 0.5), green).status == "undecided"
