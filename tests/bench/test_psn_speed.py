@@ -54,10 +54,8 @@ def test_large_sizes_are_told_and_decide_nothing(green: list[Parity]) -> None:
     runs = [*pair(8, 256, 10.0), *pair(64, 65536, 0.5), *pair(2, 256, 0.9)]
     finding = psn_speed.decide(runs, green)
     assert finding.status == "holds"
-    assert (
-        "cpu float32, 1 thread, forward: holds, lif torch took 10 times as long at 1 sizes, lif torch at 2 other sizes 0.5 to 0.9 times"
-        in (finding.evidence)
-    )
+    start = "cpu float32, 1 thread, forward: holds, lif torch took 10 times as long at 1 sizes"
+    assert finding.evidence.startswith(f"{start}, lif torch at 2 other sizes 0.5 to 0.9 times")
     assert psn_speed.decide(pair(64, 65536, 0.5), green).status == "undecided"
 
 
