@@ -32,6 +32,9 @@ AUTO = ("fused", "torch")  # fastest first; a peer is never chosen by itself
 BY_NAME = {"inductor": "it compiles for about 20 s at each shape, so it takes part where it is asked for by name alone"}
 
 
+_accepted: set[tuple[str, type, str]] = set()  # (backend, neuron, device) not refused so far: what runs, runs on
+
+
 class Costly(str):
     """A refusal of what could have run, so that "auto" falling back from it is worth a warning."""
 
@@ -73,7 +76,11 @@ def chosen(neuron: Neuron, device: str, x: Tensor | None = None) -> str:
     reason: str | None = None
     for backend in AUTO if neuron.backend == "auto" else (neuron.backend,):
         module = _module(backend)
-        reason = module.refuses(type(neuron), device) or module.refuses_layer(neuron, x)
+        kind = (backend, type(neuron), device)
+        reason = None if kind in _accepted else module.refuses(type(neuron), device)
+        if reason is None:
+            _accepted.add(kind)
+            reason = module.refuses_layer(neuron, x)
         if reason is None:
             return backend
         if isinstance(reason, Costly) and neuron.backend == "auto":
