@@ -105,6 +105,19 @@ def test_an_absent_library_is_said(peer: str, monkeypatch: pytest.MonkeyPatch) -
         peers.build(peer, neurons.create("lif"))
 
 
+@pytest.mark.parametrize("name", ["psn", "masked_psn", "sliding_psn"])
+def test_spikingjellys_parallel_neurons_share_this_layers_parameters(name: str) -> None:
+    need("spikingjelly")
+    layer = neurons.create(name, **neurons.registry.get(name).example(5))
+    built = peers.build("spikingjelly", layer)
+    assert built.semantics == peers.EQUAL
+    x = torch.randn(5, 2, 9) * 2
+    assert torch.equal(built(x), layer(x))
+    built(x).sum().backward()
+    assert layer.weight.grad is not None
+    assert layer.bias.grad is not None
+
+
 def test_unknown_and_unmapped() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'norse'"):
         peers.absent("nrse")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import neurons
 from neurons.backends import fused
+from neurons.backends.fused.product_kernel import MOST_STEPS
 from neurons.base import ThresholdNeuron
 from neurons.surrogate import ATan
 
@@ -98,3 +99,8 @@ def test_inference_equals_training() -> None:
 def test_gradients_repeat_exactly() -> None:
     first, second = (run(neurons.create("plif"), "fused", drive(20, 300).zero_() + 0.9) for _ in range(2))
     assert torch.equal(first.grads["w"], second.grads["w"])
+
+
+def test_the_threshold_of_a_product_over_time() -> None:
+    assert_same(neurons.create("psn", T=6, surrogate=ATan(3.0, learnable=True)), drive(6, 3, 25))
+    assert_same(neurons.create("psn", T=MOST_STEPS + 1), drive(MOST_STEPS + 1, 3, 5))
