@@ -55,5 +55,8 @@ class Experiment:
     def label(self) -> str:
         """A short name for progress lines and pages, such as "digits · plif_mnist max_pool · plif init_tau=2"."""
         flags = [f"{'' if on else 'no '}{name}" for name, on in self.model_options.items() if isinstance(on, bool)]
-        taus = [f"{name}={value:g}" for name, value in self.neuron_options.items() if name in ("tau", "init_tau")]
-        return " · ".join([self.task, " ".join([self.model, *flags]), " ".join([self.neuron, *taus])])
+        numbers = [
+            f"{name}={value:g}" for name, value in self.neuron_options.items() if name in ("tau", "init_tau", "k")
+        ]
+        without = ["without reset"] if self.neuron_options.get("without_reset") else []
+        return " · ".join([self.task, " ".join([self.model, *flags]), " ".join([self.neuron, *numbers, *without])])
