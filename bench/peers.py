@@ -12,6 +12,7 @@
 | norse        | IAFCell              | LIFBoxCell(dt=1)        | hard, never detached; LIFBox also soft       |
 | sinabs       | IAF                  | LIF(alpha=1-1/tau)      | hard to 0, detached; soft, never detached    |
 
+SpikingJelly has psn, masked_psn and sliding_psn as well; they use this layer's own parameters.
 A learned tau (plif) is the peer's own parameter set from this layer's `w` at every call, so that gradients reach `w`.
 What a library leaves to its user (scaling the input by 1/tau for snnTorch) is done around it and counts as its cost.
 snnTorch and Norse fire above the threshold, not at it: they equal a surrogate with `strict=True`.

@@ -150,13 +150,17 @@ def tables(console: Console, runs: Sequence[Run], parities: Sequence[Parity]) ->
     """A table for each group of measurements that can be compared, with numbered remarks under them."""
     from rich.table import Table
 
+    from . import show_psn
+
     groups: dict[str, list[Run]] = {}
+    over_sizes = [run for run in runs if run.experiment["what"] == "psn"]
     for run in runs:
-        groups.setdefault(heading(run), []).append(run)
+        if run.experiment["what"] != "psn":
+            groups.setdefault(heading(run), []).append(run)
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
     remarks: dict[str, int] = {}
-    unverified = False
+    unverified = show_psn.tables(console, over_sizes, parities)
     for name, group in groups.items():
         base = group[0].experiment["base"]
         table = Table(box=None, pad_edge=False)
@@ -173,7 +177,7 @@ def tables(console: Console, runs: Sequence[Run], parities: Sequence[Parity]) ->
             table.add_row(run.experiment["contender"], *(text for _, text in shown(run, sound)), said)
         console.print(f"\n[bold]{name}[/bold]", highlight=False)
         console.print(table, markup=False)
-    if groups:
+    if runs:
         console.print()
     for remark, number in remarks.items():
         console.print(f"({number}) {remark}", highlight=False, markup=False)

@@ -51,13 +51,17 @@ struct Sizes {
   long T, N, strip, threads, stream, x_row, gy_row, block, rows, before, after, diagonal, gathered, biases;
 };
 
-#define UNROLL _Pragma("GCC unroll 8")
+#define UNROLL _Pragma("GCC unroll 16")
 
 static inline long whole(long n) { return (n + 2 * W - 1) / (2 * W) * (2 * W); }
 static inline long row_of(long n) { return whole(n) + W; }  // an odd number of vectors: rows fall on different sets
 static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long most(long a, long b) { return a > b ? a : b; }
-static inline double total(V v) { double s = 0; for (int k = 0; k < W; k++) s += v[k]; return s; }
+static inline double total(V v) {
+  double s[4] = {};
+  UNROLL for (int k = 0; k < W; k++) s[k % 4] += v[k];
+  return (s[0] + s[1]) + (s[2] + s[3]);
+}
 template <class P> static inline V some(const P* p, long n) { return n >= W ? load(p) : n > 0 ? Part{n}.get(p) : V{}; }
 template <bool NT, class P> static inline void write(P* p, V v, long n) {
   if (n >= W) Full<NT>().put(p, v); else if (n > 0) Part{n}.put(p, v);

@@ -17,6 +17,7 @@ from .trace import Trace
 FLAGS = ("-ffp-contract=fast",)  # a product of matrices is not rounded as written anyway
 MOST_STEPS = 128  # of a full matrix: beyond, a BLAS library is faster
 _CACHE = 256 << 10  # bytes that a block and its gradients may take of the second-level cache
+_RARELY_COLLIDE = 16  # rows that the first-level cache holds although they may all fall on one of its sets
 _STRIPS, _STRIP = 8, 8192  # strips at least, but none below a thousand neurons; neurons of a strip at most
 
 
@@ -99,7 +100,7 @@ class ProductKernel:
         strip = -(-strip // block) * block
         threads = min(threads_for(T * N), -(-N // strip))
         note_threads(threads)
-        gathered = T > 8 or N % pair or self.dtype != self.compute or (backward and band.diagonal)
+        gathered = T > _RARELY_COLLIDE or N % pair or self.dtype != self.compute or (backward and band.diagonal)
         return [
             T,
             N,

@@ -1,0 +1,51 @@
+"""PSN against LIF in the terminal: a line for each size, a column for each contender, forward and training apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from . import show
+from .race import DIRECTIONS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from results import Parity, Run
+
+
+def tables(console: Console, runs: Sequence[Run], parities: Sequence[Parity]) -> bool:
+    """The time of the base and the others' as its multiples; whether any figure is unverified."""
+    from rich.table import Table
+
+    settings: dict[str, dict[str, dict[str, Run]]] = {}
+    for run in runs:
+        setting = show.heading(run).replace(f" · {show.size(run)}", "")
+        settings.setdefault(setting, {}).setdefault(show.size(run), {})[run.experiment["contender"]] = run
+    unverified = False
+    for setting, sizes in settings.items():
+        base = runs[0].experiment["base"]
+        names = list(dict.fromkeys([base, *(name for group in sizes.values() for name in group)]))
+        for way in DIRECTIONS:
+            table = Table(box=None, pad_edge=False)
+            table.add_column("", no_wrap=True)
+            for name in names:
+                table.add_column(name if name == base else f"{name} ×", justify="right", no_wrap=True)
+            for size, group in sizes.items():
+                sound = show.trusted(group.values(), parities)
+                unverified |= any(show.status(run, parities).startswith("unverified") for run in group.values())
+                row = (_cell(group.get(name), way, name == base, {base, name} <= sound) for name in names)
+                table.add_row(size, *row)
+            console.print(f"\n[bold]{setting} · {way}[/bold]", highlight=False)
+            console.print(table, markup=False)
+    return unverified
+
+
+def _cell(run: Run | None, way: str, is_base: bool, sound: bool) -> str:
+    if run is None or run.outcome != "ok":
+        return show.NONE if run is None else run.outcome
+    values = {metric.name: metric.value for metric in run.metrics}
+    if is_base:
+        return show.form("time", values.get(f"{way}_seconds")) + ("" if sound else " (unverified)")
+    name = f"{way}_ratio"
+    return show.form("ratio", *(values.get(name + end) for end in ("", "_low", "_high"))) if sound else show.NONE
