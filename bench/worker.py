@@ -17,7 +17,6 @@ from pathlib import Path
 import torch
 
 import models
-import neurons
 import tasks
 import training
 from results import Dataset, Metric, Sample, timestamp
@@ -124,7 +123,7 @@ def run(request: Request, on_epoch: OnEpoch) -> Result:
     dataset = Dataset(info.digest, info.name, info.complete, {**info.counts, "test": len(task.test)}, info.note)
     return Result(
         "ok",
-        backend=_backends(network, request.device),
+        backend=_backends(network),
         datasets=(dataset,),
         metrics=(
             *_curves(history),
@@ -202,12 +201,11 @@ def _summary(history: loop.History, network: torch.nn.Module) -> list[Metric]:
     ]
 
 
-def _backends(network: torch.nn.Module, device: str) -> str:
+def _backends(network: torch.nn.Module) -> str:
     """The backends that really computed the spiking layers."""
     from neurons.base import Neuron
 
-    layers = [module for module in network.modules() if isinstance(module, Neuron)]
-    return ", ".join(sorted({neurons.backends.chosen(layer, device) for layer in layers}))
+    return ", ".join(sorted({layer.ran for layer in network.modules() if isinstance(layer, Neuron)} - {""}))
 
 
 def _peak(device: str) -> int:

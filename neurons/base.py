@@ -33,12 +33,14 @@ class Neuron(nn.Module):
 
     State tensors are attributes named in `states`; before the first input, and after `reset`, they hold their initial
     value as a float and take the input's shape, type and device when it comes (backend `fused` keeps those of 16-bit
-    inputs in float32). `step_mode` and `backend` may be changed at any time.
+    inputs in float32). `step_mode` and `backend` may be changed at any time; `ran` is the backend that computed the last
+    sequence, "" before the first.
     """
 
     name: ClassVar[str]
     recurrent: ClassVar[bool] = True  # a sequence is the step repeated, the state carried from call to call
     states: tuple[str, ...] = ("v",)
+    ran: str = ""
 
     def __init__(self, *, step_mode: str = "m", backend: str = "auto") -> None:
         super().__init__()

@@ -29,12 +29,15 @@ def measure(job: Job, emitter: Emitter) -> None:
 
 
 def _meter(job: Job, name: str, steps: int, width: int, result: Measured) -> None:
+    from neurons.backends.fused import pool
+
     contender = contenders.build(name, job.neuron, job.options, job.device, steps)
     result.backend, result.differs = contender.backend, contender.differs
     contender.require(currents(SMALL, job.dtype, job.device)[0])
     warm_x, warm_grad = currents((steps, width) if contender.shape_bound else SMALL, job.dtype, job.device)
     contender.call(warm_x.requires_grad_(True)).backward(warm_grad)
     del warm_x, warm_grad
+    pool.clear()  # what the warm-up left there would come for nothing
     x, grad = currents((steps, width), job.dtype, job.device)
     x.requires_grad_(True)
     for parameter in contender.parameters.values():

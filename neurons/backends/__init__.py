@@ -89,8 +89,10 @@ def chosen(neuron: Neuron, device: str, x: Tensor | None = None) -> str:
 
 
 def resolve(neuron: Neuron, x: Tensor) -> ModuleType:
-    """The module behind `chosen` for a sequence `x`."""
-    return _module(chosen(neuron, x.device.type, x))
+    """The module behind `chosen` for a sequence `x`; `neuron.ran` keeps its name."""
+    backend = chosen(neuron, x.device.type, x)
+    object.__setattr__(neuron, "ran", backend)
+    return _module(backend)
 
 
 def compiled(neuron: Neuron, x: Tensor) -> Tensor:

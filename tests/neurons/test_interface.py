@@ -71,3 +71,15 @@ def test_strided_inputs_need_no_copy_by_the_caller() -> None:
     strided = x.permute(0, 3, 1, 2).contiguous().permute(0, 2, 3, 1)
     assert not strided.is_contiguous()
     assert torch.equal(neurons.create("plif")(strided), neurons.create("plif")(x))
+
+
+def test_a_layer_tells_which_backend_ran() -> None:
+    layer = neurons.create("glif", T=3, shape=(4, 1))
+    assert layer.ran == ""
+    layer(torch.randn(3, 2, 4, 5))
+    expected = "fused" if "fused" in neurons.backends("glif", "cpu") else "torch"
+    assert layer.ran == expected
+    layer.reset()
+    layer.backend = "torch"
+    layer(torch.randn(3, 2, 4, 5))
+    assert layer.ran == "torch"

@@ -116,7 +116,7 @@ def _apart(make: Callable[[], T]) -> T:
 
 
 _PLAIN = frozenset((int, float, bool, str, type(None)))
-_NOT_THE_STEP = frozenset(("step_mode", "backend", "training", "number"))
+_NOT_THE_STEP = frozenset(("step_mode", "backend", "ran", "training", "number"))
 
 
 def _fingerprint(module: nn.Module, states: tuple[str, ...] = ()) -> tuple[list[Any], set[int]]:
