@@ -12,7 +12,7 @@ import typer
 from .errors import FAILED, INTERRUPTED, OK, UsageError, exit_status
 from .registry import unknown
 from .speed.job import ALLOCATORS, Job
-from .speed.plan import DEFAULT, LIMIT, PEERS, QUICK_LIMIT, WHATS, Asked, installed, jobs, refusals
+from .speed.plan import BY_NAME, DEFAULT, LIMIT, PEERS, QUICK_LIMIT, WHATS, Asked, installed, jobs, refusals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +35,7 @@ def main(
     names: Annotated[list[str] | None, typer.Argument(metavar="NEURON...", help="Neurons; default: lif plif.")] = None,
     what: Annotated[list[str] | None, typer.Option(help=f"{', '.join(WHATS)}; may be repeated.")] = None,
     shape: Annotated[list[str] | None, typer.Option(help="TxN: steps x neurons; may be repeated.")] = None,
-    peers: Annotated[str, typer.Option(help=f"all, none or some of {','.join(PEERS)}.")] = "all",
+    peers: Annotated[str, typer.Option(help=f"all, none or some of {','.join(PEERS)}; {BY_NAME} by name.")] = "all",
     base: Annotated[str, typer.Option(help="The contender that ratios refer to.")] = "fused",
     allocator: Annotated[list[str] | None, typer.Option(help=f"{', '.join(ALLOCATORS)}; default: all.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -128,7 +128,7 @@ def _peers(console: Console, text: str) -> tuple[str, ...]:
         if missing:
             console.print(f"Not installed, so not timed: {', '.join(missing)}. All: pip install 'spikebench[peers]'.")
         return tuple(peer for peer in PEERS if peer not in missing)
-    chosen = _chosen("peer", [part.strip() for part in text.split(",")], dict.fromkeys(PEERS, ""))
+    chosen = _chosen("peer", [part.strip() for part in text.split(",")], dict.fromkeys((*PEERS, BY_NAME), ""))
     for peer in chosen:
         if not installed(peer):
             raise UsageError(f"The peer {peer!r} was asked for, but is not installed. Install it: pip install {peer}.")

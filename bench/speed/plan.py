@@ -40,6 +40,7 @@ KERNEL = "fused-kernel"  # without autograd
 LINEAR = "linear"  # the Linear alone
 SPIKINGJELLY = ("spikingjelly", "spikingjelly-layers", "spikingjelly-stepwise")  # as described in bench.speed.network
 PEERS = ("spikingjelly", COMPILED, "snntorch", "norse", "sinabs")
+BY_NAME = "inductor"  # a backend that compiles for so long that nobody times it unasked
 MAPPED = ("if", "lif", "plif")  # the neurons that every peer has
 LIMIT = 2**30  # bytes of the frontier
 QUICK_LIMIT = 2**26
@@ -68,7 +69,7 @@ class Asked:
 
 def installed(peer: str) -> bool:
     """Whether the library of `peer` is there, without importing it."""
-    return importlib.util.find_spec("spikingjelly" if peer == COMPILED else peer) is not None
+    return peer == BY_NAME or importlib.util.find_spec("spikingjelly" if peer == COMPILED else peer) is not None
 
 
 def refusals(asked: Asked) -> dict[tuple[str, str], list[str]]:
@@ -76,6 +77,8 @@ def refusals(asked: Asked) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for neuron in asked.neurons:
         for refusal in suite(neuron, asked.device)[1].items():
+            if refusal[0] in asked.peers:
+                continue
             found.setdefault(refusal, []).append(neuron)
     return found
 
@@ -134,7 +137,7 @@ def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple
 
 
 def _contenders(neuron: str, asked: Asked) -> tuple[str, ...]:
-    peers = [p for p in asked.peers if neuron in MAPPED or p == "spikingjelly"]
+    peers = [p for p in asked.peers if neuron in MAPPED or p in ("spikingjelly", BY_NAME)]
     return (*suite(neuron, asked.device)[0], *peers)
 
 
