@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 RULE = (
     "reproduced: the published value lies within the 95 % interval of the measured one; higher or lower: the measured "
-    "interval lies wholly above or below it; not comparable: scale, protocol or data differ, or the published value is "
-    "a recollection or our own pilot; sources disagree: the sources print different values; missing: nothing was "
-    "published or nothing measured. The interval is Wilson's for the true size of the test set, widened to Student's "
+    "interval lies wholly above or below it; not comparable: scale, protocol or data differ, nothing was published, or "
+    "the published value is a recollection or our own pilot; sources disagree: the sources print different values; "
+    "missing: nothing was measured. The interval is Wilson's for the true size of the test set, widened to Student's "
     "over seeds where several were run."
 )
 
@@ -27,7 +27,7 @@ def verdict(
     if low is None or high is None:
         return "missing", "nothing measured"
     if not distinct:
-        return "missing", f"nothing published; {not_comparable}" if not_comparable else "nothing published"
+        return "not comparable", f"nothing published; {not_comparable}" if not_comparable else "nothing published"
     if not_comparable:
         return "not comparable", not_comparable
     if disagree:

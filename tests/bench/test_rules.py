@@ -69,7 +69,7 @@ def test_accuracy_a_is_never_below_b(points: list[tuple[float, float]]) -> None:
         ([97.72, 99.72], 99.0, 99.9, "", "sources disagree"),
         ([99.72, 99.72], 99.0, 99.9, "", "reproduced"),
         ([93.5], 93.0, 94.0, "a subset", "not comparable"),
-        ([], 93.0, 94.0, "", "missing"),
+        ([], 93.0, 94.0, "", "not comparable"),
         ([93.5], None, None, "", "missing"),
     ],
 )
