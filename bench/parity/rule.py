@@ -25,7 +25,7 @@ on the same input and parameters. What rounding does is not guessed but shown by
 kernel's own dtype. A neuron without a step is its own sequence in plain PyTorch.
 1. A spike may differ only where the oracle's distance to the threshold is at most {SLACK} times the plain step's error of
    that distance (in that element or, if more, in nine tenths of them, and half an ulp of the largest number involved at
-   least), and not on a tie that oracle and plain step both compute exactly. Such a flip is forgiven; what its element
+   least, in float64, where the plain step is the oracle, half an ulp a step), and not on a tie that oracle and plain step both compute exactly. Such a flip is forgiven; what its element
    does later, and its gradients, are no longer compared. A flip in no recurrence is forgiven by itself.
 2. The last states of a recurrence differ by at most {SLACK} times the plain step's error of them, taken likewise.
 3. Each gradient (input, every parameter) differs, relative to its size, by at most 1e-5 in float32, 1e-10 in float64,
@@ -114,12 +114,16 @@ class Reference:
         return self._allowance(self.oracle.outcome.course[name], self.plain.outcome.course[name], still)
 
     def _allowance(self, exact: Tensor, plain: Tensor, comparable: Tensor) -> Tensor:
-        """SLACK times the plain step's error in an element (or in nine tenths of them, or half an ulp, if more)."""
+        """SLACK times the plain step's error in an element (or in nine tenths of them, or half an ulp, if more).
+
+        In float64 the plain step is the oracle and shows no error; half an ulp at every step stands for it.
+        """
         errors = torch.where(comparable, (plain.double() - exact).abs(), 0).amax(0)
         involved = (self.oracle.x.detach().flatten(1), exact, *self.oracle.outcome.course.values())
         largest = torch.stack([value.abs().amax(0) for value in involved]).amax(0)
-        half_ulp = torch.finfo(self.plain.x.dtype).eps / 2 * largest
-        return SLACK * torch.maximum(torch.maximum(errors, half_ulp), errors.quantile(0.9))
+        half_ulps = len(exact) if self.plain is self.oracle else 1
+        rounding = half_ulps * torch.finfo(self.plain.x.dtype).eps / 2 * largest
+        return SLACK * torch.maximum(torch.maximum(errors, rounding), errors.quantile(0.9))
 
     def gradient_scale(self, name: str, kept: Tensor) -> float:
         """Size of a gradient: its largest value or, if more, its root mean square over patterns of signs.
