@@ -33,6 +33,14 @@ def test_the_command_behind_a_table(name: str, scale: str, expected: list[str]) 
     assert run.call_args.args[0] == [sys.executable, "-m", *expected]
 
 
+def test_speeds_of_psn_come_after_their_proof() -> None:
+    done = subprocess.CompletedProcess([], 0)
+    with mock.patch.object(subprocess, "run", return_value=done) as run:
+        measured.TABLES["psn_speed"].run("quick", "cpu", None, Path("o"))
+    modules = [call.args[0][2:5] for call in run.call_args_list]
+    assert modules == [["bench.parity", "psn", "lif"], ["bench.kernels", "--what", "psn"]]
+
+
 @pytest.mark.parametrize("name", measured.TABLES)
 def test_the_commands_have_these_options(name: str) -> None:
     table = measured.TABLES[name]
