@@ -90,10 +90,7 @@ def build(peer: str, neuron: Neuron, *, unbind: bool = False) -> Peer:
     a gradient of full size per step. `unbind` spares them that. Raises NoPeer where the library is absent or has no
     neuron of that kind, UnknownName for an unknown peer.
     """
-    reason = absent(peer)
-    if reason is not None:
-        raise NoPeer(reason)
-    _check_mapped(peer, neuron.name)
+    _require(peer, neuron.name)
     if getattr(neuron, "without_reset", False):
         raise NoPeer(f"{peer} resets after every spike")
     return _BUILDERS[peer](neuron, unbind)
@@ -102,8 +99,8 @@ def build(peer: str, neuron: Neuron, *, unbind: bool = False) -> Peer:
 def twin(peer: str, name: str, **options: Any) -> Neuron:
     """The suite's neuron `name` with the options under which `peer` computes the same spikes and gradients.
 
-    `options` (tau, decay_input, v_threshold ...) go on top of them. Raises NoPeer where the library has no such neuron,
-    UnknownName for an unknown peer.
+    `options` (tau, decay_input, v_threshold ...) go on top of them. Raises NoPeer where the library is absent or has no
+    such neuron, UnknownName for an unknown peer.
     """
     import neurons
     from neurons import surrogate
@@ -116,11 +113,14 @@ def twin(peer: str, name: str, **options: Any) -> Neuron:
     }
     if peer not in equal:
         raise unknown("peer", peer, equal)
-    _check_mapped(peer, name)
+    _require(peer, name)
     return neurons.create(name, **{**equal[peer], **options})
 
 
-def _check_mapped(peer: str, neuron: str) -> None:
+def _require(peer: str, neuron: str) -> None:
+    reason = absent(peer)
+    if reason is not None:
+        raise NoPeer(reason)
     if peer != "spikingjelly" and neuron not in ("if", "lif", "plif"):
         raise NoPeer(f"only if, lif and plif are mapped to {peer}")
 
