@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
 REFERENCE = "torch"  # the neuron's own step in a loop over unbound steps: the oracle
 FUSED = "fused"
-CHECKPOINTED = "fused-checkpoint"
-CHECKPOINT_EVERY = 16  # steps
+SAVING = "fused-saving"  # keeps what the backward pass needs of every step, computes nothing again
 COMPILED = "spikingjelly-compiled"
 LONGEST_COMPILED = 16  # steps; torch.compile unrolls the loop and needs minutes at 100
 
@@ -49,7 +48,7 @@ def suite(neuron: str, device: str) -> tuple[tuple[str, ...], dict[str, str]]:
     found = backends.available(neuron, device)
     names = [backend for backend in found if backend != "spikingjelly" and backend not in backends.BY_NAME]
     keeps_states = FUSED in names and neurons.registry.get(neuron).recurrent
-    own = (*names, CHECKPOINTED) if keeps_states else tuple(names)
+    own = (*names, SAVING) if keeps_states else tuple(names)
     reasons = {**found.refused, **backends.BY_NAME}
     return own, {name: reason for name, reason in reasons.items() if name != "spikingjelly"}
 
@@ -99,11 +98,11 @@ def known_options(neuron: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def own(name: str, layer: Neuron, device: str) -> Contender:
-    """`layer` computed by a backend of the suite, or by the fused one with checkpoints."""
+    """`layer` computed by a backend of the suite, or by the fused one that keeps every step."""
     from neurons import backends
     from neurons.backends import fused
 
-    layer.backend = FUSED if name == CHECKPOINTED else name
+    layer.backend = FUSED if name == SAVING else name
 
     def require(x: Tensor) -> None:
         try:
@@ -115,11 +114,11 @@ def own(name: str, layer: Neuron, device: str) -> Contender:
         layer.reset()
         return layer(x)
 
-    def checkpointed(x: Tensor) -> Tensor:
-        with fused.checkpoint(CHECKPOINT_EVERY):
+    def saving(x: Tensor) -> Tensor:
+        with fused.checkpoint(0):
             return call(x)
 
-    run = checkpointed if name == CHECKPOINTED else call
+    run = saving if name == SAVING else call
     bound = not layer.recurrent or layer.backend == "inductor"
     return Contender(name, layer.backend, run, dict(layer.named_parameters()), shape_bound=bound, require=require)
 

@@ -31,7 +31,7 @@ FITS, TOO_LARGE, CANNOT_RUN = 0, 3, 4  # exit status of a try
 def measure(job: Job, emitter: Emitter) -> None:
     """Metrics `largest_T`, `largest_batch`, `largest_width`: along one axis, the others as in the job and BATCH."""
     (name,) = job.contenders
-    result = Measured(name, contenders.FUSED if name == contenders.CHECKPOINTED else name, job.size(job.shapes[0]))
+    result = Measured(name, contenders.FUSED if name == contenders.SAVING else name, job.size(job.shapes[0]))
     steps, width = job.shapes[0]
     start = {"T": steps, "batch": BATCH, "width": width}
     slow: list[str] = []

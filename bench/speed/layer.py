@@ -34,7 +34,7 @@ def _at(job: Job, steps: int, width: int, emitter: Emitter) -> None:
         return
     x.requires_grad_(True)
     leanest = fit.get(contenders.FUSED)
-    kept = None if leanest is None else meters.saved(lambda: leanest.call(x), (x,)) / x.numel()
+    kept = None if leanest is None else _kept(leanest, x)
     size = {way: count * x.numel() for way, count in must_move(x.element_size(), kept).items()}
     entries = {
         race.COPY: race.copies(size, job.device),
@@ -50,6 +50,12 @@ def _at(job: Job, steps: int, width: int, emitter: Emitter) -> None:
         results[name].seconds, results[name].surroundings = spent, surroundings
         race.figures(results[name], times, job.base)
         emitter.measured(results[name])
+
+
+def _kept(contender: Contender, x: Tensor) -> float:
+    """Bytes per element that are written for the backward pass and read in it; x is there anyway and counts half."""
+    beyond, everything = (meters.saved(lambda: contender.call(x), known) / x.numel() for known in ((x,), ()))
+    return (beyond + everything) / 2
 
 
 def prepare(

@@ -78,7 +78,7 @@ def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
 def _backend(name: str) -> str:
     if name.startswith("spikingjelly"):
         return "spikingjelly"
-    return contenders.FUSED if name == contenders.CHECKPOINTED else name
+    return contenders.FUSED if name == contenders.SAVING else name
 
 
 def _checked(
@@ -91,7 +91,7 @@ def _checked(
     network.to(job.device)
     dropouts: list[Any] = [module for module in network.modules() if "Dropout" in type(module).__name__]
     parameters = list(network.parameters())
-    checkpointed = name == contenders.CHECKPOINTED
+    saving = name == contenders.SAVING
 
     def loss() -> tuple[Tensor, Tensor]:
         reset()
@@ -100,7 +100,7 @@ def _checked(
 
     for dropout in dropouts:
         dropout.p = 0.0
-    with _saving(checkpointed):
+    with _memory(saving):
         outputs, value = loss()
         value.backward()
     observed = [outputs.detach(), *[p.grad.clone() for p in parameters if p.grad is not None]]
@@ -109,7 +109,7 @@ def _checked(
     optimizer = torch.optim.Adam(parameters)
 
     def step() -> None:
-        with _saving(checkpointed):
+        with _memory(saving):
             optimizer.zero_grad()
             loss()[1].backward()
             optimizer.step()
@@ -117,10 +117,10 @@ def _checked(
     return step, observed
 
 
-def _saving(checkpointed: bool) -> Any:
+def _memory(saving: bool) -> Any:
     from neurons.backends import fused
 
-    return fused.checkpoint(contenders.CHECKPOINT_EVERY) if checkpointed else contextlib.nullcontext()
+    return fused.checkpoint(0) if saving else contextlib.nullcontext()
 
 
 def _network(name: str, job: Job, shape: tuple[int, int]) -> tuple[nn.Module, Callable[[], object]]:

@@ -51,9 +51,10 @@ def _trials(job: Job, x: Tensor, grad: Tensor) -> tuple[dict[str, Trial], float]
     found = plan.find(neuron, x.dtype, x.shape[1:], x.device.type)
     if isinstance(found, str):
         raise contenders.Unfit(found)
-    kernel = found.kernel(neuron, True, False)
+    kernel, every = found.kernel(neuron, True, found.every > 0), found.every or 1
     if isinstance(kernel, str):
         raise contenders.Unfit(kernel)
+    reads_spikes = kernel.program.reads_spikes and not kernel.checkpoint
     initial = neuron.initial()
     rest = [initial[state] for state in neuron.states]
     states: list[Tensor | None] = [None] * len(rest)
@@ -62,20 +63,20 @@ def _trials(job: Job, x: Tensor, grad: Tensor) -> tuple[dict[str, Trial], float]
     place = layout.of_sequence(x)[1]
 
     def forward(keep: bool) -> Any:
-        return kernel.forward(x, place, states, rest, raw, found.constants, keep, 1)
+        return kernel.forward(x, place, states, rest, raw, found.constants, keep, every)
 
     def training() -> Any:
         spikes, _, kept = forward(True)
-        reads = (x if kernel.reads_x else None, spikes if kernel.program.reads_spikes else None)
+        reads = (x if kernel.reads_x else None, spikes if reads_spikes else None)
         wanted = [False] * len(states)
         return kernel.backward(
-            *reads, kept, raw, found.constants, grad, [None] * len(states), wanted, place, x.shape[0], 1
+            *reads, kept, raw, found.constants, grad, [None] * len(states), wanted, place, x.shape[0], every
         )
 
     with torch.no_grad():
         kept = sum(t.nbytes for t in forward(True)[2]) / x.numel()
     if kernel.reads_x:
         kept += x.element_size() / 2  # read once more, not written
-    if kernel.program.reads_spikes:
+    if reads_spikes:
         kept += x.element_size() / 2
     return {"forward": Trial(lambda: forward(False)), "training": Trial(training)}, kept

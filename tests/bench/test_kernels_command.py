@@ -100,17 +100,17 @@ def test_speed_memory_and_report_of_one_neuron(command: Kernels, tmp_path: Path)
     assert metrics["training_ratio"] == pytest.approx((ratios[2] + ratios[3]) / 2)
     copied = {metric.name: metric.value for metric in by_what["speed"]["copy", 4].metrics}
     assert copied["forward_bytes"] == 8 * 4 * 4096
-    assert copied["training_bytes"] == 24 * 4 * 4096  # LIF saves one value
+    assert copied["training_bytes"] == 22 * 4 * 4096  # x twice, s, g, gx; of four states one, out and in
 
     saved = {
         name: next(m.value for m in by_what["memory"][name, 8].metrics if m.name == "saved_bytes")
-        for name in ("fused", "spikingjelly")
+        for name in ("fused", "fused-saving", "spikingjelly")
     }
-    assert saved == {"fused": 4, "spikingjelly": 8}
+    assert saved == {"fused": 0.5, "fused-saving": 4, "spikingjelly": 8}  # of 8 steps one state
     first = {metric.name: metric.value for metric in by_what["first-use"]["fused", 16].metrics}
     assert {"first_use_seconds", "cached_seconds", "new_size_seconds"} <= set(first)
     assert ("fused-kernel", 16) in by_what["roofline"]
-    assert {name for name, _ in by_what["linear"]} == {"linear", "torch", "fused", "fused-checkpoint", "spikingjelly"}
+    assert {name for name, _ in by_what["linear"]} == {"linear", "torch", "fused", "fused-saving", "spikingjelly"}
 
     assert "unverified" in done.stdout  # no parity in this store, so nothing is compared with the fused backend
     page = (tmp_path / "out" / "report" / "kernels-lif.html").read_text(encoding="utf-8")
@@ -150,7 +150,7 @@ def test_ctrl_c_keeps_what_was_measured(
     ) as process:
         assert process.stdout is not None
         said = ""
-        while "T=2 N=64 fused-checkpoint" not in said:  # the last contender of the small size
+        while "T=2 N=64 fused-saving" not in said:  # the last contender of the small size
             line = process.stdout.readline()
             assert line, process.communicate()
             said += line

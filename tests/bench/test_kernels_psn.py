@@ -101,8 +101,8 @@ def test_the_terminal_has_a_line_for_each_size(runs: list[Run]) -> None:
 
 
 def test_products_have_no_checkpoints_and_one_number_of_steps() -> None:
-    assert contenders.CHECKPOINTED not in contenders.suite("psn", "cpu")[0]
-    assert contenders.CHECKPOINTED in contenders.suite("lif", "cpu")[0]
+    assert contenders.SAVING not in contenders.suite("psn", "cpu")[0]
+    assert contenders.SAVING in contenders.suite("lif", "cpu")[0]
     first_use = plan.jobs(asked(neurons=("psn",), whats=("first-use",), peers=()))
     assert {t for stages in first_use for job in stages for t, _ in job.shapes} == {16}
     assert plan.jobs(asked(neurons=("psn",), whats=("roofline",))) == []

@@ -32,7 +32,7 @@ from .. import Costly
 from . import call, compiler, cuda_kernel, layout, plan, product
 from .plan import Plan
 
-_every: ContextVar[int] = ContextVar("every", default=0)
+_every: ContextVar[int | None] = ContextVar("every", default=None)
 _ready = threading.local()  # what `refuses_layer` has just found, for the call of `sequence` that follows
 
 
@@ -40,10 +40,12 @@ _ready = threading.local()  # what `refuses_layer` has just found, for the call 
 def checkpoint(every: int) -> Iterator[None]:
     """Inside, sequences keep their states at every `every`-th step alone and run forward again in the backward pass.
 
-    Saves memory (4 / `every` bytes per element and state in place of 4 or more) for some time. ValueError below 1.
+    That takes 4 / `every` bytes per element and state in place of 4 or more; 0 keeps what the backward pass needs of
+    every step. On the CPU neurons whose step is cheap do the former by themselves (plan.CHECKPOINTS), because memory is
+    what they wait for. ValueError below 0.
     """
-    if every < 1:
-        raise ValueError(f"checkpoint needs a distance of at least 1 step, got {every}.")
+    if every < 0:
+        raise ValueError(f"checkpoint needs a distance of steps, or 0 for none, got {every}.")
     token = _every.set(every)
     try:
         yield
@@ -100,7 +102,7 @@ def sequence(neuron: Neuron, x: Tensor, target: str | None = None) -> Tensor:
             rest.append(value)
             states.append(None)
     raw = [attrgetter(name)(neuron) for name in plan.raw_names]
-    job = call.Job(rest, plan.raw_names, plan.constants, _every.get() or 1)
+    job = call.Job(rest, plan.raw_names, plan.constants, _distance(plan) or 1)
     outputs = call.call(kernel, job, place, x, states, raw)
     neuron.store_states(list(outputs[1:]))
     return outputs[0]
@@ -110,7 +112,7 @@ def constants_of(neuron: Neuron, x: Tensor, target: str) -> tuple[int, list[str]
     """What `library.sequence` needs to know of a layer that is not refused, as constants of a compiled graph."""
     found = plan.find(neuron, x.dtype, x.shape[1:], target)
     assert isinstance(found, Plan)
-    return _every.get(), found.raw_names, bool(found.trainable)
+    return _distance(found), found.raw_names, bool(found.trainable)
 
 
 def _kernel(neuron: Any, x: Tensor | None, target: str | None = None) -> Any:
@@ -125,5 +127,11 @@ def _kernel(neuron: Any, x: Tensor | None, target: str | None = None) -> Any:
     found = plan.find(neuron, dtype, shape, target)
     if isinstance(found, str):
         return found
-    kernel = found.kernel(neuron, grad_x or not found.trainable, _every.get() > 0)
+    kernel = found.kernel(neuron, grad_x or not found.trainable, _distance(found) > 0)
     return kernel if isinstance(kernel, str) else (found, kernel)
+
+
+def _distance(plan: Plan) -> int:
+    """Steps between checkpoints, 0 for none."""
+    asked = _every.get()
+    return plan.every if asked is None else asked

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from . import compiler, parity, product_parity
+from .graph import FUNCTIONS
 from .kernel import Kernel, compute_type
 from .product_kernel import ProductKernel
 from .trace import Trace, Untraceable, step_shape, trace
@@ -22,12 +23,16 @@ T = TypeVar("T")
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 _PLANS_KEPT = 512
+CHECKPOINTS = 16  # steps: the states of so many, twice, stay in the caches of a core
 
 _plans: OrderedDict[Hashable, Plan | str] = OrderedDict()
 
 
 class Plan:
-    """One configuration of a neuron: its graph, its scalars, and the kernels made from them so far."""
+    """One configuration of a neuron: its graph, its scalars, and the kernels made from them so far.
+
+    `every` is the distance of checkpoints by default, 0 for none.
+    """
 
     def __init__(self, neuron: Neuron, dtype: torch.dtype, shape: tuple[int, ...], target: str) -> None:
         self.dtype = dtype
@@ -36,6 +41,7 @@ class Plan:
         self.constants = self.trace.constants
         self.raw_names = self.trace.raw_names()
         self.trainable = list(self.trace.grad_parameters)
+        self.every = CHECKPOINTS if target == "cpu" and _cheap(self.trace) else 0
         self._kernels: dict[tuple[bool, bool], Kernel | str] = {}
         self._product: ProductKernel | str | None = None
 
@@ -67,6 +73,12 @@ class Plan:
         except compiler.CompilationError as error:
             return str(error)
         return verdict(kernel, neuron) or kernel
+
+
+def _cheap(trace: Trace) -> bool:
+    """Whether a step is computed again faster than it is written to memory and read: it calls no function like exp."""
+    nodes = trace.graph.ancestors([trace.spikes, *trace.next_states])
+    return not any(trace.graph.nodes[i].op in FUNCTIONS for i in nodes)
 
 
 def _tools(target: str) -> tuple[type[Kernel], Callable[[Any, Neuron], str | None]]:
