@@ -90,7 +90,7 @@ def main(
     from reports import site
     from results import Store, default_url
 
-    from .speed import show
+    from .speed import tables
 
     for (backend, reason), of in refusals(asked).items():
         console.print(
@@ -104,7 +104,7 @@ def main(
         except KeyboardInterrupt:
             console.print("Interrupted. What was measured is stored.")
             status = INTERRUPTED
-        show.tables(console, runs, opened.parity())
+        tables.show_all(console, runs, opened.parity())
         console.print(f"Report: {site.build(opened, out)}", highlight=False, soft_wrap=True)
     if status == OK and any(run.outcome in FAILURES for run in runs):
         status = FAILED

@@ -1,4 +1,4 @@
-"""Measurements in the terminal: a line for each as it comes, calm tables at the end."""
+"""A measurement in words and digits: its heading, its figures, and how far they can be trusted."""
 
 from __future__ import annotations
 
@@ -8,20 +8,9 @@ from typing import TYPE_CHECKING
 from . import verified
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from results import Parity, Run, StoredRun
 
 NONE = "–"
-WIDE = 150  # columns where nobody's window decides
-RATIO_NOTE = (
-    "A ratio says how many times the time of the contender in its heading was taken, with its 95 % interval; "
-    "× copy: of a copy of as many bytes as must move."
-)
-UNVERIFIED = (
-    "unverified: no green parity check of this code is stored, so it is compared with nothing; "
-    "python -m bench.parity makes one."
-)
 
 COLUMNS: dict[str, tuple[tuple[str, str, str], ...]] = {  # by kind of measurement: heading, metric, form
     "speed": (
@@ -144,44 +133,3 @@ def trusted(group: Iterable[Run], parities: Sequence[Parity]) -> set[str]:
 def reservation(run: Run) -> str:
     """The sentence behind the status: why there are no figures, or how the contender is known to differ."""
     return run.reason if run.outcome != "ok" else str(run.experiment["differs"])
-
-
-def tables(console: Console, runs: Sequence[Run], parities: Sequence[Parity]) -> None:
-    """A table for each group of measurements that can be compared, with numbered remarks under them."""
-    from rich.table import Table
-
-    from . import show_psn
-
-    groups: dict[str, list[Run]] = {}
-    over_sizes = [run for run in runs if run.experiment["what"] == "psn"]
-    for run in runs:
-        if run.experiment["what"] != "psn":
-            groups.setdefault(heading(run), []).append(run)
-    if not console.is_terminal:
-        console.width = max(console.width, WIDE)
-    remarks: dict[str, int] = {}
-    unverified = show_psn.tables(console, over_sizes, parities)
-    for name, group in groups.items():
-        base = group[0].experiment["base"]
-        table = Table(box=None, pad_edge=False)
-        table.add_column("", no_wrap=True)
-        for column, _ in cells(group[0]):
-            table.add_column(column.replace("base", base), justify="right", no_wrap=True)
-        table.add_column("")
-        sound = trusted(group, parities)
-        for run in group:
-            said = status(run, parities)
-            unverified |= said == "unverified"
-            if remark := reservation(run):
-                said += f" ({remarks.setdefault(remark, len(remarks) + 1)})"
-            table.add_row(run.experiment["contender"], *(text for _, text in shown(run, sound)), said)
-        console.print(f"\n[bold]{name}[/bold]", highlight=False)
-        console.print(table, markup=False)
-    if runs:
-        console.print()
-    for remark, number in remarks.items():
-        console.print(f"({number}) {remark}", highlight=False, markup=False)
-    if any("×" in column for run in runs for column, _ in cells(run)):
-        console.print(RATIO_NOTE, highlight=False, markup=False)
-    if unverified:
-        console.print(UNVERIFIED, highlight=False)

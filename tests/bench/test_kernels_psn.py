@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.speed import contenders, parallel, plan, record, show
+from bench.speed import contenders, parallel, plan, record, tables
 from bench.speed.child import Emitter
 from bench.speed.job import Job, Measured
 from results import Run
@@ -91,7 +91,7 @@ def test_a_lif_is_stored_as_the_code_that_ran(runs: list[Run]) -> None:
 
 def test_the_terminal_has_a_line_for_each_size(runs: list[Run]) -> None:
     console = Console(file=io.StringIO(), width=150)
-    show.tables(console, runs, [])
+    tables.show_all(console, runs, [])
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert text.count("T=2 N=64") == text.count("T=5 N=64") == 2
     assert "· forward" in text
