@@ -2,10 +2,9 @@
 
     trace      the step and its gradient, recorded once, become a graph (operations: what each PyTorch operator means)
     program    which values the forward pass keeps for the backward pass
-    cpp        C++ from a program; compiler: compiled once, kept in a cache
+    cpp, cpp_preamble    C++ from a program; compiler: compiled once, kept in a cache
     triton, cuda    Triton and CUDA C from a program, for CUDA devices (`fused` and `cupy`); cuda_arguments,
-    cuda_kernel,
-               triton_kernel: how they are called
+               cuda_kernel, triton_kernel: how they are called
     layout, pool, kernel, call    how a kernel meets tensors, threads and autograd
     parity     the proof a kernel owes before it is used
     plan       which kernel computes a layer
@@ -41,8 +40,8 @@ def checkpoint(every: int) -> Iterator[None]:
     """Inside, sequences keep their states at every `every`-th step alone and run forward again in the backward pass.
 
     That takes 4 / `every` bytes per element and state in place of 4 or more; 0 keeps what the backward pass needs of
-    every step. On the CPU neurons whose step is cheap do the former by themselves (plan.CHECKPOINTS), because memory is
-    what they wait for. ValueError below 0.
+    every step. On the CPU neurons whose step is cheap do the former by themselves (plan.CHECKPOINTS): they wait for
+    memory, not for arithmetic. ValueError below 0.
     """
     if every < 0:
         raise ValueError(f"checkpoint needs a distance of steps, or 0 for none, got {every}.")

@@ -45,7 +45,6 @@ class CudaKernel(Kernel):
             storage_bytes=dtype.itemsize,
             compute_bytes=self.compute.itemsize,
         )
-        self._raw_names = trace.raw_names()
         self._sums = trace.reductions(parameters)
         self.whole = tuple(self.sums_per_program and self._reduction(index).dims is None for index in self._sums)
         self.reads_x = self.program.reads_x or (checkpoint and self._restart_reads_x())

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import compiler, cpp, layout, pool
+from . import compiler, cpp, cpp_preamble, layout, pool
 from .layout import Layout
 from .program import Program, program
 from .trace import Reduction, Trace
@@ -61,14 +61,13 @@ class Kernel:
         self._totals = [self._is_total(index) for index in self._sums]
         source = cpp.source(self.program, str(dtype).removeprefix("torch."), checkpoint, self._totals)
         self.library = compiler.library(source)
-        bind_functions(self.library.functions, cpp.used_functions(trace.graph), self.compute)
+        bind_functions(self.library.functions, cpp_preamble.used_functions(trace.graph), self.compute)
         self._infer, self._forward, self._backward, self._reduce = (
             getattr(self.library.functions, name) for name in ("infer", "forward", "backward", "reduce")
         )
         for function in (self._infer, self._forward, self._backward, self._reduce):
             function.restype = None
         self._known_sizes: dict[tuple[Any, ...], tuple[int, ...]] = {}
-        self._raw_names = trace.raw_names()
         arrays = sum(not scalar for scalar in self.program.prologue_is_scalar)
         states = len(self.program.next_states)
         self._most = {
@@ -187,13 +186,14 @@ class Kernel:
         return total.reshape([1] * len(self.trace.shape)) if entry.keepdim else total
 
     def _total(self, partial: Tensor, entry: Any, place: Layout) -> Tensor:
-        """The sum over neurons that a Reduction stands for, in an order that no thread count changes."""
+        """The sum over some dimensions of neurons, or none, in an order that no thread count changes."""
         assert isinstance(entry, Reduction)
         if entry.dims == ():
             return partial
-        shape = place.shape or (1,)
+        shape = place.shape
         ndim = len(shape)
-        dims = range(ndim) if not entry.dims else [d % ndim for d in entry.dims]
+        assert entry.dims is not None, "a sum over all neurons is made by the kernel"
+        dims = [d % ndim for d in entry.dims]
         kept = tuple(d for d in range(ndim) if d not in dims)
         found = layout.reduction_map(kept, place)
         if found is None:
@@ -211,9 +211,11 @@ class Kernel:
     def _sizes(
         self, way: str, T: int, N: int, written: list[Tensor], x_row: int, gy_row: int, every: int, maps: Sequence[int]
     ) -> Sequence[int]:
-        """The numbers `sizes` of a call, worked out once for each size: Python is what a small call waits for."""
+        """The numbers `sizes` of a call, worked out once for each size: Python is what a small call waits for.
+
+        `written` is not asked again, since PyTorch and the pool align all memory alike.
+        """
         threads = threads_for(T * N)
-        note_threads(threads)
         key = (way, T, N, x_row, gy_row, every, threads, *maps)
         sizes = self._known_sizes.get(key)
         if sizes is None:
@@ -222,6 +224,7 @@ class Kernel:
             block, threads = blocks(N, threads, self._most["backward" if way == "backward" else "forward"])
             sizes = (T, N, block, threads, int(streams(written, N)), x_row, gy_row, every, *maps)
             self._known_sizes[key] = sizes
+        note_threads(sizes[3])
         return sizes
 
 

@@ -15,7 +15,7 @@ M and b are sums over strips of neurons, in float64 over the strips, in an order
 
 from __future__ import annotations
 
-from . import cpp
+from . import cpp, cpp_preamble
 from .program import Program
 
 ROWS = (2, 4, 8)  # of M at a time: as many sums as the registers hold
@@ -43,7 +43,7 @@ def source(program: Program, storage: str) -> str:
         f"  V slope(V u, V gy) const {{ {' '.join(slope)} return n{program.grad_x}; }}",
         "};",
     ]
-    return "\n".join([*cpp.preamble(program.graph, storage), *firing, _PRODUCT])
+    return "\n".join([*cpp_preamble.preamble(program.graph, storage), *firing, _PRODUCT])
 
 
 _PRODUCT = """\

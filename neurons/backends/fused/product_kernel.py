@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from . import compiler, cpp, pool, product_cpp
+from . import compiler, cpp_preamble, pool, product_cpp
 from .kernel import bind_functions, call_library, compute_type, note_threads, streams, threads_for
 from .layout import Layout
 from .program import program
@@ -45,7 +45,7 @@ class ProductKernel:
         )
         self.library = compiler.library(product_cpp.source(whole, str(dtype).removeprefix("torch.")), FLAGS)
         functions = self.library.functions
-        bind_functions(functions, cpp.used_functions(trace.graph), self.compute)
+        bind_functions(functions, cpp_preamble.used_functions(trace.graph), self.compute)
         self._forward, self._backward = functions.forward, functions.backward
         self._forward.restype = self._backward.restype = None
         self._width = ctypes.c_int.in_dll(functions, "width").value
