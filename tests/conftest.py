@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+
+from neurons.backends.fused import pool
 
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _leaves_switches_alone() -> Iterator[None]:
+    """A switch of the whole process that a test leaves turned decides what later tests run."""
+    before = _switches()
+    yield
+    assert _switches() == before
+
+
+def _switches() -> dict[str, object]:
+    return {
+        "threads": torch.get_num_threads(),
+        "pool": pool.enabled(),
+        "dtype": torch.get_default_dtype(),
+        "gradients": torch.is_grad_enabled(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
 
 
 @pytest.fixture

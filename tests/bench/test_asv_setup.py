@@ -7,12 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 import neurons
 from bench.asv import neurons as suite
+from neurons.backends.fused import pool
 
 ROOT = Path(__file__).parents[2]
 SLOW = ("        leak = v - self.v_rest\n", "        leak = v - self.v_rest\n" + "        x = (x + 1) - 1\n" * 20)
@@ -33,6 +36,16 @@ def test_every_neuron_and_backend_is_measured() -> None:
         suite.Speed().setup("nonesuch torch", "4x65536")
 
 
+@pytest.fixture
+def _own_process() -> Iterator[None]:
+    """asv gives each benchmark a process of its own, whose switches it turns; here they are turned back."""
+    threads, pooled = torch.get_num_threads(), pool.enabled()
+    yield
+    torch.set_num_threads(threads)
+    pool.enable(pooled)
+
+
+@pytest.mark.usefixtures("_own_process")
 def test_memory_of_a_layer_by_hand() -> None:
     """The unfused IF keeps for each element: the distance to threshold, the potential and 1 - S."""
     memory = suite.Memory()

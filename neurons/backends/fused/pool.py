@@ -48,6 +48,11 @@ def enable(on: bool) -> None:
         clear()
 
 
+def enabled() -> bool:
+    """Whether large tensors come from the pool."""
+    return _enabled
+
+
 def clear() -> None:
     """Forgets every buffer: idle ones are freed, the others when their tensors are gone."""
     global _total
