@@ -6,6 +6,7 @@ conventions of the authors' code; `ours` translates both.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -126,11 +127,18 @@ def _check_modes(layer: Neuron, case: Case, arrays: Arrays, spikes: str) -> None
     check_steps(layer, case, arrays, "spikes_single")
 
 
+def stated_tau(case: Case, otherwise: float = 2.0) -> float:
+    """The tau that the words of a case state."""
+    found = re.search(r"\btau=(\d+(?:\.\d+)?)", case["description"])
+    return float(found[1]) if found else otherwise
+
+
 def baseline(kind: str, options: dict[str, Any]) -> Callable[[Case, Arrays], None]:
     """A check of cases that the neuron `kind` with `options` computes."""
 
     def check(case: Case, arrays: Arrays) -> None:
-        layer = neurons.create(kind, **options, backend="torch")
+        tau = {"tau": stated_tau(case)} if kind in ("lif", "klif") else {}
+        layer = neurons.create(kind, **{**tau, **options}, backend="torch")
         check_layer(layer, case, arrays)
         check_steps(layer, case, arrays)
 
@@ -138,16 +146,17 @@ def baseline(kind: str, options: dict[str, Any]) -> Callable[[Case, Arrays], Non
 
 
 def check_glif(case: Case, arrays: Arrays) -> None:
-    layer = neurons.create("glif", T=case["T"], shape=arrays["x_seq"].shape[2:], backend="torch")
+    channels, *positions = arrays["x_seq"].shape[2:]
+    layer = neurons.create("glif", T=case["T"], shape=(channels, *[1] * len(positions)), backend="torch")
     check_layer(layer, case, arrays)
     check_steps(layer, case, arrays)
 
 
 def check_dvs_lif(case: Case, arrays: Arrays) -> None:
     """V = tau V + X is a LIF of time constant 1 / (1 - tau) without input decay; its spike is strict."""
-    kept = float(re.search(r"tau=([0-9.]+)", case["description"])[1])
     surrogate = {"name": "triangle", "strict": True}
-    baseline("lif", {"tau": 1 / (1 - kept), "decay_input": False, "surrogate": surrogate})(case, arrays)
+    tau = 1 / (1 - stated_tau(case, 0.25))
+    baseline("lif", {"tau": tau, "decay_input": False, "surrogate": surrogate})(case, arrays)
 
 
 # Loss and schedule
@@ -313,11 +322,13 @@ CHECKS: dict[str, Callable[[Case, Arrays], None]] = {
     "SlidingPSN mode equality": check_sliding_modes,
     "if_soft": baseline("if", SOFT),
     "if_hard": baseline("if", {}),
-    "lif_soft_detach": baseline("lif", SOFT),
-    "lif_soft_nodetach": baseline("lif", {"v_reset": None}),
+    **{
+        f"{name}_{reset}_{detach}": baseline(name, {"v_reset": v_reset, "detach_reset": detach == "detach"})
+        for name, (reset, v_reset), detach in itertools.product(
+            ("if", "lif", "plif", "klif"), (("soft", None), ("hard", 0.0)), ("detach", "nodetach")
+        )
+    },
     "lifnr": baseline("lif", {"without_reset": True}),
-    "plif_soft_detach": baseline("plif", SOFT),
-    "klif_soft_nodetach": baseline("klif", {"v_reset": None}),
     "glif_cw": check_glif,
     "dvs_lif": check_dvs_lif,
     "TET loss": check_tet,

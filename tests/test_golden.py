@@ -49,9 +49,11 @@ def _peer_can(path: Path) -> bool:
     return case.get("level") == "neuron" and not case.get("alpha_learnable")
 
 
+@pytest.mark.golden
 def test_there_are_cases() -> None:
     assert FILES, f"no reference vectors under {ROOT}"
     assert all(cases(path) for path in FILES)
+    assert {path.with_suffix(".json") for path in ROOT.glob("*/*.npz")} == set(FILES), "a file without its twin"
 
 
 @pytest.mark.golden
