@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from bench.registry import unknown
 from neurons.base import Neuron
-from tasks.errors import DataMissing
+from tasks.errors import DataDamaged, DataMissing, TaskError
 
 from . import NeuronFactory
 from .layers import AvgPool2d, BatchNorm2d, Conv2d, MaxPool2d
@@ -136,7 +136,8 @@ class SEWResNet(nn.Module):
         """Takes over the weights of torchvision's ResNet of the same depth; spiking layers and `pe` keep theirs.
 
         `path` of a state_dict as torchvision publishes it, if relative under SPIKEBENCH_DATA where that is set. Raises
-        DataMissing for a file that is not there, ValueError for one that does not fit.
+        DataMissing for a file that is not there, DataDamaged for one that cannot be read, TaskError for one that does
+        not fit.
         """
         path = Path(os.environ.get("SPIKEBENCH_DATA", "")) / path
         if not path.is_file():
@@ -145,15 +146,21 @@ class SEWResNet(nn.Module):
                 "https://download.pytorch.org/models/ (resnet18-f37072fd.pth, resnet34-b627a593.pth); put the file "
                 "there, or leave ann_checkpoint out to start from random weights."
             )
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            weights = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as problem:  # PyTorch fails in many ways, and advises to load the file unsafely
+            what = f"it cannot be read as weights ({type(problem).__name__})"
+            raise DataDamaged(path, "its content", what) from problem
+        if not isinstance(weights, dict):
+            weights = {}
         own = self.state_dict()
         spiking = tuple(f"{name}." for name, module in self.named_modules() if isinstance(module, Neuron))
         needed = {key for key in own if key != "pe" and not key.startswith(spiking)}
         # Checkpoints from before PyTorch 0.4.1 do not count batches.
-        wrong = {key for key in needed ^ weights.keys() if not key.endswith(".num_batches_tracked")}
-        wrong |= {key for key in needed & weights.keys() if own[key].shape != weights[key].shape}
+        wrong = {str(key) for key in needed ^ weights.keys() if not str(key).endswith(".num_batches_tracked")}
+        wrong |= {key for key in needed & weights.keys() if own[key].shape != getattr(weights[key], "shape", None)}
         if wrong:
-            raise ValueError(
+            raise TaskError(
                 f"{path} is no ResNet of this depth and width: {len(wrong)} entries differ, the first is {min(wrong)}."
             )
         self.load_state_dict(weights, strict=False)

@@ -15,7 +15,7 @@ from models.layers import AvgPool1d, BatchNorm1d, BatchNorm2d, TEBN2d
 from models.sequences import sequence
 from neurons.base import Neuron
 from results import published
-from tasks import DataMissing
+from tasks import DataDamaged, DataMissing, TaskError
 
 SEQUENTIAL = "sequential CIFAR net: "
 PSN = models.factory("psn", T=32)
@@ -307,10 +307,25 @@ def test_an_ann_checkpoint_that_is_not_there(tmp_path: Path) -> None:
         models.create("sew_resnet18", neuron=PSN4, ann_checkpoint=str(tmp_path / "resnet18.pth"))
 
 
+@pytest.mark.parametrize("keep", [0, 0.5, 0.999])
+def test_an_ann_checkpoint_that_was_cut_off_is_damaged(checkpoint: Path, tmp_path: Path, keep: float) -> None:
+    content, cut = checkpoint.read_bytes(), tmp_path / "cut.pth"
+    cut.write_bytes(content[: int(keep * len(content))])
+    with pytest.raises(DataDamaged, match=r"cut\.pth is damaged at its content: it cannot be read as weights"):
+        models.create("sew_resnet18", neuron=PSN4, ann_checkpoint=str(cut))
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"conv1.weight": 3, 4: torch.zeros(1)}])
+def test_a_file_that_holds_no_weights_is_refused(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "other.pth")
+    with pytest.raises(TaskError, match="no ResNet of this depth and width"):
+        models.create("sew_resnet18", neuron=PSN4, ann_checkpoint=str(tmp_path / "other.pth"))
+
+
 def test_an_ann_checkpoint_of_another_network_is_refused(checkpoint: Path) -> None:
-    with pytest.raises(ValueError, match="no ResNet of this depth and width"):
+    with pytest.raises(TaskError, match="no ResNet of this depth and width"):
         models.create("sew_resnet34", neuron=PSN4, ann_checkpoint=str(checkpoint))
-    with pytest.raises(ValueError, match=r"2 entries differ, the first is fc\.bias"):
+    with pytest.raises(TaskError, match=r"2 entries differ, the first is fc\.bias"):
         models.create("sew_resnet18", neuron=PSN4, classes=10, ann_checkpoint=str(checkpoint))
 
 
