@@ -61,6 +61,8 @@ def parse(data: bytes, path: Path, *, key: bytes, classes: int) -> tuple[np.ndar
     pixels, labels = batch[b"data"], batch[key]
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (3072,):
         raise DataDamaged(path, "its key data", "no uint8 array of 3,072 columns")
+    if len(pixels) == 0:
+        raise DataDamaged(path, "its key data", "no images")
     if not isinstance(labels, list) or len(labels) != len(pixels):
         count = f"{len(labels):,}" if isinstance(labels, list) else "no list of"
         raise DataDamaged(path, f"its key {key.decode()}", f"{count} labels for {len(pixels):,} images")

@@ -90,6 +90,8 @@ def _read(images_path: Path, labels_path: Path, digest: hashlib._Hash) -> tuple[
     for part in data:
         digest.update(part)
     images, labels = parse(data[0], images_path, (None, SIDE, SIDE)), parse(data[1], labels_path, (None,))
+    if len(images) == 0:
+        raise DataDamaged(images_path, "byte 4", "it announces no images")
     if len(images) != len(labels):
         raise DataDamaged(labels_path, "byte 4", f"{len(labels):,} labels for the {len(images):,} images")
     wrong = np.flatnonzero(labels >= CLASSES)

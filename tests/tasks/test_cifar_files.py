@@ -164,6 +164,7 @@ def test_noise_is_damaged_and_nothing_worse(data: bytes) -> None:
         (batch(PIXELS[:, :100]), "its key data", "3,072 columns"),
         (batch(PIXELS.astype(np.int16)), "its key data", "no uint8 array"),
         (batch(None), "its key data", "no uint8 array"),
+        (batch(PIXELS[:0], labels=(), protocol=4), "its key data", "no images"),
         (pickle.dumps([1, 2]), "its top level", "no dictionary"),
         (pickle.dumps({b"data": PIXELS}), "its top level", "with the keys data and labels"),
         (batch() + b"!", f"byte {len(batch())}", "1 bytes follow"),

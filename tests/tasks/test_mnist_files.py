@@ -107,6 +107,7 @@ def test_a_cut_archive_is_damaged(tmp_path: Path, cut: int) -> None:
         ({"train_labels": idx(np.array([1, 2]))}, "byte 4", "2 labels for the 3 images"),
         ({"train_labels": idx(np.array([1, 2, 10]))}, "byte 10", "label 10 is not one of 0 to 9"),
         ({"test_labels": idx(np.array([255, 2]))}, "byte 8", "label 255"),
+        ({"test_images": idx(IMAGES[:0]), "test_labels": idx(np.array([]))}, "byte 4", "announces no images"),
         ({"train_images": b"\0\0\x08\x03" + b"\xff" * 12}, "byte 8", "dimension 1 is 4294967295"),
     ],
 )
