@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -17,7 +18,8 @@ class VGG(nn.Module):
     """Event frames [N, T, inputs, H, W] -> logits [T, N, classes]; step t sees frame t.
 
     `channels` lists convolutions (a number each) and average poolings ("P"). Every convolution is 3x3 with bias,
-    followed by `norm(channels)` and a neuron. Dropout draws anew at every step. `T` is the number of frames.
+    followed by `norm(channels)` and a neuron. Dropout draws anew at every step. `T` is the number of frames of `side` x
+    `side` pixels.
     """
 
     def __init__(
@@ -25,12 +27,12 @@ class VGG(nn.Module):
         neuron: NeuronFactory,
         norm: Callable[[int], nn.Module],
         *,
-        T: int,
-        side: int,
-        inputs: int,
-        classes: int,
-        channels: Sequence[int | str],
-        dropout: float,
+        T: int = 10,
+        side: int = 48,
+        inputs: int = 2,
+        classes: int = 10,
+        channels: Sequence[int | str] = CHANNELS,
+        dropout: float = 0.25,
     ) -> None:
         super().__init__()
         self.T = T
@@ -59,38 +61,11 @@ class VGG(nn.Module):
         return self.classifier(self.features(x.transpose(0, 1)))
 
 
-def psn(
-    neuron: NeuronFactory,
-    *,
-    T: int = 10,
-    side: int = 48,
-    inputs: int = 2,
-    classes: int = 10,
-    channels: Sequence[int | str] = CHANNELS,
-    dropout: float = 0.25,
-) -> VGG:
-    """VGGPSN: batch norm over all steps; the work puts sliding PSNs of order 2 into it."""
-    return VGG(neuron, BatchNorm2d, T=T, side=side, inputs=inputs, classes=classes, channels=channels, dropout=dropout)
+def psn(neuron: NeuronFactory, **options: Any) -> VGG:
+    """VGGPSN: batch norm over all steps; the work puts sliding PSNs of order 2 into it. Options as in VGG."""
+    return VGG(neuron, BatchNorm2d, **options)
 
 
-def tebn(
-    neuron: NeuronFactory,
-    *,
-    T: int = 10,
-    side: int = 48,
-    inputs: int = 2,
-    classes: int = 10,
-    channels: Sequence[int | str] = CHANNELS,
-    dropout: float = 0.25,
-) -> VGG:
-    """VGGSNN: batch norm scaled step by step (TEBN); the work puts its LIFSpike into it."""
-    return VGG(
-        neuron,
-        lambda width: TEBN2d(width, T),
-        T=T,
-        side=side,
-        inputs=inputs,
-        classes=classes,
-        channels=channels,
-        dropout=dropout,
-    )
+def tebn(neuron: NeuronFactory, *, T: int = 10, **options: Any) -> VGG:
+    """VGGSNN: batch norm scaled step by step (TEBN); the work puts its LIFSpike into it. Options as in VGG."""
+    return VGG(neuron, lambda width: TEBN2d(width, T), T=T, **options)
