@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +23,7 @@ import numpy as np
 
 from tasks import frames as integration
 from tasks.errors import TaskError
-from tasks.events import EventSource, Progress, compact
+from tasks.recordings import EventSource, Progress, compact
 
 IN_MEMORY_BYTES = 256 << 20
 
@@ -50,8 +51,11 @@ def cached_counts(
             _build(path, key, source, T, split_by, progress)
         return _open(path, key)
     except OSError as problem:
+        # HDF5 tells of the state of its library; in one place of many lines it quotes the system.
+        quoted = re.search("error message = '(.+?)'", str(problem))
         raise TaskError(
-            f"The frames of {source.info.name} cannot be kept in {folder}: {problem}; name a writable folder as cache."
+            f"The frames of {source.info.name} cannot be kept in {folder}: {quoted[1] if quoted else problem}; "
+            "name a writable folder with enough space as cache."
         ) from problem
 
 
@@ -103,6 +107,8 @@ def _build(path: Path, key: str, source: EventSource, T: int, split_by: str, pro
             file.attrs.update(key=key, counts=digest.hexdigest())
             file.attrs["seal"] = _seal(file.attrs, counts.shape, durations)
         os.replace(part, path)
+    except RuntimeError as problem:  # what h5py makes of a disk that is full when a file is closed
+        raise OSError(str(problem)) from problem
     finally:
         part.unlink(missing_ok=True)
 

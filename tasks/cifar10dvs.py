@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 from tasks.errors import DataDamaged, TaskError
 from tasks.loader import Loader
-from tasks.source import Published, completeness, files_digest
+from tasks.source import Published
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from tasks.events import Recording
     from tasks.task import Task
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -60,35 +59,32 @@ def load(
     validation: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Task:
-    import numpy as np
-
     from tasks import aedat2
     from tasks.augment import crop_and_flip_frames
-    from tasks.events import DEFAULT_CACHE, EventSource, event_task
-    from tasks.task import DatasetInfo
+    from tasks.events import DEFAULT_CACHE, event_task
+    from tasks.recordings import from_files
 
     _check_options(split, resize, augment)
     folder, cache = _folder(root), cache or DEFAULT_CACHE
     # Sorted by class, then by number: the order the split of accuracy-B is made in.
-    files = sorted((*_label_and_number(path), path) for path in folder.glob("*/*.aedat"))
-    train = [entry for entry in files if entry[1] not in TEST[split]]
-    test = [entry for entry in files if entry[1] in TEST[split]]
-    for part, sense in ((train, "outside"), (test, "in")):
-        if not part:
+    found = sorted((*_label_and_number(path), path) for path in folder.glob("*/*.aedat"))
+    files: dict[str, list[tuple[int, Path]]] = {"train": [], "test": []}
+    for label, number, path in found:
+        files["test" if number in TEST[split] else "train"].append((label, path))
+    for part, sense in (("train", "outside"), ("test", "in")):
+        if not files[part]:
             numbers = f"{sense} {TEST[split][0]} to {TEST[split][-1]}"
             raise PUBLISHED.missing(folder / "<class>" / f"cifar10_<class>_<n>.aedat with n {numbers}")
-    found = {"train": len(train), "test": len(test)}
-    paths = [path for _, _, path in train + test]
-    complete, note = completeness(found, EXPECTED)
-    source = EventSource(
-        info=DatasetInfo("cifar10dvs", files_digest(paths, folder, cache), complete, found, note),
+    source = from_files(
+        "cifar10dvs",
+        folder,
+        files,
+        EXPECTED,
         classes=len(CLASSES),
-        height=aedat2.SIDE,
-        width=aedat2.SIDE,
-        labels=np.array([label for label, _, _ in train + test], np.int64),
-        train=len(train),
-        recordings=lambda: _recordings(paths),
-        code=(aedat2,),
+        side=aedat2.SIDE,
+        read=aedat2.read,
+        code=aedat2,
+        memo=cache,
     )
     return event_task(
         source,
@@ -118,14 +114,6 @@ def _label_and_number(path: Path) -> tuple[int, int]:
     if named is None or named[1] != folder or int(named[2]) >= PER_CLASS:
         raise DataDamaged(path, "its name", f"it is not cifar10_{folder}_<0 to {PER_CLASS - 1}>.aedat")
     return CLASSES.index(folder), int(named[2])
-
-
-def _recordings(paths: list[Path]) -> Iterator[Recording]:
-    from tasks import aedat2
-    from tasks.events import Recording
-
-    for path in paths:
-        yield Recording(*aedat2.read(path), str(path))
 
 
 CIFAR10DVS = Loader(load, _check)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from tasks.events import Recording
+    from tasks.recordings import Recording
     from tasks.task import Task
 
 SIDES = (16, 32)
@@ -37,7 +37,8 @@ def load(
     progress: Callable[[int, int], None] | None = None,
 ) -> Task:
     from tasks import camera
-    from tasks.events import EventSource, event_task
+    from tasks.events import event_task
+    from tasks.recordings import EventSource
     from tasks.task import DatasetInfo
 
     if side not in SIDES:
@@ -59,19 +60,13 @@ def load(
         code=(camera,),
     )
     return event_task(
-        source,
-        cache,
-        T=T,
-        split_by=split_by,
-        normalization=normalization,
-        validation=validation,
-        progress=progress,
+        source, cache, T=T, split_by=split_by, normalization=normalization, validation=validation, progress=progress
     )
 
 
 def _recordings(images: np.ndarray, side: int) -> Iterator[Recording]:
     from tasks import camera
-    from tasks.events import Recording
+    from tasks.recordings import Recording
 
     # A few images at a time stay in the processor's cache.
     for first in range(0, len(images), 64):

@@ -18,7 +18,7 @@ from tasks.source import Published, completeness, files_digest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tasks.events import Recording
+    from tasks.recordings import Recording
     from tasks.task import Task
 
 SIDE, CLASSES = 128, 11
@@ -59,7 +59,7 @@ def _check(root: Path | None) -> None:
 
 def _listed(path: Path) -> list[Path]:
     """The recordings that a list names and that are there, in its order, which is sorted."""
-    names = sorted({line.strip() for line in path.read_text().splitlines() if line.strip()})
+    names = sorted({line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()})
     for name in names:
         if Path(name).name != name or not name.endswith(".aedat"):
             raise DataDamaged(path, f"the entry {name!r}", "it is not the name of an .aedat file")
@@ -79,7 +79,8 @@ def load(
     import numpy as np
 
     from tasks import aedat3
-    from tasks.events import DEFAULT_CACHE, EventSource, event_task
+    from tasks.events import DEFAULT_CACHE, event_task
+    from tasks.recordings import EventSource
     from tasks.task import DatasetInfo
 
     _check(root)
@@ -100,13 +101,7 @@ def load(
         code=(aedat3,),
     )
     return event_task(
-        source,
-        cache,
-        T=T,
-        split_by=split_by,
-        normalization=normalization,
-        validation=validation,
-        progress=progress,
+        source, cache, T=T, split_by=split_by, normalization=normalization, validation=validation, progress=progress
     )
 
 
@@ -139,7 +134,7 @@ def _recordings(trials: list[Trial]) -> Iterator[Recording]:
     import numpy as np
 
     from tasks import aedat3
-    from tasks.events import Recording
+    from tasks.recordings import Recording
 
     for trial in trials:
         t, x, y, p = aedat3.read(trial.path, SIDE)

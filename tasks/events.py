@@ -1,70 +1,20 @@
-"""Event recordings as frames: from any source of recordings to a task."""
+"""Tasks of event recordings as frames."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
-from tasks.errors import TaskError
-from tasks.frames import check_options, count, normalise
+from tasks.frames import check_options, normalise
+from tasks.recordings import EventSource, Progress, compact
 from tasks.splits import check_ratio, divide
-from tasks.task import DatasetInfo, Indices, Split, Task
+from tasks.task import Indices, Split, Task
 
 DEFAULT_CACHE = Path("out/cache")
-
-Progress = Callable[[int, int], None]
-
-
-class Recording(NamedTuple):
-    """Events of one sample: times (us), pixels, polarities (0 or 1), and where they came from, for messages."""
-
-    t: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    p: np.ndarray
-    origin: str
-
-
-@dataclass(frozen=True)
-class EventSource:
-    """A set of recordings. `recordings()` yields them in the order of `labels`, the `train` training samples first.
-
-    `code` are the modules that decide what the recordings hold; a change in them makes cached frames stale.
-    """
-
-    info: DatasetInfo
-    classes: int
-    height: int
-    width: int
-    labels: np.ndarray
-    train: int
-    recordings: Callable[[], Iterator[Recording]]
-    code: tuple[ModuleType, ...]
-
-    def counts(self, T: int, split_by: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Counts `[T, 2, H, W]` (uint16) and frame durations `[T]` (us) of each recording."""
-        try:
-            for t, x, y, p, origin in self.recordings():
-                yield self._count(t, x, y, p, origin, T, split_by)
-        except OSError as problem:
-            raise TaskError(f"A recording of {self.info.name} cannot be read: {problem}.") from problem
-
-    def _count(
-        self, t: np.ndarray, x: np.ndarray, y: np.ndarray, p: np.ndarray, origin: str, T: int, split_by: str
-    ) -> tuple[np.ndarray, np.ndarray]:
-        try:
-            frames, durations = count(t, x, y, p, frames=T, height=self.height, width=self.width, split_by=split_by)
-        except TaskError as problem:
-            raise TaskError(f"{origin}: {problem}") from None
-        if frames.max() > np.iinfo(np.uint16).max:
-            raise TaskError(f"{origin}: a pixel has {frames.max():,} events in one frame; ask for more frames.")
-        return frames.astype(np.uint16), durations
 
 
 class FrameSplit(Split):
@@ -162,11 +112,6 @@ def event_task(
         test=split.subset(range(source.train, len(labels))),
         dataset=source.info,
     )
-
-
-def compact(counts: np.ndarray) -> np.ndarray:
-    """The counts in one byte each where they fit."""
-    return counts.astype(np.uint8) if counts.max(initial=0) <= np.iinfo(np.uint8).max else counts
 
 
 def _in_memory(source: EventSource, T: int, split_by: str, progress: Progress | None) -> tuple[np.ndarray, np.ndarray]:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from tasks.errors import DataDamaged
 from tasks.loader import Loader
-from tasks.source import Published, completeness, files_digest
+from tasks.source import Published
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from tasks.events import Recording
     from tasks.task import Task
 
 SIDE, CLASSES = 34, 10
@@ -53,35 +52,27 @@ def load(
     validation: float = 0.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Task:
-    import numpy as np
-
     from tasks import atis
-    from tasks.events import DEFAULT_CACHE, EventSource, event_task
-    from tasks.task import DatasetInfo
+    from tasks.events import DEFAULT_CACHE, event_task
+    from tasks.recordings import from_files
 
     folder, cache = _folder(root), cache or DEFAULT_CACHE
-    files = {part: sorted((folder / name).glob("*/*.bin")) for part, name in PARTS.items()}
-    found = {part: len(paths) for part, paths in files.items()}
-    paths = files["train"] + files["test"]
-    complete, note = completeness(found, EXPECTED)
-    source = EventSource(
-        info=DatasetInfo("nmnist", files_digest(paths, folder, cache), complete, found, note),
+    files = {
+        part: [(_label(path), path) for path in sorted((folder / name).glob("*/*.bin"))] for part, name in PARTS.items()
+    }
+    source = from_files(
+        "nmnist",
+        folder,
+        files,
+        EXPECTED,
         classes=CLASSES,
-        height=SIDE,
-        width=SIDE,
-        labels=np.array([_label(path) for path in paths], np.int64),
-        train=found["train"],
-        recordings=lambda: _recordings(paths),
-        code=(atis,),
+        side=SIDE,
+        read=lambda path: atis.read(path, SIDE),
+        code=atis,
+        memo=cache,
     )
     return event_task(
-        source,
-        cache,
-        T=T,
-        split_by=split_by,
-        normalization=normalization,
-        validation=validation,
-        progress=progress,
+        source, cache, T=T, split_by=split_by, normalization=normalization, validation=validation, progress=progress
     )
 
 
@@ -90,14 +81,6 @@ def _label(path: Path) -> int:
     if digit not in list("0123456789"):
         raise DataDamaged(path, "the name of its folder", f"{digit!r} is not one of 0 to 9")
     return int(digit)
-
-
-def _recordings(paths: list[Path]) -> Iterator[Recording]:
-    from tasks import atis
-    from tasks.events import Recording
-
-    for path in paths:
-        yield Recording(*atis.read(path, SIDE), str(path))
 
 
 NMNIST = Loader(load, _check)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +18,8 @@ import torch
 import tasks.cache as cache_module
 from tasks import DatasetInfo, TaskError, camera
 from tasks.cache import cached_counts
-from tasks.events import EventSource, FrameSplit, Recording, event_task
+from tasks.events import FrameSplit, event_task
+from tasks.recordings import EventSource, Recording
 from tasks.source import files_digest
 
 N = 5
@@ -204,6 +207,37 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TaskError, match=r"frames of tiny cannot be kept in .*file/cache: .*; name a writable folder"):
         cached_counts(tmp_path / "file" / "cache", source(), 1, "number")
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from tasks import DatasetInfo, TaskError
+from tasks.cache import cached_counts
+from tasks.recordings import EventSource, Recording
+
+event = np.zeros(1, int)
+one = EventSource(DatasetInfo("one", "d"), 1, 1, 1, event, 1, lambda: iter([Recording(*[event] * 4, "one")]), ())
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    cached_counts(Path(sys.argv[1]), one, 1, "number")
+except TaskError as error:
+    print(error, flush=True)
+"""
+
+
+@pytest.mark.parametrize("room", [10, 2000])
+def test_a_full_disk_is_a_sentence(tmp_path: Path, room: int) -> None:
+    # No file may grow beyond `room` bytes. HDF5 notices when it writes, or when it closes the file, and then may take
+    # the process down when that ends.
+    done = subprocess.run([sys.executable, "-c", FULL, tmp_path, str(room)], stdout=subprocess.PIPE, text=True)
+    sentence = (
+        f"The frames of one cannot be kept in {tmp_path}: File too large; name a writable folder with enough space"
+    )
+    assert done.stdout == f"{sentence} as cache.\n"
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
 
 
 def test_the_task_is_the_same_with_and_without_cache(tmp_path: Path) -> None:
