@@ -9,6 +9,8 @@ Importing this package imports neither torch nor NumPy; a task's module is impor
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,21 +78,29 @@ def load(name: str, *, root: str | Path | None = None, cache: str | Path | None 
     for option in options:
         if option not in known:
             raise TaskError(str(unknown(f"option of task {name!r}", option, known)))
-    try:
+    with _reading(name):
         return loader.load(Path(root) if root else None, Path(cache) if cache else None, **options)
-    except OSError as problem:
-        raise TaskError(f"The data of {name} cannot be read: {problem}.") from problem
 
 
 def available(name: str, root: str | Path | None = None) -> str | None:
-    """None when the data of a task seems to be there, else the sentence that says what is missing.
+    """None when the data of a task seems to be there, else the sentence that says what is missing or wrong.
 
     A quick look at the folders: nothing is decoded. Raises UnknownName.
     """
     loader: Loader = registry.get(name)
     if loader.check is not None:
         try:
-            loader.check(Path(root) if root else None)
-        except DataMissing as missing:
-            return str(missing)
+            with _reading(name):
+                loader.check(Path(root) if root else None)
+        except TaskError as problem:
+            return str(problem)
     return None
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Turns the system's refusal of a file, or of its name, into a TaskError."""
+    try:
+        yield
+    except (OSError, UnicodeError) as problem:
+        raise TaskError(f"The data of {name} cannot be read: {problem}.") from problem

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loader:
-    """`load(root, cache, **options)` makes the task; `check(root)` raises DataMissing when a quick look finds no data.
+    """`load(root, cache, **options)` makes the task; `check(root)` raises TaskError when a quick look finds no data.
 
     Both get the data root the caller named, or None. Embedded sets have no `check`.
     """

@@ -177,8 +177,10 @@ def test_a_list_without_any_recording_is_missing(tmp_path: Path) -> None:
     assert "trials_to_test.txt" in (tasks.available("dvs128gesture", tmp_path) or "")
 
 
-def test_a_list_cannot_lead_out_of_its_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("entry", [b"../../secret.aedat", b"<html>", b"\xff\xfe\x00.aedat/"])
+def test_a_list_of_anything_but_recordings_beside_it_is_damaged(tmp_path: Path, entry: bytes) -> None:
     folder = gesture_set(tmp_path)
-    (folder / "trials_to_train.txt").write_text("../../secret.aedat\n")
-    with pytest.raises(DataDamaged, match=r"not the name of an \.aedat file"):
+    (folder / "trials_to_train.txt").write_bytes(entry + b"\n")
+    with pytest.raises(DataDamaged, match=r"not the name of an \.aedat file") as raised:
         tasks.load("dvs128gesture", root=tmp_path, cache=tmp_path / "cache")
+    assert tasks.available("dvs128gesture", tmp_path) == str(raised.value)

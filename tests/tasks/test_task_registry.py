@@ -72,3 +72,11 @@ def test_a_root_that_is_not_named_or_not_there(name: str, tmp_path: Path, monkey
     assert "no data root is named" in (tasks.available(name) or "")
     monkeypatch.setenv("SPIKEBENCH_DATA", str(tmp_path / "gone"))
     assert f"the data root {tmp_path / 'gone'} is not a folder" in (tasks.available(name) or "")
+
+
+@pytest.mark.parametrize("name", sorted(NEEDS_DATA))
+def test_a_root_that_the_system_refuses_is_a_sentence_for_the_plan_and_the_run(name: str) -> None:
+    root = "/" + "a" * 5000  # longer than a name may be
+    with pytest.raises(TaskError, match=f"The data of {name} cannot be read: .*File name too long") as raised:
+        tasks.load(name, root=root)
+    assert tasks.available(name, root) == str(raised.value)
