@@ -54,8 +54,14 @@ def create(name: str, *, step_mode: str = "m", backend: str = "auto", **params: 
     name of a shape ("atan") or a mapping ({"name": "atan", "width": 1.0}). Raises UnknownName for an unknown neuron or
     surrogate and TypeError or ValueError for parameters that they do not have or accept.
     """
-    if isinstance(params.get("surrogate"), str | Mapping):
+    if (shape := params.get("surrogate")) is not None:
+        from torch import nn
+
         from . import surrogate
 
-        params["surrogate"] = surrogate.create(params["surrogate"])
+        if isinstance(shape, str | Mapping):
+            params["surrogate"] = surrogate.create(shape)
+        elif not isinstance(shape, nn.Module):
+            known = ", ".join(surrogate.SHAPES)
+            raise TypeError(f"A surrogate is a module, a name ({known}) or a mapping of options, got {shape!r}.")
     return registry.get(name)(step_mode=step_mode, backend=backend, **params)

@@ -29,6 +29,7 @@ MODULES = {
     "spikingjelly": "neurons.backends.spikingjelly",
 }
 AUTO = ("fused", "torch")  # fastest first; a peer is never chosen by itself
+DEVICES = ("cpu", "cuda")
 BY_NAME = {"inductor": "it compiles for about 20 s at each shape, so it takes part where it is asked for by name alone"}
 
 
@@ -45,11 +46,17 @@ class Available(list[str]):
     refused: dict[str, str]
 
 
-def available(name: str, device: str = "cpu") -> Available:
-    """The backends that run the neuron `name` on `device` ("cpu" or "cuda"), the reference first."""
+def available(name: str, device: str | torch.device = "cpu") -> Available:
+    """The backends that run the neuron `name` on `device` ("cpu" or "cuda", also "cuda:1"), the reference first.
+
+    Raises UnknownName for an unknown neuron or device.
+    """
     from .. import registry
 
     neuron = registry.get(name)
+    device = str(device).partition(":")[0]
+    if device not in DEVICES:
+        raise unknown("device", device, DEVICES)
     found = Available()
     found.refused = {}
     for backend in MODULES:
@@ -133,6 +140,7 @@ _constant_choice._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 @cache
 def _module(backend: str) -> ModuleType:
+    check(backend)  # a layer's attribute can be changed at any time
     return importlib.import_module(MODULES[backend])
 
 
@@ -146,7 +154,7 @@ def _warn(backend: str, reason: str) -> None:
 class _Callable(ModuleType):
     """This package is a room (`neurons.backends.eager`) and a question: `neurons.backends("plif", "cpu")`."""
 
-    def __call__(self, name: str, device: str = "cpu") -> Available:
+    def __call__(self, name: str, device: str | torch.device = "cpu") -> Available:
         return available(name, device)
 
 

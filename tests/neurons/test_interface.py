@@ -55,6 +55,26 @@ def test_a_state_of_another_shape_is_refused_with_advice() -> None:
         neuron(torch.zeros(2, 4))
 
 
+def test_another_backend_can_be_asked_for_later_and_a_wrong_one_is_answered() -> None:
+    neuron = neurons.create("lif")
+    neuron.backend = "troch"
+    with pytest.raises(UnknownName, match=r"Unknown backend 'troch'\. Did you mean 'torch'"):
+        neuron(torch.zeros(2, 3))
+
+
+def test_devices_are_known_by_kind() -> None:
+    assert neurons.backends("lif", "cpu:0") == neurons.backends("lif", "cpu")
+    assert neurons.backends("lif", torch.device("cuda", 1)) == neurons.backends("lif", "cuda")
+    with pytest.raises(UnknownName, match=r"Unknown device 'gpu'.*cpu, cuda"):
+        neurons.backends("lif", "gpu")
+
+
+@pytest.mark.parametrize("surrogate", [ATan, 3, torch.sigmoid])
+def test_what_is_no_surrogate_is_refused(surrogate: object) -> None:
+    with pytest.raises(TypeError, match=r"a name \(atan, sigmoid, .*got "):
+        neurons.create("lif", surrogate=surrogate)
+
+
 def test_an_empty_sequence_is_refused() -> None:
     with pytest.raises(ValueError, match="T of at least 1"):
         neurons.create("lif")(torch.zeros(0, 4))
