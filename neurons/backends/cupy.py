@@ -1,12 +1,12 @@
 """Backend `cupy`: the kernels of `fused` as CUDA C, compiled and started by CuPy; a second way to a CUDA device.
 
-Memory, streams and gradients are PyTorch's; CuPy compiles (NVRTC) and launches. See `fused.cuda` for the code. Inside
-torch.compile it is refused: `fused` is the backend that stays in a graph.
+Memory, streams and gradients are PyTorch's; CuPy compiles (NVRTC) and launches. See `fused.cuda` for the code. CuPy has
+every compilation flush numbers below 1.2e-38 to zero. Inside torch.compile it is refused: `fused` is the backend that
+stays in a graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,12 @@ import numpy
 import torch
 from torch import Tensor
 
-from . import fused
-from .fused import cuda
-from .fused.cuda_arguments import arguments, kind, over_neurons, rows_of
-from .fused.cuda_kernel import CudaKernel, aligned
+# By name: bench.parity puts a witness in the place of each backend's `sequence`, and `fused` is not who computes here.
+from .fused import cuda, refuses_sequence
+from .fused import refuses_layer as fused_refuses_layer
+from .fused import sequence as fused_sequence
+from .fused.cuda_arguments import kind
+from .fused.cuda_kernel import CudaKernel
 from .fused.trace import Trace
 
 if TYPE_CHECKING:
@@ -36,17 +38,17 @@ def refuses(neuron: type[Neuron], device: str) -> str | None:
     """Why CuPy does not compute `neuron` on `device`, or None."""
     if device != "cuda":
         return "CuPy computes on CUDA devices alone; use device='cuda' or backend='fused'"
-    return missing() or fused.refuses_sequence(neuron)
+    return missing() or refuses_sequence(neuron)
 
 
 def refuses_layer(neuron: Neuron, x: Tensor | None = None) -> str | None:
     """Why there is no kernel for this layer (and inputs like `x` [T, ...]), or None."""
-    return fused.refuses_layer(neuron, x, target="cupy")
+    return fused_refuses_layer(neuron, x, target="cupy")
 
 
 def sequence(neuron: Neuron, x: Tensor) -> Tensor:
     """Spikes of all steps of `x` [T, N, ...]. RuntimeError when there is no kernel."""
-    return fused.sequence(neuron, x, target="cupy")
+    return fused_sequence(neuron, x, target="cupy")
 
 
 @cache
@@ -76,36 +78,38 @@ class CupyKernel(CudaKernel):
     ) -> None:
         super().__init__(trace, dtype, grad_x=grad_x, parameters=parameters, checkpoint=checkpoint)
         self.source = cuda.source(self.program, str(dtype).removeprefix("torch."), checkpoint)
-        self.names = {way: arguments(self.program, way, checkpoint) for way in ("forward", "backward")}
-        self.wide = 16 // dtype.itemsize
-        self._modules: dict[tuple[torch.device, int], Any] = {}
+        self.vector = 16 // dtype.itemsize  # neurons in one access, where arrays are aligned
+        self._types = {way: [_SCALARS[kind(name)] for name in names] for way, names in self.names.items()}
+        self._compiled: dict[tuple[torch.device, int, str], Any] = {}
 
     @property
     def block(self) -> int:
-        return cuda.THREADS * self.wide
+        return cuda.THREADS * self.vector
 
-    def launch(
-        self,
-        way: str,
-        programs: int,
-        arrays: Sequence[Tensor | None],
-        numbers: Sequence[float],
-        sizes: Sequence[int],
-        switches: tuple[bool, ...],
+    def start(
+        self, device: torch.device, way: str, programs: int, wide: bool, values: list[Any], switches: tuple[bool, ...]
     ) -> None:
-        names = self.names[way]
-        pointers = [0 if t is None else t.data_ptr() for t in arrays]
-        at_once = self.wide if aligned(pointers[: over_neurons(names)], rows_of(way, sizes)) else 1
-        device = next(t.device for t in arrays if t is not None)
-        self.start(device, way, at_once, programs * self.wide // at_once, [*pointers, *numbers, *sizes])
+        at_once = self.vector if wide else 1
+        self.queue(device, way, at_once, programs * self.vector // at_once, values)
 
-    def start(self, device: torch.device, way: str, at_once: int, blocks: int, values: Sequence[float]) -> None:
-        """Queues `blocks` blocks of threads, `at_once` neurons per thread; arrays come as addresses, 0 for none."""
+    def queue(self, device: torch.device, way: str, at_once: int, blocks: int, values: list[Any]) -> None:
+        """Queues `blocks` blocks of threads, `at_once` neurons per thread."""
         import cupy
 
-        with cupy.cuda.Device(device.index), cupy.cuda.ExternalStream(torch.cuda.current_stream(device).cuda_stream):
-            if (device, at_once) not in self._modules:
+        with cupy.cuda.Device(device.index), _current_stream(device):
+            key = (device, at_once, way)
+            if key not in self._compiled:
                 options = (*cuda.OPTIONS, f"-DV={at_once}")
-                self._modules[device, at_once] = cupy.RawModule(code=self.source, options=options, backend="nvrtc")
-            packed = [_SCALARS[what](value) for what, value in zip(map(kind, self.names[way]), values, strict=True)]
-            self._modules[device, at_once].get_function(way)((blocks,), (cuda.THREADS,), tuple(packed))
+                self._compiled[key] = cupy.RawModule(code=self.source, options=options).get_function(way)
+            packed = tuple(to(value) for to, value in zip(self._types[way], values, strict=True))
+            self._compiled[key]((blocks,), (cuda.THREADS,), packed)
+
+
+def _current_stream(device: torch.device) -> Any:
+    """PyTorch's stream as one of CuPy's."""
+    import cupy
+
+    stream = torch.cuda.current_stream(device)
+    if hasattr(cupy.cuda.Stream, "from_external") and hasattr(stream, "__cuda_stream__"):  # CuPy 14 warns of the other
+        return cupy.cuda.Stream.from_external(stream)
+    return cupy.cuda.ExternalStream(stream.cuda_stream)

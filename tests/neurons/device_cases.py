@@ -63,6 +63,38 @@ def test_parameters_per_channel_and_per_neuron(every: int) -> None:
         assert_same(PerChannel(5, 12), drive(7, 2, 5, 24)[..., ::2])
 
 
+def test_a_checkpoint_further_away_than_the_sequence_is_long() -> None:
+    with fused.checkpoint(2**40):
+        assert_same(neurons.create("plif"), drive(5, 40))
+
+
+@pytest.mark.parametrize("every", [0, 3])
+def test_no_gradient_comes_from_behind(every: int) -> None:
+    x = drive(5, 40).requires_grad_()
+    with fused.checkpoint(every):
+        _Ends.apply(neurons.create("plif", backend="fused")(x)).backward()
+    assert x.grad is None or not x.grad.any()
+
+
+class _Ends(torch.autograd.Function):
+    """A sum that gives no gradient, not even zeros."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.sum()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> None:
+        return None
+
+
+def test_a_state_on_another_device_is_named() -> None:
+    neuron = neurons.create("lif", backend="fused")
+    neuron.v = torch.zeros(40, device="meta")
+    with pytest.raises(ValueError, match=r"states are on meta .* is on cpu; call reset\(\) first"):
+        neuron(drive(5, 40))
+
+
 def test_a_learned_slope_and_a_kept_state() -> None:
     assert_same(neurons.create("plif", surrogate=ATan(3.7, learnable=True)), drive(9, 50), cuts=(2, 5))
 

@@ -52,7 +52,7 @@ class OnHost(CupyKernel):
         self._libraries: dict[int, Any] = {}
         self.widths: set[int] = set()
 
-    def start(self, device: Any, way: str, at_once: int, blocks: int, values: Sequence[Any]) -> None:
+    def queue(self, device: Any, way: str, at_once: int, blocks: int, values: Sequence[Any]) -> None:
         if at_once not in self._libraries:
             self._libraries[at_once] = compiler.library(self._source(at_once)).functions
         self.widths.add(at_once)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
+from unittest import mock
 
 import device_kernels
 import pytest
@@ -12,12 +15,14 @@ from device_cases import *  # noqa: F403
 from device_kernels import POINTWISE, OnHost, kernel
 
 import neurons
+from bench.parity import checks
 from neurons.backends import cupy
 from neurons.backends.cupy import CupyKernel
 from neurons.backends.fused import compiler, cuda, layout
+from neurons.backends.fused.cuda_arguments import kind
 from neurons.backends.fused.graph import COMPARISONS, FUNCTIONS, LOGIC, Graph
 
-OPTIONS = cuda.OPTIONS
+OPTIONS = (*cuda.OPTIONS, "-ftz=true", "--device-as-default-execution-space")  # CuPy adds the last two
 needs_nvrtc = pytest.mark.skipif(
     device_kernels.nvrtc_path() is None, reason="needs NVRTC, which comes with PyTorch's CUDA wheels"
 )
@@ -46,7 +51,13 @@ def test_compiles_for_sm_90_with_128_bit_accesses(name: str, checkpoint: bool) -
         assert "st.global.v4" in text
         assert "ld.global.v4" in text
         assert not re.search(r"st\.global(\.L\w+)*\.[fbu]", text), "a store of less than 16 bytes"
-    assert not re.search(r"(add|sub|mul|div|sqrt)\.\w+\.ftz|div\.(approx|full)|sqrt\.approx", ptx)
+    assert not re.search(r"div\.(approx|full)|sqrt\.approx", ptx)
+
+
+@needs_nvrtc
+def test_the_language_is_named_where_cupy_has_an_older_default() -> None:
+    options = OPTIONS if any("-std=" in option for option in OPTIONS) else (*OPTIONS, "--std=c++14")  # as CuPy 13 does
+    assert "forward" in device_kernels.nvrtc(kernel(CupyKernel, neurons.create("lif")).source, *options, "-DV=4")
 
 
 @needs_nvrtc
@@ -99,6 +110,39 @@ def test_wide_accesses_where_the_neurons_allow_them() -> None:
             x = torch.randn(3, count)
             made.forward(x, layout.of_sequence(x)[1], [None], [0.0], {}, made.trace.constants, True, 1)
         assert made.widths == widths
+
+
+@pytest.mark.parametrize("version", [13, 14])
+def test_what_cupy_is_given(version: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, given = SimpleNamespace(cuda_stream=77, __cuda_stream__=lambda: (0, 77)), mock.MagicMock()
+    if version == 13:
+        given.cuda.Stream = object
+    monkeypatch.setitem(sys.modules, "cupy", given)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
+    made = kernel(CupyKernel, neurons.create("plif"))
+    x, w = torch.randn(3, 64), torch.tensor(0.3)
+    for _ in range(2):
+        made.forward(x, layout.of_sequence(x)[1], [None], [0.0], {"w": w}, made.trace.constants, True, 1)
+    if version == 13:
+        given.cuda.ExternalStream.assert_called_with(77)
+    else:
+        given.cuda.Stream.from_external.assert_called_with(stream)
+        given.cuda.ExternalStream.assert_not_called()
+    given.RawModule.assert_called_once_with(code=made.source, options=(*cuda.OPTIONS, "-DV=4"))
+    grid, block, args = given.RawModule().get_function().call_args[0]
+    assert (grid, block) == ((1,), (cuda.THREADS,))
+    sizes = {"number": 4, "int": 4, "long": 8, "stored": 8, "computed": 8}
+    assert [arg.itemsize for arg in args] == [sizes[kind(name)] for name in made.names["forward"]]
+    assert args[made.names["forward"].index("N")] == 64
+
+
+def test_parity_sees_who_computes() -> None:
+    if compiler.missing():
+        pytest.skip("needs a C++ compiler")
+    neuron, x = neurons.create("lif"), torch.randn(3, 64)
+    with device_kernels.kernels(OnHost), checks.observed() as called:
+        cupy.sequence(neuron, x)
+    assert called == ["cupy"]
 
 
 def test_the_backend_says_why_it_cannot() -> None:

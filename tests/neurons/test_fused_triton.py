@@ -179,7 +179,7 @@ def device_run(neuron: Any, backend: str, x: Tensor) -> list[Tensor]:
     spikes = neuron(leaf)
     weight = torch.linspace(-1, 1, spikes.numel(), dtype=torch.float64).reshape(spikes.shape).to(spikes)
     states = [getattr(neuron, name) for name in neuron.states]
-    ((spikes * weight).sum() + sum(s.sum() for s in states).to(spikes.dtype)).backward()
+    ((spikes * weight).sum() + sum((s.sum() for s in states), torch.zeros(())).to(spikes)).backward()
     found = [spikes, *states, leaf.grad, *(p.grad for p in neuron.parameters() if p.grad is not None)]
     return [t.detach().float().cpu() for t in found]
 
@@ -190,8 +190,8 @@ def assert_close(ours: list[Tensor], theirs: list[Tensor], allowed: float = 0.0)
     assert flips <= allowed * ours[0].numel(), f"{flips} of {ours[0].numel()} spikes differ"
     if flips:
         return
-    for a, b in zip(ours[1:], theirs[1:], strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5 * max(1.0, float(b.abs().max())))
+    for a, b in zip(ours[1:], theirs[1:], strict=True):  # eager PyTorch adds up a parameter's gradient in float32
+        torch.testing.assert_close(a, b, rtol=5e-3, atol=1e-5 * max(1.0, float(b.abs().max())))
 
 
 class TestOnDevice:
@@ -246,21 +246,69 @@ class TestOnDevice:
         neuron, x = neurons.create("plif").cuda(), drive(16, 4096).cuda()
         expected = device_run(neuron, backend, x)  # compiles
         still = x.clone().requires_grad_()
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        graph = torch.cuda.CUDAGraph()
-        neuron.zero_grad(set_to_none=True)
-        with torch.cuda.stream(stream):
-            neuron.reset()
-            neuron(still).sum().backward()
-        torch.cuda.current_stream().wait_stream(stream)
-        still.grad = None
-        with torch.cuda.graph(graph):
+
+        def step() -> Tensor:
             neuron.reset()
             spikes = neuron(still)
-        spikes.zero_()
+            spikes.sum().backward()
+            return spikes
+
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        neuron.zero_grad(set_to_none=True)
+        with torch.cuda.stream(stream):
+            step()
+        torch.cuda.current_stream().wait_stream(stream)
+        wanted = [still.grad.clone(), neuron.w.grad.clone()]
+        still.grad = neuron.w.grad = None
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            spikes = step()
+        found = [spikes.detach(), still.grad, neuron.w.grad]
+        for value in found:
+            value.zero_()
         graph.replay()
-        assert torch.equal(spikes.cpu().float(), expected[0])
+        assert torch.equal(found[0].cpu(), expected[0])
+        assert all(torch.equal(a, b) for a, b in zip(found[1:], wanted, strict=True))
+
+    @backends
+    def test_another_stream(self, backend: str) -> None:
+        neuron, x = neurons.create("plif").cuda(), drive(63, 4096).cuda()
+        expected = device_run(neuron, backend, x)
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            found = device_run(neuron, backend, x)
+        assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+    @backends
+    @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+    def test_a_device_that_is_not_the_current_one(self, backend: str) -> None:
+        neuron, x = neurons.create("plif").cuda(), drive(63, 4096).cuda()
+        expected = device_run(neuron, backend, x)
+        found = device_run(neuron.to("cuda:1"), backend, x.to("cuda:1"))
+        assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+    @backends
+    def test_more_elements_than_32_bits_count(self, backend: str) -> None:
+        steps, count, tail = 9, 2**28, 4096
+        if torch.cuda.mem_get_info()[0] < 5 * steps * count * 2:
+            pytest.skip("needs 24 GB of free device memory")
+        neuron = neurons.create("lif", backend=backend)
+        x = torch.zeros(steps, count, device="cuda", dtype=torch.bfloat16)
+        x[:, -tail:] = drive(steps, tail).cuda()
+        ours = device_run(neuron, backend, x[:, -tail:].contiguous())
+        neuron.reset()
+        with torch.no_grad():
+            assert torch.equal(neuron(x)[:, -tail:].float().cpu(), ours[0])
+
+    @pytest.mark.parametrize("name", ["psn", "masked_psn", "sliding_psn"])
+    def test_products_over_time_agree_with_the_cpu(self, name: str) -> None:
+        neuron = neurons.create(name, **neurons.registry.get(name).example(8))
+        x = drive(8, 4, 60)
+        expected = device_run(neuron, "torch", x)
+        assert_close(device_run(neuron.cuda(), "fused", x.cuda()), expected, 1e-3)
+        assert neuron.ran == "fused"
 
     def test_it_stays_in_compiled_graphs(self) -> None:
         neuron, x = neurons.create("plif", backend="fused").cuda(), drive(16, 512).cuda()

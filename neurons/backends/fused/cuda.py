@@ -4,7 +4,8 @@ Functions `forward` and `backward` with the arguments of `cuda_arguments`; both 
 The macro V (`-DV=4`) is the number of neurons in one access, 16 bytes of them for `aligned` arrays, else 1. A null
 pointer stands for a state at rest, an absent gradient, or one that is not wanted. T and N are run-time values.
 
-The values are those of IEEE arithmetic in float32 under `OPTIONS`: true division and square root, nothing contracted.
+The values are those of IEEE arithmetic in float32 under `OPTIONS`: true division and square root, nothing contracted;
+numbers below 1.2e-38 are zero if the compiler flushes them.
 Loads run `AHEAD` steps ahead of the recurrence, in registers.
 """
 
@@ -16,7 +17,7 @@ from .cuda_arguments import arguments, kind
 from .graph import COMPARISONS, FUNCTIONS, LOGIC, Graph
 from .program import Program
 
-OPTIONS = ("--fmad=false", "--prec-div=true", "--prec-sqrt=true", "--ftz=false")
+OPTIONS = ("--std=c++17", "--fmad=false", "--prec-div=true", "--prec-sqrt=true")
 THREADS = 128
 AHEAD = 4
 STORAGE = {"float32": "float", "bfloat16": "bfloat", "float16": "half"}

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from . import layout, parity
-from .kernel import Kernel, compute_type
+from .cuda_arguments import arguments, over_neurons, rows_of
+from .kernel import Kernel
 from .layout import Layout
-from .program import program
 from .trace import Reduction, Trace
 
 if TYPE_CHECKING:
@@ -33,25 +33,21 @@ class CudaKernel(Kernel):
     def __init__(
         self, trace: Trace, dtype: torch.dtype, *, grad_x: bool, parameters: list[str], checkpoint: bool
     ) -> None:
-        self.trace = trace
-        self.dtype = dtype
-        self.compute = compute_type(dtype)
-        self.parameters = parameters
-        self.checkpoint = checkpoint
-        self.program = program(
-            trace,
-            grad_x=grad_x,
-            parameters=parameters,
-            storage_bytes=dtype.itemsize,
-            compute_bytes=self.compute.itemsize,
-        )
-        self._sums = trace.reductions(parameters)
-        self.whole = tuple(self.sums_per_program and self._reduction(index).dims is None for index in self._sums)
-        self.reads_x = self.program.reads_x or (checkpoint and self._restart_reads_x())
+        self._read(trace, dtype, grad_x=grad_x, parameters=parameters, checkpoint=checkpoint)
+        self.whole = tuple(self.sums_per_program and total for total in self._totals)
+        self.names = {way: arguments(self.program, way, checkpoint) for way in ("forward", "backward")}
+        self._over_neurons = {way: over_neurons(names) for way, names in self.names.items()}
 
     @property
     def block(self) -> int:
         """Neurons per program."""
+        raise NotImplementedError
+
+    def start(
+        self, device: torch.device, way: str, programs: int, wide: bool, values: list[Any], switches: tuple[bool, ...]
+    ) -> None:
+        """Queues `way` ("forward", "backward") with its arguments in the order of `names`, arrays as addresses (0 for
+        none); `wide` says that they are `aligned`, `switches` are those of `triton`."""
         raise NotImplementedError
 
     def launch(
@@ -63,8 +59,11 @@ class CudaKernel(Kernel):
         sizes: Sequence[int],
         switches: tuple[bool, ...],
     ) -> None:
-        """Queues `way` ("forward", "backward") with its arguments in the order that `triton` and `cuda` give."""
-        raise NotImplementedError
+        """`start` with tensors."""
+        pointers = [0 if t is None else t.data_ptr() for t in arrays]
+        wide = aligned(pointers[: self._over_neurons[way]], rows_of(way, sizes))
+        device = next(t.device for t in arrays if t is not None)
+        self.start(device, way, programs, wide, [*pointers, *numbers, *sizes], switches)
 
     def forward(
         self,
@@ -77,7 +76,13 @@ class CudaKernel(Kernel):
         keep: bool,
         every: int,
     ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        strays = [s.device for s in states if s is not None and s.device != x.device]
+        if strays:  # a kernel would read their addresses in the memory of its own device
+            raise ValueError(
+                f"The states are on {strays[0]} from an earlier input, this one is on {x.device}; call reset() first."
+            )
         T, N = x.shape[0], place.neurons
+        every = min(every, T)
         y = torch.empty_strided(x.shape, (N, *place.strides), dtype=self.dtype, device=x.device)
         kept: list[Tensor] = []
         if keep:
@@ -111,7 +116,9 @@ class CudaKernel(Kernel):
         T: int,
         every: int,
     ) -> tuple[Tensor | None, list[Tensor | None], dict[str, Tensor]]:
-        p, N, device = self.program, place.neurons, self._device(kept, gy, gs)
+        p, N = self.program, place.neurons
+        device = next(t.device for t in (gy, *gs, *kept, x, y, *raw.values()) if t is not None)
+        every = min(every, T)
         blocks = -(-N // self.block)
         gx = None
         if p.grad_x is not None:
@@ -142,13 +149,8 @@ class CudaKernel(Kernel):
         switches = (gy is not None, given, any(wanted_states))
         if N:
             self.launch("backward", programs, arrays, constants, sizes, switches)
-        known: dict[str | int, Tensor] = {}
-        known.update(raw)
-        for index, partial in zip(self._sums, sums, strict=True):
-            known[index] = self._total(partial, self._reduction(index), place)
-        places = [self.trace.grad_parameters[name] for name in self.parameters]
         found = [g if wanted else None for g, wanted in zip(before, wanted_states, strict=True)]
-        return gx, found, dict(zip(self.parameters, self.trace.evaluate(places, known), strict=True))
+        return gx, found, self._of_parameters(sums, raw, place)
 
     def _parameters(
         self, raw: dict[str, Tensor], place: Layout, device: torch.device
@@ -160,34 +162,25 @@ class CudaKernel(Kernel):
             m for k, only in enumerate(scalar) if not only for m in maps[2 * k : 2 * k + 2]
         ]
 
-    def _reduction(self, index: int) -> Reduction:
-        entry = self.trace.host[index]
-        assert isinstance(entry, Reduction)
-        return entry
-
     def _step(self, place: Layout, device: torch.device) -> Tensor:
         return torch.empty_strided(place.shape, place.strides, dtype=self.compute, device=device)
 
-    @staticmethod
-    def _device(kept: Sequence[Tensor], gy: Tensor | None, gs: Sequence[Tensor | None]) -> torch.device:
-        return next(t.device for t in (gy, *gs, *kept) if t is not None)
-
-    def _total(self, partial: Tensor, entry: Any, place: Layout) -> Tensor:
-        """The sum over neurons that a Reduction stands for, in PyTorch's fixed order; in float64, for large terms
-        may cancel."""
+    def _total(self, partial: Tensor, entry: Reduction, place: Layout) -> Tensor:
+        """The sum over some dimensions of neurons, or none, in PyTorch's fixed order."""
         if entry.dims == ():
             return partial
-        if entry.dims is None:
-            total = partial.sum(dtype=torch.float64).reshape([1] * len(place.shape) if entry.keepdim else [])
-        else:
-            total = partial.reshape(place.shape or (1,)).sum(entry.dims, keepdim=entry.keepdim, dtype=torch.float64)
-        return total.to(self.compute)
+        return partial.sum(entry.dims, keepdim=entry.keepdim, dtype=torch.float64).to(self.compute)
 
 
 def verdict(kernel: CudaKernel, neuron: Neuron) -> str | None:
     """None for a kernel that agrees on this device with `neuron.step` on the CPU, else what differs."""
+    of_parameters = tuple(f"gradient of {name} " for name in kernel.parameters)
+    found: str | None = None
     try:
-        found = parity.check(_OnDevice(kernel), neuron)  # type: ignore[arg-type]
+        for seed in (1, 2):  # the sum over all neurons may cancel, but not twice
+            found = parity.check(_OnDevice(kernel), neuron, seed)  # type: ignore[arg-type]
+            if found is None or not found.startswith(of_parameters):
+                break
     except Exception as error:
         found = f"it does not run: {type(error).__name__}: {error}"
     return found and f"the kernel of {neuron.name!r} for this CUDA device is wrong: {found}"

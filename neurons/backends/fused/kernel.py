@@ -23,6 +23,11 @@ _BLOCK_FLOATS = 8192  # of all per-block arrays together: they should stay in th
 
 _SIZES_KEPT = 256
 
+_NO_MEMORY = (
+    "A kernel was given a tensor without memory of its own (a FakeTensor, or one of vmap or is_grads_batched); use "
+    "backend='torch' for it."
+)
+
 _parallel = True  # False in a child of a process whose thread pool the fork has cut off
 
 
@@ -45,20 +50,7 @@ class Kernel:
     def __init__(
         self, trace: Trace, dtype: torch.dtype, *, grad_x: bool, parameters: list[str], checkpoint: bool
     ) -> None:
-        self.trace = trace
-        self.dtype = dtype
-        self.compute = compute_type(dtype)
-        self.parameters = parameters
-        self.checkpoint = checkpoint
-        self.program: Program = program(
-            trace,
-            grad_x=grad_x,
-            parameters=parameters,
-            storage_bytes=dtype.itemsize,
-            compute_bytes=self.compute.itemsize,
-        )
-        self._sums = trace.reductions(parameters)
-        self._totals = [self._is_total(index) for index in self._sums]
+        self._read(trace, dtype, grad_x=grad_x, parameters=parameters, checkpoint=checkpoint)
         source = cpp.source(self.program, str(dtype).removeprefix("torch."), checkpoint, self._totals)
         self.library = compiler.library(source)
         bind_functions(self.library.functions, cpp_preamble.used_functions(trace.graph), self.compute)
@@ -74,6 +66,23 @@ class Kernel:
             "forward": _block_limit(arrays + states, checkpoint),
             "backward": _block_limit(arrays + states * (2 if checkpoint else 1) + len(self.program.sums), checkpoint),
         }
+
+    def _read(self, trace: Trace, dtype: torch.dtype, *, grad_x: bool, parameters: list[str], checkpoint: bool) -> None:
+        """What a kernel has to do, in whatever language."""
+        self.trace = trace
+        self.dtype = dtype
+        self.compute = compute_type(dtype)
+        self.parameters = parameters
+        self.checkpoint = checkpoint
+        self.program: Program = program(
+            trace,
+            grad_x=grad_x,
+            parameters=parameters,
+            storage_bytes=dtype.itemsize,
+            compute_bytes=self.compute.itemsize,
+        )
+        self._sums = {index: self._reduction(index) for index in trace.reductions(parameters)}
+        self._totals = [self._is_total(entry) for entry in self._sums.values()]
         self.reads_x = self.program.reads_x or (checkpoint and self._restart_reads_x())
 
     def forward(
@@ -124,7 +133,9 @@ class Kernel:
         before = [pool.empty(place.shape, place.strides, self.compute) if wanted else None for wanted in wanted_states]
         groups = -(-N // cpp.GROUP)
         sums = [
-            torch.empty(groups, dtype=torch.float64) if total else pool.empty(place.shape, place.strides, self.compute)
+            torch.empty(groups, dtype=torch.float64, device="cpu")
+            if total
+            else pool.empty(place.shape, place.strides, self.compute)
             for total in self._totals
         ]
         prologue, maps = self._prologue(raw, place)
@@ -136,12 +147,7 @@ class Kernel:
         rows = (0 if x is None else x.stride(0), 0 if gy is None else gy.stride(0))
         sizes = self._sizes("backward", T, N, [] if gx is None else [gx], *rows, every, maps)
         call_library(self._backward, [*arrays, gx, *sums, *prologue], constants, sizes)
-        known: dict[str | int, Tensor] = {}
-        known.update(raw)
-        for index, total, partial in zip(self._sums, self._totals, sums, strict=True):
-            known[index] = self._whole(partial, index) if total else self._total(partial, self.trace.host[index], place)
-        places = [self.trace.grad_parameters[name] for name in self.parameters]
-        return gx, before, dict(zip(self.parameters, self.trace.evaluate(places, known), strict=True))
+        return gx, before, self._of_parameters(sums, raw, place)
 
     def kept_rows(self, T: int, every: int) -> tuple[int, int]:
         """(rows, number) of the tensors [rows, neurons] that `forward` keeps for `backward`."""
@@ -172,22 +178,33 @@ class Kernel:
             maps += found
         return tensors, maps
 
-    def _is_total(self, index: int) -> bool:
-        """Whether the sum at this place of the trace goes over all neurons."""
-        entry, ndim = self.trace.host[index], len(self.trace.shape)
-        assert isinstance(entry, Reduction)
-        return entry.dims is None or len({d % ndim for d in entry.dims}) == ndim
+    def _of_parameters(self, sums: Sequence[Tensor], raw: dict[str, Tensor], place: Layout) -> dict[str, Tensor]:
+        """The gradients of the parameters by name, from what the kernel added up: per neuron, or per group where the
+        sum goes over all neurons."""
+        known: dict[str | int, Tensor] = {}
+        known.update(raw)
+        for (index, entry), total, partial in zip(self._sums.items(), self._totals, sums, strict=True):
+            known[index] = self._whole(partial, entry) if total else self._total(partial, entry, place)
+        places = [self.trace.grad_parameters[name] for name in self.parameters]
+        return dict(zip(self.parameters, self.trace.evaluate(places, known), strict=True))
 
-    def _whole(self, groups: Tensor, index: int) -> Tensor:
-        """The sum over all neurons from those of their groups."""
+    def _reduction(self, index: int) -> Reduction:
         entry = self.trace.host[index]
         assert isinstance(entry, Reduction)
-        total = groups.sum().to(self.compute)
+        return entry
+
+    def _is_total(self, entry: Reduction) -> bool:
+        """Whether a sum goes over all neurons."""
+        ndim = len(self.trace.shape)
+        return entry.dims is None or len({d % ndim for d in entry.dims}) == ndim
+
+    def _whole(self, groups: Tensor, entry: Reduction) -> Tensor:
+        """The sum over all neurons from those of their groups; in float64, for large terms may cancel."""
+        total = groups.sum(dtype=torch.float64).to(self.compute)
         return total.reshape([1] * len(self.trace.shape)) if entry.keepdim else total
 
-    def _total(self, partial: Tensor, entry: Any, place: Layout) -> Tensor:
+    def _total(self, partial: Tensor, entry: Reduction, place: Layout) -> Tensor:
         """The sum over some dimensions of neurons, or none, in an order that no thread count changes."""
-        assert isinstance(entry, Reduction)
         if entry.dims == ():
             return partial
         shape = place.shape
@@ -200,7 +217,7 @@ class Kernel:
             partial = partial.permute(*kept, *dims).contiguous()
             count = math.prod(shape[d] for d in kept)
             found = (1, count, place.neurons // count)
-        total = torch.empty(found[1], dtype=self.compute)
+        total = torch.empty(found[1], dtype=self.compute, device="cpu")
         self._reduce(
             ctypes.c_void_p(partial.data_ptr()), ctypes.c_void_p(total.data_ptr()), (ctypes.c_long * 3)(*found)
         )
@@ -222,7 +239,7 @@ class Kernel:
             if len(self._known_sizes) >= _SIZES_KEPT:
                 self._known_sizes.clear()
             block, threads = blocks(N, threads, self._most["backward" if way == "backward" else "forward"])
-            sizes = (T, N, block, threads, int(streams(written, N)), x_row, gy_row, every, *maps)
+            sizes = (T, N, block, threads, int(streams(written, N)), x_row, gy_row, min(every, T), *maps)
             self._known_sizes[key] = sizes
         note_threads(sizes[3])
         return sizes
@@ -258,7 +275,7 @@ def blocks(neurons: int, threads: int, most: int) -> tuple[int, int]:
     threads = min(threads, count)
     count = -(-count // threads) * threads
     size = -(-neurons // count)
-    return -(-size // 64) * 64, threads
+    return max(-(-size // 64), 1) * 64, threads
 
 
 def _block_limit(arrays: int, checkpoint: bool) -> int:
@@ -269,8 +286,16 @@ def _block_limit(arrays: int, checkpoint: bool) -> int:
 def call_library(
     function: Any, arrays: Sequence[Tensor | None], scalars: Sequence[float], sizes: Sequence[int]
 ) -> None:
-    """Calls a function of a compiled library with the three arrays that all of them take."""
-    pointers = [None if t is None else t.data_ptr() for t in arrays]
+    """Calls a function of a compiled library with the three arrays that all of them take.
+
+    RuntimeError for a tensor that is only thought of (FakeTensor, vmap's).
+    """
+    try:
+        pointers = [None if t is None else t.data_ptr() for t in arrays]
+    except RuntimeError as error:
+        raise RuntimeError(_NO_MEMORY) from error
+    if 0 in pointers and sizes[1]:
+        raise RuntimeError(_NO_MEMORY)
     function(
         (ctypes.c_void_p * len(pointers))(*pointers),
         (ctypes.c_double * max(1, len(scalars)))(*scalars),

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import linecache
-from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from . import triton as emitter
-from .cuda_arguments import arguments, kind, over_neurons, rows_of
-from .cuda_kernel import CudaKernel, aligned
+from .cuda_arguments import kind
+from .cuda_kernel import CudaKernel
 from .trace import Trace
 
 _STORED = {torch.float32: "*fp32", torch.bfloat16: "*bf16", torch.float16: "*fp16"}
@@ -31,31 +29,19 @@ class TritonKernel(CudaKernel):
         self.functions = load(self.source)
         self._block = emitter.elements(dtype.itemsize)
         self._compiled: dict[tuple[Any, ...], Any] = {}
-        self.names = {way: arguments(self.program, way, checkpoint) for way in ("forward", "backward")}
-        self._wide = {way: over_neurons(names) for way, names in self.names.items()}
 
     @property
     def block(self) -> int:
         return self._block
 
-    def launch(
-        self,
-        way: str,
-        programs: int,
-        arrays: Sequence[Tensor | None],
-        numbers: Sequence[float],
-        sizes: Sequence[int],
-        switches: tuple[bool, ...],
+    def start(
+        self, device: torch.device, way: str, programs: int, wide: bool, values: list[Any], switches: tuple[bool, ...]
     ) -> None:
-        pointers = [0 if t is None else t.data_ptr() for t in arrays]
-        wide = aligned(pointers[: self._wide[way]], rows_of(way, sizes))
-        device = next(t.device for t in arrays if t is not None)
         key = (device, way, wide, switches)
         with torch.cuda.device(device):
             if key not in self._compiled:
                 self._compiled[key] = self.compile(way, wide, switches)
-            constants = (*switches, self._block, emitter.STAGES)
-            self._compiled[key][(programs, 1, 1)](*pointers, *numbers, *sizes, *constants)
+            self._compiled[key][(programs, 1, 1)](*values, *switches, self._block, emitter.STAGES)
 
     def compile(self, way: str, wide: bool, switches: tuple[bool, ...], target: Any = None) -> Any:
         """Triton's compiled kernel; `wide` promises `aligned` arrays, `target` is a GPUTarget (None: this device)."""
@@ -66,7 +52,7 @@ class TritonKernel(CudaKernel):
         constants = dict(zip(emitter.SWITCHES[way], (*switches, self._block, emitter.STAGES), strict=True))
         kinds = {**_TYPES, "stored": _STORED[self.dtype]}
         types = {name: kinds[kind(name)] for name in names} | dict.fromkeys(constants, "constexpr")
-        divisible = [*names[: self._wide[way]], *_ROWS] if wide else []
+        divisible = [*names[: self._over_neurons[way]], *_ROWS] if wide else []
         source = ASTSource(
             self.functions[way],
             types,
