@@ -195,7 +195,7 @@ def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs, results: Sequence[
     published = {
         (result.cell.row, result.cell.column): [p.value / 100 for p in result.published if p.provenance in FIRM]
         for result in results
-        if not result.cell.not_comparable
+        if result.verdict != "not comparable"
     }
     return Evidence(scale, columns, tuple(runs.seeds), curves, finals, test_samples, published)
 

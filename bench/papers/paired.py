@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 
 from bench.evidence import Evidence
 from bench.intervals import paired
@@ -30,6 +31,28 @@ def by_column(decide: Callable[[Evidence, str], Finding | None]) -> Callable[[Ev
         return merge(measured) if measured else Finding("undecided", "nothing was measured yet", "")
 
     return every_column
+
+
+SHOWN_ONLY = {  # why the numbers of a scale do not decide a claim
+    "quick": "the claim is about full data sets, small stand-ins do not decide it",
+    "short": "the claim is about whole trainings, their first epochs do not decide it",
+}
+
+
+def decided_at(*scales: str) -> Callable[[Callable[[Evidence], Finding]], Callable[[Evidence], Finding]]:
+    """Elsewhere than at `scales` a claim gives its numbers and stays undecided."""
+
+    def limited(decide: Callable[[Evidence], Finding]) -> Callable[[Evidence], Finding]:
+        @functools.wraps(decide)
+        def decided(evidence: Evidence) -> Finding:
+            finding = decide(evidence)
+            if evidence.scale in scales or not finding.test:  # without a test nothing was measured
+                return finding
+            return replace(finding, status="undecided", evidence=f"{SHOWN_ONLY[evidence.scale]}; {finding.evidence}")
+
+        return decided
+
+    return limited
 
 
 def best(evidence: Evidence, row: str, column: str, seed: int) -> float:

@@ -1,7 +1,9 @@
 """Claims of the PSN work as functions over the measured results, numbered as in the specification (C1 to C15).
 
-The work has single runs; here differences are paired by seed, and two seeds decide nothing. The exact claims rest on
-the checks that every run makes on its trained layers (`bench.identities`). C13 is in `bench.papers.psn_speed`.
+The work has single runs; here differences are paired by seed, and two seeds decide nothing. Claims about accuracy and
+rates are about whole trainings on images column by column: other tasks and a few epochs are shown and decide nothing.
+The exact claims rest on the checks that every run makes on its trained layers (`bench.identities`). C13 is in
+`bench.papers.psn_speed`.
 """
 
 from __future__ import annotations
@@ -15,10 +17,12 @@ from bench.evidence import Evidence
 from bench.intervals import accuracy_interval
 from bench.table import Claim, Finding, merge
 
-from .paired import COMPARABLE, by_column, difference, positive, small
+from .paired import COMPARABLE, decided_at, difference, positive, small
 
 LAST = ", last epoch"
 CLOSED = ", mask closed"
+PIXEL_DIGITS, DIGIT_RECALL = "pixel digits", "digit recall"
+FURTHER = (PIXEL_DIGITS, DIGIT_RECALL)  # columns of tasks that are not the work's
 FAMILY = ("PSN", "sliding PSN", "masked PSN")
 VANILLA = ("GLIF", "PLIF", "KLIF")
 NO_RESET = "LIF without reset"
@@ -54,9 +58,28 @@ def _rate(evidence: Evidence, row: str, column: str, seed: int) -> float:
     return statistics.fmean(rates) if rates else 0.0
 
 
+def _columns(evidence: Evidence) -> list[str]:
+    """The columns without those that show the same runs by another protocol."""
+    return [column for column in evidence.columns if not column.endswith((LAST, CLOSED))]
+
+
+def _on_the_works_task(found: Iterable[tuple[str, str, Finding]]) -> Finding:
+    """One finding out of several, each with its column and name; FURTHER columns are shown and decide nothing."""
+    found = list(found)
+    decided = [(name, finding) for column, name, finding in found if column not in FURTHER]
+    further = [(f"{name} (further evidence)", finding) for column, name, finding in found if column in FURTHER]
+    return replace(merge([*decided, *further]), status=merge(decided).status) if found else NOTHING
+
+
 def _by_protocol(decide: Callable[[Evidence, str], Finding | None]) -> Decide:
-    """As `by_column`, without the columns that show the same runs by another protocol."""
-    return by_column(lambda evidence, column: None if column.endswith((LAST, CLOSED)) else decide(evidence, column))
+    """Decides a claim column by column; columns that were not measured are left out."""
+
+    @decided_at("quick", "paper")
+    def decided(evidence: Evidence) -> Finding:
+        found = ((column, column, decide(evidence, column)) for column in _columns(evidence))
+        return _on_the_works_task((column, name, finding) for column, name, finding in found if finding is not None)
+
+    return decided
 
 
 def _pairs(evidence: Evidence, column: str, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, Finding]]:
@@ -66,22 +89,6 @@ def _pairs(evidence: Evidence, column: str, pairs: Iterable[tuple[str, str]]) ->
         for better, worse in pairs
     )
     return [(name, finding) for name, finding in found if finding is not None]
-
-
-def _on_full_data(decide: Decide) -> Decide:
-    """Stand-ins at quick scale give numbers, but decide nothing about a claim on full data sets."""
-
-    def decided(evidence: Evidence) -> Finding:
-        finding = decide(evidence)
-        if evidence.scale != "quick" or finding is NOTHING:
-            return finding
-        return replace(
-            finding,
-            status="undecided",
-            evidence=f"the claim is about full data sets, small stand-ins do not decide it; {finding.evidence}",
-        )
-
-    return decided
 
 
 def _exact(what: str) -> Decide:
@@ -139,6 +146,7 @@ def _overhead(evidence: Evidence) -> Finding:
     return merge(found) if found else NOTHING
 
 
+@decided_at("quick", "paper")
 def _saturates(evidence: Evidence) -> Finding:
     named: list[tuple[str, Finding | None]] = []
     for column in ("masked", "sliding"):
@@ -157,6 +165,7 @@ def _number(row: str) -> int:
     return int(row.partition("=")[2])
 
 
+@decided_at("quick", "paper")
 def _sliding_ahead(evidence: Evidence) -> Finding:
     orders = sorted({row for row, _, _, _ in evidence.curves}, key=_number)
     by_seed, ahead, compared = [], 0, 0
@@ -185,16 +194,17 @@ def _family_ahead(evidence: Evidence, column: str) -> Finding | None:
     return replace(merge(pairs), evidence=f"{text} ({', '.join(fails)})" if fails else text)
 
 
-def _ordered(pairs: Iterable[tuple[str, str]]) -> Decide:
-    """Every pair (better, worse) must hold in every column."""
+def _ordered(pairs: Iterable[tuple[str, str]], *scales: str) -> Decide:
+    """Every pair (better, worse) must hold in every column of the work; decided at `scales`."""
     pairs = tuple(pairs)
 
+    @decided_at(*scales)
     def decide(evidence: Evidence) -> Finding:
-        columns = [column for column in evidence.columns if not column.endswith((LAST, CLOSED))]
-        found = [
-            (f"{name} ({column})", finding) for column in columns for name, finding in _pairs(evidence, column, pairs)
-        ]
-        return merge(found) if found else NOTHING
+        return _on_the_works_task(
+            (column, f"{name} ({column})", finding)
+            for column in _columns(evidence)
+            for name, finding in _pairs(evidence, column, pairs)
+        )
 
     return decide
 
@@ -205,6 +215,7 @@ def _nearly_equal(evidence: Evidence, column: str) -> Finding | None:
     return small(difference(evidence, column, ("sliding PSN", "PSN"), _score))
 
 
+@decided_at("paper")
 def _reached(evidence: Evidence) -> Finding:
     test = "the 95 % interval of the measured accuracy reaches the published one"
     found = []
@@ -215,9 +226,7 @@ def _reached(evidence: Evidence) -> Finding:
             status = "holds" if high >= min(printed) else "fails"
             text = f"[{100 * low:.2f}, {100 * high:.2f}] against {100 * min(printed):.2f} %"
             found.append((f"{row} {column}", Finding(status, text, test)))
-    if found:
-        return merge(found)
-    return Finding("undecided", "nothing comparable was measured yet", "") if evidence.scale == "quick" else NOTHING
+    return merge(found) if found else Finding("undecided", "nothing comparable was measured yet", "")
 
 
 C1 = Claim(
@@ -254,7 +263,7 @@ C5 = Claim(
     "C5",
     "Accuracy: PSN > sliding > masked > GLIF, PLIF, KLIF > LIF > LIF without reset",
     "Fang et al. 2023, sequential CIFAR; single runs, sliding PSN with another optimiser than the rest",
-    _ordered(ORDERING),
+    _ordered(ORDERING, "quick", "paper"),
 )
 C6 = Claim(
     "C6",
@@ -287,14 +296,12 @@ C10 = Claim(
     "Fang et al. 2023, sequential CIFAR100: 62.11 and 62.21 %; not so on CIFAR10",
     _by_protocol(_nearly_equal),
 )
-C11 = Claim(
-    "C11", "The published accuracies are reached", "Fang et al. 2023, comparison tables", _on_full_data(_reached)
-)
+C11 = Claim("C11", "The published accuracies are reached", "Fang et al. 2023, comparison tables", _reached)
 C12 = Claim(
     "C12",
     "More frames help on CIFAR10-DVS: T = 4 < 8 < 10",
     "Fang et al. 2023: 82.30 < 85.30 < 85.90 %",
-    _on_full_data(_ordered(pairwise(f"sliding PSN, T={T}" for T in (10, 8, 4)))),
+    _ordered(pairwise(f"sliding PSN, T={T}" for T in (10, 8, 4)), "paper"),
 )
 C14 = Claim(
     "C14",

@@ -151,6 +151,16 @@ def test_a_subset_of_a_data_set_is_never_compared(store: Store) -> None:
     assert cell.reason == "10,000 of 50,000 training images"
 
 
+def test_claims_hold_no_subset_against_published_values(store: Store) -> None:
+    table = registry.get("psn_cifar10")
+    (experiment,) = table.experiments("paper", [2020])
+    for complete, expected in ((False, "undecided"), (True, "holds")):
+        dataset = Dataset(str(complete), "cifar10", complete, {"train": 50_000, "test": 10_000}, "10 of 50,000 images")
+        store.record(measured(experiment, 0.96, datasets=(dataset,)))
+        claims = {claim.id: finding for claim, finding in evaluate(store, table, "paper").claims}
+        assert claims["C11"].status == expected
+
+
 def test_disagreeing_sources_are_shown(store: Store) -> None:
     experiment = next(c for c in PLIF_TABLE.cells("paper") if c.column == "MNIST").experiment.with_seed(2020)
     store.record(measured(experiment, 0.9972))

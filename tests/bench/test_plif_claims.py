@@ -113,6 +113,16 @@ def test_overestimation(a: float, b: float, expected: str) -> None:
     assert status(claims.C9, Evidence("quick", ("digits",), (0,), curves, finals, {"digits": 397})) == expected
 
 
+@pytest.mark.parametrize("claim", [claims.C1_TAU2, claims.C1_TAU16, claims.C2, claims.C6], ids=lambda claim: claim.id)
+def test_a_few_epochs_do_not_decide_where_a_training_ends(claim: Claim) -> None:
+    rows = dict(zip(ROWS, ([0.9, 0.91, 0.92], [0.8, 0.81, 0.82], [0.5] * 3, [0.3] * 3, [0.9, 0.91, 0.92]), strict=True))
+    assert status(claim, evidence(rows)) == "holds"
+    short = claim.decide(evidence(rows, scale="short"))
+    assert short.status == "undecided"
+    assert "whole trainings" in short.evidence
+    assert claim.decide(evidence(rows)).evidence in short.evidence  # the numbers are shown all the same
+
+
 def test_nothing_measured_is_undecided() -> None:
     nothing = Evidence("quick", ("digits",), (), {}, {}, {})
     every = [value for value in vars(claims).values() if isinstance(value, Claim)]

@@ -167,6 +167,50 @@ def test_firing_rates(rate: Sequence[float], expected: str) -> None:
     assert status(claims.C15, found) == expected
 
 
+@pytest.mark.parametrize(
+    ("claim", "rows"),
+    [
+        (claims.C5, LADDER),
+        (claims.C6, LADDER),
+        (claims.C7, LADDER),
+        (claims.C8, {"k=1": 0.5, "k=4": 0.6, "k=8": 0.605}),
+        (claims.C10, {"PSN": 0.9, "sliding PSN": 0.895}),
+    ],
+)
+def test_a_few_epochs_decide_no_claim_about_accuracy(claim: Claim, rows: Mapping[str, float]) -> None:
+    """At short scale masks are still open, too."""
+    column = "masked" if claim is claims.C8 else "CIFAR100"
+    assert status(claim, evidence(rows, column)) == "holds"
+    short = claim.decide(evidence(rows, column, "short"))
+    assert short.status == "undecided"
+    assert "whole trainings" in short.evidence
+
+
+@pytest.mark.parametrize(
+    ("claim", "elsewhere"),
+    [
+        (claims.C5, {"LIF": 0.95}),
+        (claims.C6, {"LIF": 0.95}),
+        (claims.C7, {"LIF": 0.5}),
+        (claims.C10, {"sliding PSN": 0.5}),
+        (claims.C15, {}),
+    ],
+)
+def test_tasks_of_our_own_are_shown_and_decide_nothing(claim: Claim, elsewhere: Mapping[str, float]) -> None:
+    rows = {**LADDER, "sliding PSN": 0.889} if claim is claims.C10 else LADDER
+    raised, lowered = {"LIF": [0.1], "LIF without reset": [0.3]}, {"LIF": [0.3], "LIF without reset": [0.1]}
+    own = evidence(rows, rates=raised)
+    other = evidence({**rows, **elsewhere}, "pixel digits", rates=lowered)
+    columns = (*own.columns, *other.columns)
+    both = Evidence("quick", columns, own.seeds, {**own.curves, **other.curves}, {}, {DIGITS: 1000})
+    assert status(claim, own) == status(claim, both) == "holds"
+    assert own.columns[0] in claim.decide(both).evidence
+    assert "(further evidence): fails" in claim.decide(both).evidence
+    alone = claim.decide(other)
+    assert alone.status == "undecided"
+    assert "(further evidence): fails" in alone.evidence
+
+
 def test_nothing_measured_is_undecided() -> None:
     nothing = Evidence("quick", (DIGITS,), (), {}, {}, {})
     every = [value for value in vars(claims).values() if isinstance(value, Claim)]

@@ -57,6 +57,11 @@ def test_sequential_cifar_as_published() -> None:
     assert len(psn.PSN_ORDER.experiments("quick", [0])) == 8 + 8  # digits and recall
 
 
+def test_the_claims_know_which_columns_are_not_the_works() -> None:
+    cells = psn.PSN_SEQUENTIAL.cells("quick")
+    assert {cell.column for cell in cells if not cell.sources} == set(psn.claims.FURTHER)
+
+
 def test_order_32_is_the_same_run_in_both_tables() -> None:
     for column in ("masked", "sliding"):
         same = experiment("psn_sequential", f"{column} PSN", "CIFAR100")
