@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.checks import check_pixels, check_times
+from tasks.checks import check_pixels
 from tasks.errors import DataDamaged
 
 EVENT_BYTES = 5
@@ -15,7 +15,8 @@ EVENT_BYTES = 5
 def read(path: Path, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Times (us, int64), x, y and polarity (1 = ON) of a recording; `side` is that of the square sensor.
 
-    Raises DataDamaged for an empty file, half an event, a pixel off the sensor or a time that goes back.
+    Events come in the order of the file; a time that goes back matters only to who cuts by time (`tasks.frames`).
+    Raises DataDamaged for an empty file, half an event or a pixel off the sensor.
     """
     data = np.fromfile(path, np.uint8)
     whole = len(data) - len(data) % EVENT_BYTES
@@ -24,5 +25,4 @@ def read(path: Path, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     x, y, high, middle, low = data.reshape(-1, EVENT_BYTES).T
     t = (high & 0x7F).astype(np.int64) << 16 | middle.astype(np.int64) << 8 | low
     check_pixels(path, x, y, side, lambda i: EVENT_BYTES * i)
-    check_times(path, t, lambda i: EVENT_BYTES * i)
     return t, x, y, high >> 7

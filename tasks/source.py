@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +55,8 @@ def files_digest(files: Sequence[Path], base: Path, memo: Path | None = None) ->
         stat = file.stat()
         seen.update(f"{file.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     note = memo / f"{base.name}-{seen.hexdigest()[:32]}.sha256" if memo else None
-    if note and note.is_file() and len(known := note.read_text().strip()) == 64:
-        return known
+    if note and note.is_file() and re.fullmatch("[0-9a-f]{64}\n", known := note.read_text(errors="replace")):
+        return known.strip()
     digest = hashlib.sha256()
     for file in files:
         with open(file, "rb") as handle:

@@ -290,8 +290,11 @@ def test_a_digest_is_of_names_and_contents_and_is_remembered(tmp_path: Path) -> 
     assert files_digest(files, base) == first
     (note,) = memo.iterdir()
     assert note.read_text().strip() == first
+    for damage in (b"", b"\0" * 65, b"\xff" * 64 + b"\n"):
+        note.write_bytes(damage)
+        assert files_digest(files, base, memo) == first
     # The remembered digest is taken as long as size and time of change stay.
-    note.write_text("f" * 64)
+    note.write_text("f" * 64 + "\n")
     assert files_digest(files, base, memo) == "f" * 64
     files[0].write_text("10")
     changed = files_digest(files, base, memo)
