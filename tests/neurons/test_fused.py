@@ -148,6 +148,28 @@ def test_float64(name: str) -> None:
     assert_same(neurons.create(name).double(), drive(7, 30, dtype=torch.float64), gradient=1e-12)
 
 
+def test_parameters_stored_in_16_bits_are_computed_with_in_32() -> None:
+    stored, wide = neurons.create("plif", init_tau=3.3).bfloat16(), neurons.create("plif")
+    wide.load_state_dict(stored.state_dict())
+    x = drive(20, 500, dtype=torch.bfloat16)
+    ours, theirs = run(stored, "fused", x, state_weight=0), run(wide, "torch", x.float(), state_weight=0)
+    assert torch.equal(ours.spikes.float(), theirs.spikes)
+    assert torch.equal(ours.states[0], theirs.states[0])
+    assert ours.grads["w"] is not None
+    assert ours.grads["w"].dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 3)])
+def test_no_neurons_at_all(shape: tuple[int, ...]) -> None:
+    for every in (0, 2):
+        neuron, x = neurons.create("plif", backend="fused"), drive(4, *shape).requires_grad_()
+        with fused.checkpoint(every):
+            spikes = neuron(x)
+        spikes.sum().backward()
+        assert spikes.shape == x.shape
+        assert neuron.w.grad == 0
+
+
 def _layouts() -> dict[str, Tensor]:
     x = drive(6, 3, 5, 4)
     return {
@@ -204,6 +226,47 @@ def test_a_parameter_that_does_not_broadcast_is_refused_as_by_eager() -> None:
 def test_checkpoints_give_the_same_gradients(name: str, every: int) -> None:
     with fused.checkpoint(every):
         assert_same(neurons.create(name), drive(10, 3, 41))
+
+
+def test_a_distance_beyond_the_sequence_takes_no_memory_for_it() -> None:
+    with fused.checkpoint(10**12):
+        assert_same(neurons.create("lif"), drive(4, 3000))
+
+
+@pytest.mark.parametrize("name", ["lif", "eif", "psn"])
+def test_saved_tensors_may_come_back_in_another_order_of_memory(name: str) -> None:
+    x, found = _layouts()["permuted"], []
+    layer = neurons.create(name, backend="fused", **({"T": 6} if name == "psn" else {}))
+    for restored in (lambda t: t, lambda t: t.clone(memory_format=torch.contiguous_format)):
+        leaf = x.detach().requires_grad_()
+        layer.reset()
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: t, restored):
+            spikes = layer(leaf)
+        (spikes * torch.linspace(-1, 1, x.numel()).view(x.shape)).sum().backward()
+        found.append(leaf.grad)
+    assert torch.equal(*found)
+
+
+def test_the_default_device_is_not_that_of_the_results() -> None:
+    neuron, x = neurons.create("plif", backend="fused"), drive(40, 3000).requires_grad_()
+    with torch.device("meta"):
+        spikes = neuron(x)
+        spikes.backward(torch.ones_like(x))
+    expected = run(neurons.create("plif"), "torch", x)
+    assert torch.equal(spikes, expected.spikes)
+    assert neuron.w.grad.device.type == "cpu"
+
+
+def test_transforms_of_torch_func_are_refused() -> None:
+    neuron, x = neurons.create("lif", backend="fused"), drive(3, 10)
+    refusal = pytest.raises(RuntimeError, match=r"neither forward-mode derivatives nor the transforms of torch\.func")
+    with refusal:
+        torch.vmap(neuron)(x[:, None])
+    with refusal, torch.autograd.forward_ad.dual_level():
+        neuron(x)
+    leaf = x.requires_grad_()
+    with pytest.raises(RuntimeError, match="without memory of its own"):
+        torch.autograd.grad(neuron(leaf), leaf, torch.ones(2, 3, 10), is_grads_batched=True)
 
 
 def test_checkpoint_refuses_a_negative_distance() -> None:

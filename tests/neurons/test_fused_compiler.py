@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from against_eager import drive
+from against_eager import assert_same, drive
 
 import neurons
 from neurons.backends.fused import compiler, kernel, plan
@@ -158,6 +158,29 @@ def test_a_wrong_kernel_is_never_used(monkeypatch: pytest.MonkeyPatch, tmp_path:
         spikes = neurons.create("plif")(x)
     assert torch.equal(spikes, neurons.create("plif", backend="torch")(x))
     monkeypatch.setattr(plan, "_plans", type(plan._plans)())
+
+
+@needs_compiler
+def test_a_proof_that_cannot_be_written_down_is_still_a_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shared cache that others may only read, with a kernel proven under another PyTorch."""
+
+    def refuse(path: Path, content: bytes) -> None:
+        raise PermissionError(path)
+
+    neurons.create("qif", backend="fused")(drive(2, 3))
+    monkeypatch.setattr(torch, "__version__", "another")
+    monkeypatch.setattr(compiler, "_write", refuse)
+    monkeypatch.setattr(plan, "_plans", type(plan._plans)())
+    assert_same(neurons.create("qif"), drive(5, 40))
+
+
+def test_a_compiler_that_does_not_run_is_quoted(tmp_path: Path) -> None:
+    broken = tmp_path / "broken++"
+    broken.write_bytes(b"\x7fELF of another machine")
+    broken.chmod(0o755)
+    done = python(RUN, "fused", CXX=str(broken), SPIKEBENCH_CACHE=str(tmp_path))
+    assert "Backend 'fused' cannot run LIF on cpu" in done.stderr
+    assert "broken++ does not run" in done.stderr
 
 
 def train(x: torch.Tensor, g: torch.Tensor) -> torch.Tensor:

@@ -70,6 +70,7 @@ def test_known_operators(name: str, dtype: torch.dtype) -> None:
 
 
 OUTSIDE = torch.ones(2, 2)
+OUTSIDE_NUMBER = torch.ones((), requires_grad=True)
 
 
 def branching(x: Tensor, v: Tensor) -> Tensor:
@@ -88,7 +89,9 @@ def in_place_on_a_view(x: Tensor, v: Tensor) -> Tensor:
 
 REFUSED = {
     "cumsum": (lambda x, v: v + x.cumsum(0), "aten.cumsum.default, which the kernel generator does not know"),
-    "matrix product": (lambda x, v: v + x @ x.t(), "aten.t.default|aten.mm.default"),
+    "matrix product": (lambda x, v: v + x @ x.t(), "mixes neurons"),
+    "transposed": (lambda x, v: v + x.t(), "mixes neurons"),
+    "dimensions in another order": (lambda x, v: v + x.permute(1, 0), "mixes neurons"),
     "branch": (branching, "decides or computes in Python"),
     "in place": (in_place, "in-place operation"),
     "in place on a view": (in_place_on_a_view, "changes a tensor in place"),
@@ -98,6 +101,8 @@ REFUSED = {
     "shape": (lambda x, v: v + torch.zeros(7), "creates a tensor of fixed shape"),
     "type": (lambda x, v: (v.double() + x).float(), "computes in torch.float64"),
     "outside tensor": (lambda x, v: v + x * OUTSIDE, "neither parameter, buffer nor state"),
+    "outside number": (lambda x, v: v + x * OUTSIDE_NUMBER, "neither parameter, buffer nor state"),
+    "number of samples": (lambda x, v: v + x / x.shape[0], "computes with the sizes of its input"),
 }
 
 
@@ -116,12 +121,98 @@ def test_auto_says_so_when_it_falls_back() -> None:
     assert spikes.shape == (3, 5, 5)
 
 
-def test_an_attribute_whose_change_would_go_unnoticed_is_refused() -> None:
-    for value, message in (([1.0], "make it a tuple"), (torch.ones(3), "register it as a parameter or a buffer")):
-        neuron = neurons.create("lif", backend="fused")
-        neuron.note = value  # type: ignore[assignment]
-        with pytest.raises(RuntimeError, match=message):
-            neuron(drive(2, 3))
+class Options:
+    """Its identity says nothing about its values."""
+
+    gain = 1.0
+
+
+@pytest.mark.parametrize("name", ["note", "_note"])
+def test_an_attribute_whose_change_would_go_unnoticed_is_refused(name: str) -> None:
+    refused = {"tuple": ([1.0], Options()), "register it as a parameter or a buffer": (torch.ones(3),)}
+    for message, values in refused.items():
+        for value in values:
+            neuron = neurons.create("lif", backend="fused")
+            setattr(neuron, name, value)
+            with pytest.raises(RuntimeError, match=message):
+                neuron(drive(2, 3))
+
+
+class Gain(ThresholdNeuron):
+    """Whatever the gain depends on is part of the step."""
+
+    name = "gain"
+    _gain = 1.0
+
+    def step(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        h = 0.5 * v + x * self._gain * (3.0 if self.training else 1.0)
+        s = self.fire(h)
+        return s, self.after_spike(h, s)
+
+
+@needs_compiler
+def test_private_attributes_and_the_training_mode_are_noticed() -> None:
+    neuron, x = Gain(), drive(6, 50)
+    for gain, training in ((1.0, True), (1.0, False), (5.0, False)):
+        neuron._gain = gain
+        assert_same(neuron.train(training), x)
+
+
+class Counting(ThresholdNeuron):
+    """A step that remembers in an attribute what a state should hold."""
+
+    name = "counting"
+
+    def __init__(self, **common: Any) -> None:
+        super().__init__(**common)
+        self.steps = 0
+
+    def step(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        self.steps += 1
+        h = v + (x if self.steps > 20 else 0.5 * x)
+        s = self.fire(h)
+        return s, self.after_spike(h, s)
+
+
+@needs_compiler
+def test_a_step_that_changes_attributes_is_refused() -> None:
+    with pytest.raises(RuntimeError, match=r"'counting' changes its attribute 'steps'.*make it a state"):
+        Counting(backend="fused")(drive(30, 50))
+
+
+@needs_compiler
+def test_hooks_inside_a_neuron_are_refused_and_around_it_called() -> None:
+    neuron, called = neurons.create("lif", backend="fused"), list[str]()
+    neuron.register_forward_hook(lambda *_: called.append("neuron"))
+    neuron(drive(2, 3))
+    assert called == ["neuron"]
+    neuron.surrogate.register_forward_hook(lambda *_: called.append("surrogate"))  # type: ignore[union-attr, operator]
+    with pytest.raises(RuntimeError, match="part 'surrogate' has hooks"):
+        neuron(drive(2, 3))
+
+
+class Squared(nn.Module):
+    def forward(self, w: Tensor) -> Tensor:
+        return w * w + 0.1
+
+
+@needs_compiler
+def test_a_parametrized_neuron() -> None:
+    neuron = neurons.create("plif", init_tau=3.0)
+    nn.utils.parametrize.register_parametrization(neuron, "w", Squared())
+    assert assert_same(neuron, drive(6, 50)).grads["parametrizations.w.original"] is not None
+
+
+@needs_compiler
+@pytest.mark.parametrize("which", [torch.maximum, torch.minimum])
+def test_nan_passes_the_larger_and_the_smaller_of_two(which: Any) -> None:
+    x, states = drive(3, 40), []
+    x[1, ::3] = float("nan")
+    for backend in ("fused", "torch"):
+        neuron = Custom(lambda x, v: which(0.5 * v, x), backend=backend)
+        neuron(x)
+        states.append(neuron.v.detach())  # type: ignore[union-attr]
+    torch.testing.assert_close(*states, rtol=0, atol=0, equal_nan=True)
 
 
 def traced(name: str, **options: Any) -> Trace:

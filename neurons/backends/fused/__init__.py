@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from ... import base
 from ...base import Neuron
@@ -74,8 +75,9 @@ def refuses_layer(neuron: Neuron, x: Tensor | None = None, target: str | None = 
     `target` as in `plan.find`, by default the device of `x`.
     """
     found = _kernel(neuron, x, target)
-    _ready.value = (neuron, x, found)
-    return Costly(found) if isinstance(found, str) else None
+    refused = isinstance(found, str)
+    _ready.value = (None, None, None) if refused else (neuron, x, found)
+    return Costly(found) if refused else None
 
 
 def sequence(neuron: Neuron, x: Tensor, target: str | None = None) -> Tensor:
@@ -116,6 +118,8 @@ def constants_of(neuron: Neuron, x: Tensor, target: str) -> tuple[int, list[str]
 
 def _kernel(neuron: Any, x: Tensor | None, target: str | None = None) -> Any:
     dtype, shape, grad_x = (torch.float32, (2, 2), True) if x is None else (x.dtype, x.shape[1:], x.requires_grad)
+    if forward_ad._current_level >= 0 or torch._C._functorch.peek_interpreter_stack() is not None:
+        return "its kernels know neither forward-mode derivatives nor the transforms of torch.func"
     if dtype not in plan.DTYPES:
         return f"inputs of {dtype} have no kernel; floating-point ones do"
     target = target or ("cpu" if x is None else x.device.type)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from . import layout
 from .kernel import Kernel
 from .layout import Layout
 
@@ -48,7 +49,8 @@ class Sequence(torch.autograd.Function):
     def backward(ctx: Any, gy: Tensor | None, *gs: Tensor | None) -> tuple[Tensor | None, ...]:
         kernel, job = ctx.kernel, ctx.job
         saved = list(ctx.saved_tensors)
-        x, y = (saved.pop(0) if wanted else None for wanted in ctx.reads)
+        # Hooks on saved tensors may have brought them back in another order of memory.
+        x, y = (layout.rows_like(saved.pop(0), ctx.place) if wanted else None for wanted in ctx.reads)
         kept, values = saved[: ctx.kept], saved[ctx.kept :]
         wanted = ctx.needs_input_grad[4:]
         raw = dict(zip(job.raw_names, values, strict=True))

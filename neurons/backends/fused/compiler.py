@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,10 @@ class Library:
         self.functions = ctypes.CDLL(str(path))
 
     def write_note(self, **entries: Any) -> None:
-        """Adds to the note, for every later process."""
+        """Adds to the note, for every later process if the cache can be written."""
         self.note = {**self.note, **entries}
-        _write(self.path.with_suffix(".json"), json.dumps(self.note, sort_keys=True).encode())
+        with suppress(OSError):
+            _write(self.path.with_suffix(".json"), json.dumps(self.note, sort_keys=True).encode())
 
 
 def library(source: str, further: tuple[str, ...] = ()) -> Library:
@@ -130,7 +132,10 @@ def _tuned() -> str:
 
 @cache
 def _version(compiler: tuple[str, ...]) -> str:
-    done = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run([*compiler, "--version"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise CompilationError(f"{shlex.join(compiler)} does not run: {error}") from error
     return f"{shlex.join(compiler)} {done.stdout}"
 
 

@@ -80,10 +80,16 @@ class _Writer:
             "not": lambda: f"(~{a[0]})",
             "abs": lambda: f"({a[0]} < V{{}} ? -{a[0]} : {a[0]} - V{{}})",
             "sqrt": lambda: f"root({a[0]})",
-            "max": lambda: f"({a[0]} < {a[1]} ? {a[1]} : {a[0]})",
-            "min": lambda: f"({a[0]} > {a[1]} ? {a[1]} : {a[0]})",
+            "max": lambda: f"({self._beyond('<', node.args)} ? {a[1]} : {a[0]})",
+            "min": lambda: f"({self._beyond('>', node.args)} ? {a[1]} : {a[0]})",
             "where": lambda: f"({a[0]} ? {a[1]} : {a[2]})",
         }[node.op]()
+
+    def _beyond(self, sign: str, args: tuple[int, ...]) -> str:
+        """Whether the second operand is what max or min returns: where it lies beyond the first, or is no number."""
+        beyond = f"n{args[0]} {sign} n{args[1]}"
+        is_number = self.p.graph.nodes[args[1]].op in ("literal", "constant")
+        return beyond if is_number else f"({beyond}) | (n{args[1]} != n{args[1]})"
 
     def _input(self, name: str) -> str:
         if name == "x":

@@ -50,7 +50,8 @@ def check(kernel: Kernel, neuron: Neuron, seed: int = 1, drive: float = 1.0) -> 
     def draw(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator)
 
-    scale = drive * (1.5 + abs(float(getattr(neuron, "v_threshold", 1.0))))
+    threshold = torch.as_tensor(getattr(neuron, "v_threshold", 1.0)).detach()
+    scale = drive * (1.5 + float(threshold.abs().max()))
     x = (draw(STEPS, *per_step) * scale).to(dtype)
     states = [draw(*per_step).to(compute) * 0.5 * drive for _ in neuron.states]
     gy, gs = draw(STEPS, *per_step).to(dtype), [draw(*per_step).to(compute) for _ in states]

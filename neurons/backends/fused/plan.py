@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -31,13 +33,21 @@ _plans: OrderedDict[Hashable, Plan | str] = OrderedDict()
 class Plan:
     """One configuration of a neuron: its graph, its scalars, and the kernels made from them so far.
 
-    `every` is the distance of checkpoints by default, 0 for none.
+    `shape` and `larger` both stand for the shape of a step's input. `every` is the distance of checkpoints by default,
+    0 for none.
     """
 
-    def __init__(self, neuron: Neuron, dtype: torch.dtype, shape: tuple[int, ...], target: str) -> None:
+    def __init__(
+        self, neuron: Neuron, dtype: torch.dtype, shape: tuple[int, ...], larger: tuple[int, ...], target: str
+    ) -> None:
         self.dtype = dtype
         self.target = target
         self.trace: Trace = trace(neuron, compute_type(dtype), shape)
+        if not self.trace.computes_as(trace(neuron, compute_type(dtype), larger)):
+            raise Untraceable(
+                f"the step of {neuron.name!r} computes with the sizes of its input (x.shape), which no kernel knows; "
+                "make them an option"
+            )
         self.constants = self.trace.constants
         self.raw_names = self.trace.raw_names()
         self.trainable = list(self.trace.grad_parameters)
@@ -108,7 +118,7 @@ def find(neuron: Neuron, dtype: torch.dtype, shape: Sequence[int], target: str) 
     found = _plans.get(place)
     if found is None:
         try:
-            found = _apart(lambda: Plan(neuron, dtype, traced, target))
+            found = _apart(lambda: Plan(neuron, dtype, traced, step_shape(shape, sizes, 3), target))
         except Untraceable as error:
             found = str(error)
         except Exception as error:
@@ -128,26 +138,27 @@ def _apart(make: Callable[[], T]) -> T:
 
 
 _PLAIN = frozenset((int, float, bool, str, type(None)))
-_NOT_THE_STEP = frozenset(("step_mode", "backend", "ran", "training", "number"))
+_HASHED_BY_NAME = (FunctionType, partial, type, ModuleType)
+_NOT_THE_STEP = frozenset((*nn.Module().__dict__, "_compiled_call_impl", "step_mode", "backend", "ran", "number"))
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 def _fingerprint(module: nn.Module, states: tuple[str, ...] = ()) -> tuple[list[Any], set[int]]:
     """Everything that the step can depend on: types, plain attributes, parameters and buffers by shape and type; and
     the sizes of the dimensions of the latter."""
-    found: list[Any] = [type(module)]
+    found: list[Any] = [type(module), module.training]
     sizes: set[int] = set()
     for name, value in module.__dict__.items():
-        if name[0] == "_" or name in _NOT_THE_STEP or name in states:
+        if name in _NOT_THE_STEP or name in states:
             continue
         if type(value) not in _PLAIN:
             if isinstance(value, Tensor):
                 raise Untraceable(f"attribute {name!r} is a tensor; register it as a parameter or a buffer")
-            try:
-                hash(value)
-            except TypeError:
+            if _changeable(value):
                 raise Untraceable(
-                    f"attribute {name!r} is a {type(value).__name__}, whose changes would go unnoticed; make it a tuple"
-                ) from None
+                    f"attribute {name!r} is a {type(value).__name__}, whose changes would go unnoticed; "
+                    "make it a tuple or a frozen dataclass"
+                )
         found.append((name, type(value), value))
     for tensors in (module._parameters, module._buffers):
         for name, tensor in tensors.items():
@@ -157,7 +168,19 @@ def _fingerprint(module: nn.Module, states: tuple[str, ...] = ()) -> tuple[list[
     for name, child in module._modules.items():
         found.append(name)
         if child is not None:
+            if any(child.__dict__[hooks] for hooks in _HOOKS):
+                raise Untraceable(f"part {name!r} has hooks, which a kernel does not call; put them on the neuron")
             inner = _fingerprint(child)
             found += inner[0]
             sizes |= inner[1]
     return found, sizes
+
+
+def _changeable(value: Any) -> bool:
+    """Whether `value` may change and be equal to what it was."""
+    try:
+        hash(value)
+    except TypeError:
+        return True
+    by_identity = type(value).__hash__ is object.__hash__ and hasattr(value, "__dict__")
+    return by_identity and not isinstance(value, _HASHED_BY_NAME)

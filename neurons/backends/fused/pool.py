@@ -36,8 +36,8 @@ def empty(shape: tuple[int, ...], strides: tuple[int, ...], dtype: torch.dtype) 
         with _lock:
             storage = _take(_rounded(size))
             if storage is not None:
-                return torch.empty(0, dtype=dtype).set_(storage, 0, tuple(shape), tuple(strides))
-    return torch.empty_strided(tuple(shape), tuple(strides), dtype=dtype)
+                return torch.empty(0, dtype=dtype, device="cpu").set_(storage, 0, tuple(shape), tuple(strides))
+    return torch.empty_strided(tuple(shape), tuple(strides), dtype=dtype, device="cpu")
 
 
 def enable(on: bool) -> None:

@@ -109,7 +109,7 @@ class Whole(torch.autograd.Function):
         of_x, of_matrix, of_bias = ctx.needs_input_grad[3:]
         with torch.no_grad():
             gx, gm, gb = kernel.backward(
-                x,
+                layout.rows_like(x, ctx.place),
                 layout.rows_like(gy.to(kernel.dtype), ctx.place),
                 ctx.place,
                 _plain(matrix, kernel.compute),

@@ -7,7 +7,6 @@ what follows a sum over neurons in the gradient of a parameter (the epilogue).
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -106,10 +105,14 @@ class Trace:
                 elif isinstance(entry, Tensor):
                     done[index] = entry
                 else:
-                    done[index] = known[entry.name if isinstance(entry, Raw) else index]
+                    done[index] = _wide(known[entry.name]) if isinstance(entry, Raw) else known[index]
             return done[index]
 
         return [value(i) for i in indices]
+
+    def computes_as(self, other: Trace) -> bool:
+        """Whether the kernels of `other` would be the same, numbers included."""
+        return self.graph.nodes == other.graph.nodes and self.constants == other.constants
 
     def _behind(self, indices: Any) -> set[int]:
         found: set[int] = set()
@@ -128,7 +131,7 @@ def trace(neuron: Neuron, dtype: torch.dtype, shape: tuple[int, ...]) -> Trace:
     Raises Untraceable, naming the operator, when the step does what no kernel can.
     """
     tensors = layer_tensors(neuron)
-    raw = {n: _compute(t.detach(), dtype).cpu().requires_grad_(t.requires_grad) for n, t in tensors.items()}
+    raw = {n: _wide(t.detach().clone()).cpu().requires_grad_(t.requires_grad) for n, t in tensors.items()}
     twin = with_tensors(neuron, raw)
     generator = torch.Generator().manual_seed(0)
     x, *states = (
@@ -140,8 +143,15 @@ def trace(neuron: Neuron, dtype: torch.dtype, shape: tuple[int, ...]) -> Trace:
         recorder.expect(state, f"s{i}")
     for name, tensor in raw.items():
         recorder.host_value(tensor, Raw(name))
+    attributes = [(part, dict(part.__dict__)) for part in twin.modules()]
     with torch.enable_grad(), recorder:
         outputs = twin.step(x, *states)
+    for part, before in attributes:
+        for name, value in before.items():
+            if part.__dict__.get(name) is not value:
+                raise Untraceable(
+                    f"the step of {neuron.name!r} changes its attribute {name!r}, which no kernel can; make it a state"
+                )
     if len(outputs) != 1 + len(states):
         raise Untraceable(f"step returns {len(outputs)} tensors, {1 + len(states)} are needed: spikes and every state")
     wanted = [x, *states, *(t for t in raw.values() if t.requires_grad)]
@@ -183,7 +193,8 @@ def layer_tensors(neuron: nn.Module) -> dict[str, Tensor]:
 
 def with_tensors(module: Any, tensors: Mapping[str, Tensor], prefix: str = "") -> Any:
     """A copy of `module` that uses `tensors` in the place of its parameters and buffers of the same dotted names."""
-    twin = copy.copy(module)
+    twin = object.__new__(type(module))  # copy.copy is refused by parametrized modules
+    twin.__dict__.update(module.__dict__)
     own = {name: tensors[prefix + name] for name in (*module._parameters, *module._buffers) if prefix + name in tensors}
     twin.__dict__["_parameters"] = {k: own.get(k, v) for k, v in module._parameters.items()}
     twin.__dict__["_buffers"] = {k: own.get(k, v) for k, v in module._buffers.items()}
@@ -194,17 +205,17 @@ def with_tensors(module: Any, tensors: Mapping[str, Tensor], prefix: str = "") -
     return twin
 
 
-def _compute(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+def _wide(tensor: Tensor) -> Tensor:
     """Parameters stored in 16 bits are computed with in 32; others as they are."""
-    return tensor.to(torch.float32) if tensor.dtype in (torch.bfloat16, torch.float16) else tensor.clone()
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
 
 
-def step_shape(shape: Sequence[int], sizes: Collection[int]) -> tuple[int, ...]:
-    """A small stand-in for one step's `shape`: dimensions that no parameter has (`sizes`) become 2.
+def step_shape(shape: Sequence[int], sizes: Collection[int], free: int = 2) -> tuple[int, ...]:
+    """A small stand-in for one step's `shape`: dimensions that no parameter has (`sizes`) become `free`.
 
     One neuron without a dimension is computed as a row of one.
     """
-    return tuple(n if n in sizes else 2 for n in shape) or (2,)
+    return tuple(n if n in sizes else free for n in shape) or (free,)
 
 
 def _filled(value: Callable[[int], Tensor]) -> Callable[[Any], Any]:
@@ -225,6 +236,7 @@ def _references(entry: Any) -> list[int]:
 
 
 _SHAPING = ("view", "_unsafe_view", "reshape", "expand", "unsqueeze", "squeeze", "select", "slice", "permute", "t")
+_TURNING = ("permute", "t")  # the neurons change places even where the shape stays
 _SAME = ("detach", "alias", "lift_fresh")
 
 
@@ -304,10 +316,10 @@ class _Recorder(TorchDispatchMode):
         if not isinstance(result, Tensor):
             raise self._unknown(func)
         for tensor in tensors:
-            self._meet(tensor)
+            self._meet(tensor, fresh=name == "lift_fresh")
         if not any(isinstance(self._places[id(t)], Operand) for t in tensors):
             self._on_host(func, name, tensors, args, kwargs, result)
-        elif name in _SHAPING and tuple(result.shape) != self._shape:
+        elif name in _SHAPING and (tuple(result.shape) != self._shape or name in _TURNING):
             # The gradient of a reshaped parameter per neuron: in a step itself, whoever uses it is refused.
             self.host_value(args[0], Reduction(int(self._places[id(args[0])]), (), False))  # type: ignore[arg-type]
             self._on_host(func, name, [args[0]], args, kwargs, result)
@@ -370,7 +382,7 @@ class _Recorder(TorchDispatchMode):
             i = todo.pop()
             if isinstance(self.host[i], Reduction):
                 raise self._refuse(
-                    "mixes neurons (a sum over them is used by the step), which a pointwise kernel cannot do"
+                    "mixes neurons (it uses a sum over them, or moves them), which a pointwise kernel cannot do"
                 )
             if i not in behind:
                 behind.add(i)
@@ -387,11 +399,11 @@ class _Recorder(TorchDispatchMode):
         self.constants.append(value)
         return self.graph.add("constant", value=len(self.constants) - 1)
 
-    def _meet(self, tensor: Tensor) -> None:
-        """A tensor that no recorded operator made."""
+    def _meet(self, tensor: Tensor, fresh: bool) -> None:
+        """A tensor that no recorded operator made; `fresh`: torch.tensor(number) in the step itself does."""
         if id(tensor) not in self._places:
-            if tensor.dim():
-                raise self._refuse("uses a tensor that is neither parameter, buffer nor state; register it as a buffer")
+            if tensor.dim() or not fresh:
+                raise self._refuse("uses a tensor that is neither parameter, buffer nor state; register it as one")
             self.host_value(tensor, tensor.clone())
 
     def _with_refs(self, items: Any) -> tuple[Any, ...]:
