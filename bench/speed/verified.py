@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..parity import proven
+
 if TYPE_CHECKING:
     from results import Parity, StoredRun
 
@@ -15,21 +17,16 @@ def state(run: StoredRun, parities: Iterable[Parity]) -> str:
     """What is known of the parity of the kernel that `run` timed.
 
     "reference" for the oracle itself, "checked" for other libraries (their outputs were compared before timing),
-    else "green", "red" or "unchecked" by the latest checks of the same implementation, neuron, dtype and device.
+    else "green", "red" or "unchecked" by the latest checks of the same code, neuron, dtype, device and processor.
     """
     if run.backend == "torch":
         return REFERENCE
     if not _own(run.backend):
         return PEER
-    latest: dict[tuple[object, ...], bool] = {}
-    neuron = run.experiment.get("layer") or run.experiment.get("neuron")
-    wanted = (neuron, run.backend, run.experiment.get("dtype"), run.device, run.implementation)
-    for parity in parities:  # oldest first
-        if (parity.neuron, parity.backend, parity.dtype, parity.device, parity.implementation) == wanted:
-            latest[parity.step_mode, parity.detach_reset, parity.case] = parity.green
-    if not latest:
-        return UNCHECKED
-    return GREEN if all(latest.values()) else RED
+    what = run.experiment
+    neuron = what.get("layer") or what.get("neuron")
+    green = proven(parities, neuron, run.backend, what.get("dtype"), run.device, run.implementation, run.machine)
+    return {None: UNCHECKED, True: GREEN, False: RED}[green]
 
 
 def trusted(state: str) -> bool:

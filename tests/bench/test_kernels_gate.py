@@ -200,6 +200,9 @@ def test_parity_of_the_same_code_decides_what_may_be_called_fast() -> None:
     assert verified.state(run, [check(False), check(True, 2)]) == "green"  # repeated: the newest counts
     for other in ({"implementation": "old"}, {"dtype": "float16"}, {"neuron": "if"}, {"device": "cuda"}):
         assert verified.state(run, [check(True, **other)]) == "unchecked"
+    elsewhere = {"machine": {"cpu": "another", "gpus": []}}
+    assert verified.state(run, [check(True, **elsewhere)]) == "unchecked"  # compiled for another processor
+    assert verified.state(run, [check(False), check(True, 2, **elsewhere)]) == "red"  # and no remedy for this one
     assert verified.state(kernel_run(backend="torch"), []) == "reference"
     assert verified.state(kernel_run(backend="snntorch"), []) == "checked"
     assert [verified.trusted(state) for state in ("green", "red", "unchecked", "reference")] == [

@@ -95,6 +95,7 @@ def check(count: int, **changes: Any) -> Parity:
         "green": True,
         "reason": "",
         "implementation": "code",
+        "machine": PLACE,
     }
     return Parity(**(settings | changes))
 
