@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import OK, PARITY_RED, UsageError, exit_status
+from ..errors import FAILED, OK, PARITY_RED, UsageError, exit_status
 from ..registry import unknown
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -51,13 +51,15 @@ def main(
     from .report import carry_out, show
 
     with Store(store or default_url()) as opened:
-        checks, refusals = carry_out(Console(stderr=True), opened, names, backends, _device(device), quick)
+        checks, refusals, failures = carry_out(Console(stderr=True), opened, names, backends, _device(device), quick)
     refusals += [Refusal(name, other, reason) for other, reason in left_out.items() for name in names]
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = 130  # a file takes whole lines
-    show(console, checks, refusals)
-    return PARITY_RED if any(not check.verdict.green for check in checks) else OK
+    show(console, checks, refusals, failures)
+    if any(not check.verdict.green for check in checks):
+        return PARITY_RED
+    return FAILED if failures else OK
 
 
 def _device(asked: str) -> str:

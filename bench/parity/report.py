@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from .. import fitted
 from .checks import Check, Refusal, check
 from .rule import RULE
 
@@ -13,15 +15,21 @@ if TYPE_CHECKING:
 
     from results import Parity, Store
 
+COLUMNS = ("checks", "flips", "worst check", "distance", "state", "gradient", "used")
+
 
 def carry_out(
     console: Console, store: Store, names: list[str], backends: list[str], device: str, quick: bool
-) -> tuple[list[Check], list[Refusal]]:
-    """Checks these neurons on these backends and peers with live progress; what is finished is stored at once."""
+) -> tuple[list[Check], list[Refusal], list[str]]:
+    """Checks these neurons on these backends and peers with live progress; what is finished is stored at once.
+
+    The last list tells of neurons whose own definition raised an error: there was nothing to compare with.
+    """
     from rich.progress import Progress
 
     checks: list[Check] = []
     refusals: list[Refusal] = []
+    failures: list[str] = []
     record = _recorder(device)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("parity", total=len(names))
@@ -37,10 +45,14 @@ def carry_out(
                     own.append(record(item))
                     red += not item.verdict.green
                     progress.update(task, description=f"{name} · {item.backend} · {len(own)} checks, {red} red")
+            except Exception as error:  # a plug-in's mistake must not cost the others their proof
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                text = f"{type(error).__name__}: {error}"
+                failures.append(f"{name} raised {text} ({place.filename}, line {place.lineno})")
             finally:
                 store.record_all(parities=own)
             progress.update(task, completed=number + 1)
-    return checks, refusals
+    return checks, refusals, failures
 
 
 def _recorder(device: str) -> Callable[[Check], Parity]:
@@ -77,35 +89,31 @@ def _recorder(device: str) -> Callable[[Check], Parity]:
     return record
 
 
-def show(console: Console, checks: list[Check], refusals: list[Refusal]) -> None:
+def show(console: Console, checks: list[Check], refusals: list[Refusal], failures: list[str]) -> None:
     """The rule, one line per neuron and backend with the check that came nearest to red, what is red or unchecked."""
     from rich.table import Table
 
     _say(console, RULE + "\n")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    left = ("neuron", "backend", "worst check", "verdict")
-    for heading in ("neuron", "backend", "checks", "flips", "worst check", "distance", "state", "gradient", "used"):
-        table.add_column(heading, justify="left" if heading in left else "right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
     groups: dict[tuple[str, str], list[Check]] = {}
     for made in checks:
         groups.setdefault((made.neuron, made.backend), []).append(made)
-    for (neuron, backend), group in groups.items():
-        red = sum(not made.verdict.green for made in group)
-        worst = max(group, key=lambda made: (not made.verdict.green, made.verdict.used))
-        table.add_row(
-            neuron,
-            backend,
-            str(len(group)),
-            str(sum(made.verdict.flips or 0 for made in group)),
-            f"{worst.dtype} {worst.case}",
-            _figure(worst.verdict.threshold_distance),
-            _figure(worst.verdict.state_error),
-            _figure(worst.verdict.grad_error),
-            f"{worst.verdict.used:.0%}" if worst.verdict.used < 10 else ">10x",
-            f"RED ({red})" if red else "green",
-        )
-    console.print(table)
+    rows = {of: _summary(group) for of, group in groups.items()}
+
+    def piece(columns: Sequence[int]) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in ("neuron", "backend"):
+            table.add_column(heading, no_wrap=True)
+        for column in columns:
+            heading = COLUMNS[column]
+            table.add_column(heading, justify="left" if heading == "worst check" else "right", no_wrap=True)
+        table.add_column("verdict", no_wrap=True)
+        for (neuron, backend), (*cells, verdict) in rows.items():
+            table.add_row(neuron, backend, *(cells[column] for column in columns), verdict)
+        return table
+
+    fitted.show(console, len(COLUMNS), piece)
+    for line in failures:
+        _say(console, f"FAILED {line}")
     for made in checks:
         if not made.verdict.green:
             _say(console, f"RED {_where(made)} ran {made.kernel}: {made.verdict.reason}")
@@ -117,6 +125,22 @@ def show(console: Console, checks: list[Check], refusals: list[Refusal]) -> None
         _say(console, f"not checked {', '.join(neurons)} · {backend}: {reason}")
     red = sum(not made.verdict.green for made in checks)
     _say(console, f"{len(checks)} checks, {red} red; {len(refusals)} combinations not checked.")
+
+
+def _summary(group: list[Check]) -> tuple[str, ...]:
+    """The cells under COLUMNS, and the verdict."""
+    red = sum(not made.verdict.green for made in group)
+    worst = max(group, key=lambda made: (not made.verdict.green, made.verdict.used))
+    return (
+        str(len(group)),
+        str(sum(made.verdict.flips or 0 for made in group)),
+        f"{worst.dtype} {worst.case}",
+        _figure(worst.verdict.threshold_distance),
+        _figure(worst.verdict.state_error),
+        _figure(worst.verdict.grad_error),
+        f"{worst.verdict.used:.0%}" if worst.verdict.used < 10 else ">10x",
+        f"RED ({red})" if red else "green",
+    )
 
 
 def _where(made: Check) -> str:

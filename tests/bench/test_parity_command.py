@@ -13,7 +13,7 @@ import pytest
 from bench.fingerprint import kernel_implementation
 from bench.parity import green
 from bench.registry import UnknownName
-from results import Store
+from results import Store, environment
 
 PLUGIN = """
 from neurons.base import ThresholdNeuron
@@ -30,26 +30,31 @@ WRONG_SEQUENCE = """
     def sequence(self, x):
         return super().sequence(x.flip(0))
 """
+BROKEN = """
+    def step(self, x, v):
+        raise RuntimeError("this neuron is not finished")
+"""
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
 def parity(tmp_path: Path) -> Command:
-    """Runs the command in a process that knows the plug-in's neurons `half` and `wrong`, with its own store."""
+    """Runs the command in a process that knows the neurons `half`, `wrong` and `broken`, with its own store."""
     wrong = PLUGIN.replace("Half", "Wrong").replace('"half"', '"wrong"') + WRONG_SEQUENCE
     (tmp_path / "half_plugin.py").write_text(PLUGIN)
     (tmp_path / "wrong_plugin.py").write_text(wrong)
+    (tmp_path / "broken_plugin.py").write_text(PLUGIN.replace("half", "broken") + BROKEN)
     info = tmp_path / "half_plugin-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: half-plugin\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[spikebench.neurons]\nhalf = half_plugin:Half\nwrong = wrong_plugin:Wrong\n"
+        "[spikebench.neurons]\nhalf = half_plugin:Half\nwrong = wrong_plugin:Wrong\nbroken = broken_plugin:Half\n"
     )
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, columns: int = 130) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "bench.parity", *arguments, "--store", str(tmp_path / "store.db")]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SPIKEBENCH_")}
-        environment = {**kept, "PYTHONPATH": str(tmp_path), "COLUMNS": "130", "OMP_NUM_THREADS": "1"}
+        environment = {**kept, "PYTHONPATH": str(tmp_path), "COLUMNS": str(columns), "OMP_NUM_THREADS": "1"}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
 
     return run
@@ -78,6 +83,25 @@ def test_a_wrong_sequence_is_red_with_status_3(parity: Command, tmp_path: Path) 
     assert red
     assert {(check.neuron, check.step_mode) for check in red} == {("wrong", "m")}
     assert all(check.reason for check in red)
+
+
+def test_a_neuron_that_raises_costs_only_its_own_proof(parity: Command, tmp_path: Path) -> None:
+    done = parity("broken", "half", "--quick", "--backend", "torch", "--device", "cpu")
+    assert done.returncode == 1, done.stderr
+    assert "FAILED broken raised RuntimeError: this neuron is not finished (" in done.stdout
+    assert "broken_plugin.py, line 13)" in done.stdout
+    assert "32 checks, 0 red" in done.stdout
+    assert "Traceback" not in done.stderr
+    with Store(tmp_path / "store.db", read_only=True) as store:
+        assert {check.neuron for check in store.parity()} == {"half"}
+
+
+def test_a_narrow_window_cuts_no_cell(parity: Command) -> None:
+    done = parity("half", "--quick", "--backend", "torch", "--device", "cpu", columns=80)
+    pieces = [line.split() for line in done.stdout.splitlines() if line.startswith("half")]
+    assert len(pieces) == 2  # the same neuron twice, each time with other columns
+    assert {(piece[0], piece[1], piece[-1]) for piece in pieces} == {("half", "torch", "green")}
+    assert "\N{HORIZONTAL ELLIPSIS}" not in done.stdout
 
 
 def test_wrong_usage_has_status_2(parity: Command) -> None:
@@ -126,6 +150,7 @@ def parity_of(implementation: str, number: int, *, green: bool = True, case: str
         green=green,
         reason="" if green else "wrong",
         implementation=implementation,
+        machine=environment.machine(),
     )
 
 
