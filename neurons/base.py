@@ -8,6 +8,7 @@ recurrence says so by `recurrent = False` and defines `sequence` instead, with o
 from __future__ import annotations
 
 import itertools
+import math
 import weakref
 from typing import Any, ClassVar
 
@@ -45,13 +46,20 @@ class Neuron(nn.Module):
     def __init__(self, *, step_mode: str = "m", backend: str = "auto") -> None:
         super().__init__()
         if step_mode not in STEP_MODES:
-            raise ValueError(f"Unknown step mode {step_mode!r}. Known: 's' (one step), 'm' (a sequence).")
+            raise ValueError(_unknown_step_mode(step_mode))
         if step_mode == "s" and not self.has_step():
             raise ValueError(self._no_step())
         backends.check(backend)
         self.step_mode = step_mode
         self.backend = backend
         self._register()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        for name in self.states:  # PyTorch copies no tensor that hangs on a graph
+            if isinstance(state.get(name), Tensor):
+                state[name] = state[name].detach()
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -89,10 +97,14 @@ class Neuron(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Spikes (0.0 or 1.0) in the shape of `x`: [N, ...] in step mode "s", [T, N, ...] in "m"."""
+        if not x.is_floating_point():
+            raise TypeError(f"A neuron takes floating-point inputs, got {x.dtype}; convert them with x.float().")
         if self.step_mode == "s":
             spike, *states = self.step(x, *self.load_states(x))
             self.store_states(states)
             return spike
+        if self.step_mode != "m":
+            raise ValueError(_unknown_step_mode(self.step_mode))
         if x.ndim == 0 or x.shape[0] == 0:
             raise ValueError(f"A sequence [T, N, ...] with T of at least 1 is needed, got shape {list(x.shape)}.")
         if torch.compiler.is_compiling():
@@ -130,9 +142,9 @@ class Neuron(nn.Module):
         return values
 
     def load_states(self, x: Tensor) -> list[Tensor]:
-        """The states in the shape and type of one step's input `x`."""
+        """The states in the shape and type and on the device of one step's input `x`."""
         return [
-            value.to(x.dtype) if isinstance(value, Tensor) else torch.full_like(x, value, requires_grad=False)
+            value.to(x) if isinstance(value, Tensor) else torch.full_like(x, value, requires_grad=False)
             for value in self.carried(x.shape)
         ]
 
@@ -140,6 +152,10 @@ class Neuron(nn.Module):
         """Keeps the states for the next call."""
         for name, value in zip(self.states, values, strict=True):
             object.__setattr__(self, name, value)  # that of Module looks for parameters first, which costs microseconds
+
+
+def _unknown_step_mode(step_mode: object) -> str:
+    return f"Unknown step mode {step_mode!r}. Known: 's' (one step), 'm' (a sequence)."
 
 
 class ThresholdNeuron(Neuron):
@@ -163,6 +179,11 @@ class ThresholdNeuron(Neuron):
         super().__init__(**common)
         self.v_threshold = float(v_threshold)
         self.v_reset = None if v_reset is None else float(v_reset)
+        if math.isnan(self.v_threshold) or not math.isfinite(self.v_reset or 0.0):
+            raise ValueError(
+                f"{type(self).__name__} needs a threshold and a finite v_reset (or None for a soft reset), got "
+                f"v_threshold={v_threshold} and v_reset={v_reset}."
+            )
         self.detach_reset = detach_reset
         self.without_reset = without_reset
         self.surrogate = ATan() if surrogate is None else surrogate

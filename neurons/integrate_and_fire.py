@@ -58,8 +58,8 @@ class PLIF(ThresholdNeuron):
 
     def __init__(self, init_tau: float = 2.0, *, decay_input: bool = True, **common: Any) -> None:
         super().__init__(**common)
-        if not init_tau > 1:
-            raise ValueError(f"init_tau of a PLIF neuron must be greater than 1, got {init_tau}.")
+        if not 1 < init_tau < math.inf:
+            raise ValueError(f"init_tau of a PLIF neuron must be greater than 1 and finite, got {init_tau}.")
         self.w = nn.Parameter(torch.tensor(-math.log(init_tau - 1)))
         self.decay_input = decay_input
 

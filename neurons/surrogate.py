@@ -46,6 +46,11 @@ class _Heaviside(torch.autograd.Function):
         return grad_u, grad_alpha, None, None
 
 
+def _check_positive(what: str, value: float) -> None:
+    if not 0 < value < math.inf:
+        raise ValueError(f"{what} must be positive and finite, got {value}.")
+
+
 class Surrogate(nn.Module):
     """A spike function whose derivative has the shape `derivative`; a subclass states the shape and its measures.
 
@@ -70,8 +75,8 @@ class Surrogate(nn.Module):
         if alpha is not None and width is not None:
             raise ValueError(f"{name} takes alpha or width, not both: width={width} sets the slope already.")
         option, given = ("alpha", alpha) if width is None else ("width", width)
-        if given is not None and not 0 < given < math.inf:
-            raise ValueError(f"{option} of {name} must be positive and finite, got {given}.")
+        if given is not None:
+            _check_positive(f"{option} of {name}", given)
         slope = self.unit_width / width if width is not None else self.default_alpha if alpha is None else alpha
         if learnable and not self.scales:
             raise ValueError(f"{name} cannot learn its slope: its height does not follow it. Use a fixed alpha.")
@@ -237,6 +242,8 @@ class MultiGaussian(Surrogate):
         scale: float = 6.0,
         **common: Any,
     ) -> None:
+        for option, given in (("gamma", gamma), ("scale", scale)):
+            _check_positive(f"{option} of {type(self).__name__}", given)
         self.gamma, self.height, self.scale = gamma, height, scale  # first: the width follows from them
         super().__init__(alpha, learnable, **common)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -205,6 +206,32 @@ def test_a_layer_is_saved_and_loaded(name: str) -> None:
     second.load_state_dict(first.state_dict())
     x = torch.randn(8, 3, 5) * 2
     assert torch.equal(first(x), second(x))
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda neuron: pickle.loads(pickle.dumps(neuron))])
+def test_a_copy_in_the_middle_of_a_training_goes_on_by_itself(name: str, copied: Any) -> None:
+    """With the values of the states, not the graph that computed them."""
+    neuron = create(name)
+    x = (torch.randn(8, 3, 5) * 2).requires_grad_()
+    neuron(x[:4])
+    assert any(state.requires_grad for state in states(neuron))
+    twin = copied(neuron)
+    assert not any(state.requires_grad for state in states(twin))
+    assert all(state.requires_grad for state in states(neuron) if state.grad_fn is not None)
+    assert torch.equal(twin(x[4:]), neuron(x[4:]))
+    twin.reset()
+    assert all(isinstance(state, torch.Tensor) for state in states(neuron))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whole_numbers_are_refused(name: str) -> None:
+    """Weights and states rounded to whole numbers would give other spikes."""
+    neuron = create(name)
+    for mode in ("m", "s") if neuron.has_step() else ("m",):
+        neuron.step_mode = mode
+        with pytest.raises(TypeError, match=r"floating-point.*torch\.uint8.*float\(\)"):
+            neuron(torch.ones(8, 3, 4, dtype=torch.uint8))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -76,10 +76,18 @@ def test_a_large_tau_needs_a_large_input() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "params"), [("lif", {"tau": 0.5}), ("plif", {"init_tau": 1.0}), ("plif", {"init_tau": math.nan})]
+    ("name", "params"),
+    [
+        ("lif", {"tau": 0.5}),
+        ("plif", {"init_tau": 1.0}),
+        ("plif", {"init_tau": math.nan}),
+        ("plif", {"init_tau": math.inf}),
+        ("if", {"v_threshold": math.nan}),
+        ("lif", {"v_reset": math.inf}),
+    ],
 )
-def test_impossible_time_constants_are_refused(name: str, params: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="must be"):
+def test_impossible_parameters_are_refused(name: str, params: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"must be|needs a threshold and a finite v_reset"):
         neurons.create(name, **params)
 
 

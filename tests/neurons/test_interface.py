@@ -62,6 +62,13 @@ def test_another_backend_can_be_asked_for_later_and_a_wrong_one_is_answered() ->
         neuron(torch.zeros(2, 3))
 
 
+def test_a_wrong_step_mode_set_later_is_answered() -> None:
+    neuron = neurons.create("lif")
+    neuron.step_mode = "single"
+    with pytest.raises(ValueError, match=r"Unknown step mode 'single'.*'s' .*'m'"):
+        neuron(torch.zeros(2, 3))
+
+
 def test_devices_are_known_by_kind() -> None:
     assert neurons.backends("lif", "cpu:0") == neurons.backends("lif", "cpu")
     assert neurons.backends("lif", torch.device("cuda", 1)) == neurons.backends("lif", "cuda")
@@ -84,6 +91,12 @@ def test_an_empty_sequence_is_refused() -> None:
 def test_states_take_the_type_of_the_input(dtype: torch.dtype) -> None:
     neuron = neurons.create("lif", backend="torch")
     assert neuron(torch.ones(3, 4, dtype=dtype)).dtype == neuron.v.dtype == dtype
+
+
+def test_states_follow_a_layer_to_another_device() -> None:
+    neuron = neurons.create("plif", backend="torch")
+    neuron(torch.ones(3, 4))
+    assert neuron.to("meta")(torch.ones(3, 4, device="meta")).device.type == neuron.v.device.type == "meta"
 
 
 def test_strided_inputs_need_no_copy_by_the_caller() -> None:

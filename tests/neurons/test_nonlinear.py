@@ -88,6 +88,7 @@ def test_states_start_at_the_reset_potential_and_the_resting_recovery() -> None:
     ("name", "params", "message"),
     [
         ("eif", {"tau": 0.5}, "tau of EIF must be at least 1"),
+        ("eif", {"v_reset": math.nan}, "EIF needs a threshold and a finite v_reset"),
         ("eif", {"delta_T": 0.0}, "delta_T of an EIF neuron must be positive"),
         ("qif", {"a0": -1.0}, "a0 of QIF must be positive"),
         ("izhikevich", {"tau_w": 0.0}, "tau_w of an Izhikevich neuron must be at least 1"),

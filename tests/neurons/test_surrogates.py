@@ -150,6 +150,8 @@ def test_a_surrogate_is_chosen_by_name_by_options_or_as_a_module() -> None:
         (ATan, {"alpha": 0.0}, "alpha of ATan must be positive and finite, got 0.0"),
         (Sigmoid, {"width": -1.0}, "width of Sigmoid must be positive and finite, got -1.0"),
         (Triangle, {"width": math.nan}, "width of Triangle"),
+        (MultiGaussian, {"scale": 0.0}, "scale of MultiGaussian must be positive and finite, got 0.0"),
+        (MultiGaussian, {"gamma": math.nan}, "gamma of MultiGaussian"),
         (FastSigmoid, {"learnable": True}, "FastSigmoid cannot learn its slope"),
     ],
 )
