@@ -88,13 +88,6 @@ class _Ends(torch.autograd.Function):
         return None
 
 
-def test_a_state_on_another_device_is_named() -> None:
-    neuron = neurons.create("lif", backend="fused")
-    neuron.v = torch.zeros(40, device="meta")
-    with pytest.raises(ValueError, match=r"states are on meta .* is on cpu; call reset\(\) first"):
-        neuron(drive(5, 40))
-
-
 def test_a_learned_slope_and_a_kept_state() -> None:
     assert_same(neurons.create("plif", surrogate=ATan(3.7, learnable=True)), drive(9, 50), cuts=(2, 5))
 

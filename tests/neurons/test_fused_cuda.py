@@ -18,11 +18,12 @@ import neurons
 from bench.parity import checks
 from neurons.backends import cupy
 from neurons.backends.cupy import CupyKernel
-from neurons.backends.fused import compiler, cuda, layout
+from neurons.backends.fused import compiler, cuda, cuda_kernel, layout
 from neurons.backends.fused.cuda_arguments import kind
 from neurons.backends.fused.graph import COMPARISONS, FUNCTIONS, LOGIC, Graph
 
 OPTIONS = (*cuda.OPTIONS, "-ftz=true", "--device-as-default-execution-space")  # CuPy adds the last two
+OFF = "gradient of w is off by 0.1 of its largest value"
 needs_nvrtc = pytest.mark.skipif(
     device_kernels.nvrtc_path() is None, reason="needs NVRTC, which comes with PyTorch's CUDA wheels"
 )
@@ -134,6 +135,27 @@ def test_what_cupy_is_given(version: int, monkeypatch: pytest.MonkeyPatch) -> No
     sizes = {"number": 4, "int": 4, "long": 8, "stored": 8, "computed": 8}
     assert [arg.itemsize for arg in args] == [sizes[kind(name)] for name in made.names["forward"]]
     assert args[made.names["forward"].index("N")] == 64
+
+
+def test_a_full_device_is_no_fault_of_the_kernel() -> None:
+    with (
+        mock.patch.object(CupyKernel, "forward", side_effect=torch.OutOfMemoryError("full")),
+        mock.patch.object(cuda_kernel, "_moved", lambda value, device: value),
+        pytest.raises(torch.OutOfMemoryError),
+    ):
+        cuda_kernel.verdict(kernel(CupyKernel, neurons.create("lif")), neurons.create("lif"))
+
+
+def test_gradients_of_parameters_may_cancel_once_but_not_twice() -> None:
+    made = kernel(CupyKernel, neurons.create("plif"))
+    for found, expected in (
+        ([OFF, None], None),
+        ([OFF, OFF], OFF),
+        (["3 of 335 spikes differ", None], "3 of 335 spikes differ"),
+    ):
+        with mock.patch.object(cuda_kernel.parity, "check", side_effect=found):
+            verdict = cuda_kernel.verdict(made, neurons.create("plif"))
+        assert verdict is None if expected is None else str(verdict).endswith(expected)
 
 
 def test_parity_sees_who_computes() -> None:

@@ -178,7 +178,7 @@ def device_run(neuron: Any, backend: str, x: Tensor) -> list[Tensor]:
     leaf = x.detach().requires_grad_()
     spikes = neuron(leaf)
     weight = torch.linspace(-1, 1, spikes.numel(), dtype=torch.float64).reshape(spikes.shape).to(spikes)
-    states = [getattr(neuron, name) for name in neuron.states]
+    states = [value for name in neuron.states if isinstance(value := getattr(neuron, name), Tensor)]
     ((spikes * weight).sum() + sum((s.sum() for s in states), torch.zeros(())).to(spikes)).backward()
     found = [spikes, *states, leaf.grad, *(p.grad for p in neuron.parameters() if p.grad is not None)]
     return [t.detach().float().cpu() for t in found]
@@ -270,6 +270,16 @@ class TestOnDevice:
         graph.replay()
         assert torch.equal(found[0].cpu(), expected[0])
         assert all(torch.equal(a, b) for a, b in zip(found[1:], wanted, strict=True))
+
+    @backends
+    def test_a_state_follows_its_input(self, backend: str) -> None:
+        neuron, x = neurons.create("lif", backend="torch"), drive(20, 60)
+        whole = neuron(x)
+        neuron.reset()
+        first = neuron(x[:9])
+        neuron.backend = backend
+        second = neuron(x[9:].cuda())
+        assert torch.equal(torch.cat([first, second.cpu()]), whole)
 
     @backends
     def test_another_stream(self, backend: str) -> None:

@@ -98,7 +98,7 @@ def sequence(neuron: Neuron, x: Tensor, target: str | None = None) -> Tensor:
     for value in neuron.carried(x.shape[1:]):
         if isinstance(value, Tensor):
             rest.append(0.0)
-            states.append(layout.like(value.to(kernel.compute), place))
+            states.append(layout.like(value.to(x.device, kernel.compute), place))
         else:
             rest.append(value)
             states.append(None)

@@ -35,7 +35,7 @@ def sequence(neuron: Neuron, x: Tensor, every: int, raw_names: list[str], traina
     if any(isinstance(value, Tensor) for value in values):
         wide = compute_type(x.dtype)
         states = [
-            value.to(wide) if isinstance(value, Tensor) else torch.full_like(x[0], value, dtype=wide)
+            value.to(x.device, wide) if isinstance(value, Tensor) else torch.full_like(x[0], value, dtype=wide)
             for value in values
         ]
     raw = [_member(neuron, name) for name in raw_names]
