@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .errors import FAILED, INTERRUPTED, OK, UsageError, exit_status
+from .errors import FAILED, INTERRUPTED, OK, PARITY_RED, UsageError, exit_status
 from .registry import unknown
 from .speed.job import ALLOCATORS, Job
 from .speed.plan import BY_NAME, DEFAULT, LIMIT, PEERS, QUICK_LIMIT, WHATS, Asked, installed, jobs, refusals
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from results import Run, Store
 
-FAILURES = ("oom", "timeout", "crashed", "parity_failed")
+FAILURES = ("oom", "timeout", "crashed")
 DTYPES = ("float32", "bfloat16", "float16")
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -66,8 +67,8 @@ def main(
         if number is not None and number < 1:
             raise UsageError(f"{option} was given {number}; it must be at least 1.")
     for option, amount in (("--budget", budget), ("--limit", limit), ("--timeout", timeout)):
-        if amount is not None and not amount > 0:
-            raise UsageError(f"{option} was given {amount:g}; it must be more than 0.")
+        if amount is not None and not 0 < amount < math.inf:
+            raise UsageError(f"{option} was given {amount:g}; it must be more than 0 and finite.")
     console = Console()
     asked = Asked(
         neurons=tuple(dict.fromkeys(names or ("lif", "plif"))),
@@ -106,8 +107,11 @@ def main(
             status = INTERRUPTED
         tables.show_all(console, runs, opened.parity())
         console.print(f"Report: {site.build(opened, out)}", highlight=False, soft_wrap=True)
-    if status == OK and any(run.outcome in FAILURES for run in runs):
-        status = FAILED
+    outcomes = {run.outcome for run in runs}
+    if status == OK and "parity_failed" in outcomes:
+        return PARITY_RED
+    if status == OK and not outcomes.isdisjoint(FAILURES):
+        return FAILED
     return status
 
 

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 
 from . import contenders, race
 from .inputs import currents
-from .job import Job, Measured
+from .job import BATCH, Job, Measured
 
 if TYPE_CHECKING:
     from .child import Emitter
 
-BATCH = 16
 PRECISION = 0.04  # the frontier is found to this share of itself
 PATIENCE = 90.0  # seconds a try may take
 MOST = 2**24
@@ -46,7 +45,7 @@ def measure(job: Job, emitter: Emitter) -> None:
                 emitter.note(f"{job.neuron} {name}: trying {axis} {value} in {job.limit / 2**20:.0f} MiB")
                 status = attempt(job, name, sizes)
                 if status == CANNOT_RUN:
-                    raise contenders.Unfit(f"{name} does not run here, not even on a small input")
+                    raise contenders.Unfit(f"{name} does not run here, not even on a small input, or not with a limit")
                 if status is None:
                     slow.append(f"{axis}={value}")
                 return status == FITS
@@ -66,7 +65,7 @@ def largest(fits: Callable[[int], bool], start: int, most: int = MOST) -> int:
     """
     low, high = 0, start
     while high <= most and fits(high):
-        low, high = high, 2 * high
+        low, high = high, min(2 * high, most + 1)
     while high - low > max(1, int(PRECISION * low)):
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
@@ -94,11 +93,11 @@ def _guarded(job: Job, name: str, sizes: dict[str, int]) -> int:
     try:
         step = _step(job, name, sizes["T"])
         step(SMALL)
+        limit = _data() + job.limit
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     except BaseException:
         return CANNOT_RUN
     try:
-        limit = _data() + job.limit
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         step((sizes["T"], sizes["batch"], sizes["width"]))
     except BaseException:
         return TOO_LARGE

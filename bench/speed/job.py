@@ -13,6 +13,7 @@ ALLOCATORS = {
 }
 
 
+BATCH = 16  # samples of those measurements whose size has one
 _WIDTHS = {"linear": "width", "frontier": "width", "network": "channels"}
 
 
@@ -41,8 +42,9 @@ class Job:
     stage: str = ""
 
     def size(self, shape: tuple[int, int]) -> dict[str, int]:
-        """The two numbers of a shape by the names they have in this kind of measurement."""
-        return {"T": shape[0], _WIDTHS.get(self.what, "N"): shape[1]}
+        """The numbers of a shape by their names in this kind of measurement, with the batch where it is fixed."""
+        batch = {"batch": BATCH} if self.what in ("linear", "network") else {}
+        return {"T": shape[0], _WIDTHS.get(self.what, "N"): shape[1], **batch}
 
     def document(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

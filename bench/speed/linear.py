@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 from . import contenders, gate, race
 from .contenders import Contender
 from .inputs import currents
-from .job import Job, Measured
+from .job import BATCH, Job, Measured
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from .child import Emitter
 
-BATCH = 16
 LINEAR = "linear"
 
 
@@ -34,7 +33,7 @@ def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
 
     steps, width = shape
     label = f"{job.neuron} linear {steps}x{BATCH}x{width}"
-    size = {**job.size(shape), "batch": BATCH}
+    size = job.size(shape)
     linear = torch.nn.Linear(width, width).to(job.device, getattr(torch, job.dtype))
     x, grad = currents((steps, BATCH, width), job.dtype, job.device)
     with torch.no_grad():

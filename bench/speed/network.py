@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import contenders, race
-from .job import Job, Measured
+from .job import BATCH, Job, Measured
 from .rounds import Trial
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .child import Emitter
 
 MODEL = "plif_mnist"
-BATCH, SIDE, CLASSES = 16, 28, 10
+SIDE, CLASSES = 28, 10
 HIDDEN = 16  # hidden units of the fully connected part per channel, as in the paper's network
 TOLERANCE = 1e-3  # of the largest value; below it lies what convolutions of other batch sizes round differently
 OVER_STEPS = "batch norm takes its statistics over all steps at once, the paper's over each step"
@@ -51,7 +51,7 @@ def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
     reference = None
     for name in dict.fromkeys([contenders.REFERENCE, *job.contenders]):
         emitter.note(f"{label} · {name}: checking")
-        result = Measured(name, _backend(name), {**job.size(shape), "batch": BATCH})
+        result = Measured(name, _backend(name), job.size(shape))
         found = race.attempt(result, lambda n=name: _checked(n, job, shape, images, targets))  # type: ignore[misc]
         if found is None:
             emitter.measured(result)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .job import Job, Measured
+from .race import out_of_memory
 
 CACHES = ("SPIKEBENCH_CACHE", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")  # where compiled kernels are kept
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,7 +87,7 @@ def run(job: Job, on_note: Callable[[str], None], variables: dict[str, str] | No
             overdue.set()
             _end(process)
 
-        timer = threading.Timer(job.timeout, stop)
+        timer = threading.Timer(min(job.timeout, threading.TIMEOUT_MAX), stop)
         timer.start()
         try:
             assert process.stdin is not None
@@ -127,4 +128,5 @@ def _cause(status: int, errors: str) -> tuple[str, str]:
     if status < 0:
         return "crashed", f"its process died of {signal.Signals(-status).name}"
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    return "crashed", lines[-1] if lines else f"its process ended with status {status}"
+    last = lines[-1] if lines else f"its process ended with status {status}"
+    return ("oom" if out_of_memory(last) else "crashed"), last

@@ -132,7 +132,8 @@ def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple
     if what == "network":
         own = suite(neuron, asked.device)[0]
         networks = (*own, *SPIKINGJELLY) if "spikingjelly" in asked.peers else own
-        return [(replace(job, contenders=networks),)]
+        base = base if base in networks else networks[0]
+        return [(replace(job, contenders=networks, base=base, dtype="float32"),)]  # its networks know no other
     return [(job,)]
 
 

@@ -136,6 +136,11 @@ def attempt(result: Measured, action: Callable[[], Any]) -> Any:
         result.outcome, result.reason = "oom", "the memory of the machine was not enough"
     except Exception as error:  # a library's failure must not end the measurement of the others
         text = " ".join(str(error).split()) or type(error).__name__
-        out_of_memory = type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text
-        result.outcome, result.reason = ("oom" if out_of_memory else "crashed"), f"{type(error).__name__}: {text}"[:500]
+        result.reason = f"{type(error).__name__}: {text}"[:500]
+        result.outcome = "oom" if out_of_memory(result.reason) else "crashed"
     return None
+
+
+def out_of_memory(failure: str) -> bool:
+    """Whether the last line of a traceback tells of too little memory."""
+    return any(sign in failure for sign in ("OutOfMemoryError", "MemoryError", "can't allocate memory"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from bench.speed.job import Job
+from bench.speed import parent
+from bench.speed.job import Job, Measured
 from bench.speed.parent import carry_out
 from results import Store
 
@@ -58,6 +59,8 @@ def test_help_needs_no_pytorch() -> None:
         (["--threads", "0"], "--threads was given 0; it must be at least 1"),
         (["--repeats", "-1"], "--repeats was given -1; it must be at least 1"),
         (["--budget", "0"], "--budget was given 0; it must be more than 0"),
+        (["--limit", "inf"], "--limit was given inf; it must be more than 0 and finite"),
+        (["--timeout", "nan"], "--timeout was given nan; it must be more than 0 and finite"),
     ],
 )
 def test_wrong_usage_is_one_sentence(command: Kernels, arguments: list[str], sentence: str) -> None:
@@ -178,3 +181,49 @@ def test_a_process_that_dies_or_hangs_becomes_an_outcome(monkeypatch: pytest.Mon
     slow = Job("speed", "lif", ("torch",), ((2000, 20000),), base="torch", timeout=1.0)
     (result,) = carry_out((slow,), lambda text: None)
     assert (result.outcome, result.reason) == ("timeout", "took longer than 1 s")
+
+
+RED = """
+import bench.kernels
+from bench.speed.job import Job, Measured
+from bench.speed.record import Recorder
+
+def measure(console, store, work, runs):
+    for name, outcome in (("torch", "ok"), ("norse", "crashed"), ("fused", "parity_failed")):
+        measured = Measured(name, name, {"T": 2, "N": 8}, outcome=outcome, reason="wrong" if outcome != "ok" else "")
+        runs.append(Recorder().run(Job("speed", "lif", (name,), ((2, 8),), base="torch"), measured))
+
+bench.kernels._measure = measure
+bench.kernels.app()
+"""
+
+
+def test_a_kernel_with_wrong_results_has_status_3(environment: dict[str, str], tmp_path: Path) -> None:
+    places = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "out")]
+    done = subprocess.run(
+        [sys.executable, "-c", RED, "lif", *places], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 3, done.stderr
+    assert "parity_failed" in done.stdout
+
+
+def test_a_process_that_ends_early_fails_only_what_it_had_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = Job("linear", "lif", ("torch",), ((500, 512), (500, 1024)), base="linear")
+
+    def run(job: Job, *_: object) -> Iterator[Measured]:
+        yield Measured("torch", "torch", job.size(job.shapes[0]))
+        raise parent.ProcessFailed("timeout", "took longer than 1 s")
+
+    monkeypatch.setattr(parent, "run", run)
+    found = [(result.outcome, result.size) for result in carry_out((job,), lambda text: None)]
+    assert found == [
+        ("ok", {"T": 500, "width": 512, "batch": 16}),
+        ("timeout", {"T": 500, "width": 1024, "batch": 16}),
+    ]
+
+
+@pytest.mark.slow
+def test_a_size_beyond_all_memory_is_out_of_memory() -> None:
+    job = Job("speed", "lif", ("torch",), ((1, 10**14),), base="torch")
+    (result,) = carry_out((job,), lambda text: None)
+    assert result.outcome == "oom", result.reason

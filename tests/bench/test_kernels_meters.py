@@ -50,6 +50,23 @@ def test_process_peak_sees_pages_that_are_touched_and_given_back() -> None:
     assert (meters.process_peak(lambda: None) or 0) < 8 * MIB
 
 
+KEPT = """
+import torch
+from bench.speed import child, meters
+
+child.keep_freed_memory()
+torch.ones(64 * 2**20, dtype=torch.uint8)
+print(meters.process_peak(lambda: torch.ones(32 * 2**20, dtype=torch.uint8)))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_process_peak_counts_pages_that_the_c_library_had_kept() -> None:
+    done = subprocess.run([sys.executable, "-c", KEPT], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert 30 * MIB <= int(done.stdout) <= 48 * MIB
+
+
 @given(st.integers(0, 10**6), st.integers(1, 5000))
 def test_the_frontier_is_found_to_its_precision(limit: int, start: int) -> None:
     tries: list[int] = []
@@ -62,6 +79,8 @@ def test_the_frontier_is_found_to_its_precision(limit: int, start: int) -> None:
     assert found <= limit
     assert limit - found <= max(1, frontier.PRECISION * found)
     assert len(tries) <= 60
+    most = limit // 2 + 1
+    assert frontier.largest(lambda value: value <= limit, 1, most) <= most
 
 
 TRIES = """
