@@ -22,7 +22,7 @@ _PROGRAMS_PER_PROCESSOR = 8  # of a backward pass from checkpoints, whose room s
 
 
 class CudaKernel(Kernel):
-    """The forward and backward pass of `trace` on a CUDA device; a subclass compiles and starts them (`launch`).
+    """The forward and backward pass of `trace` on a CUDA device; a subclass compiles and starts them (`start`).
 
     Everything is queued on PyTorch's current stream and allocated by PyTorch, without waiting for the device, so a
     CUDA graph can capture it. There is no float64.
@@ -81,8 +81,8 @@ class CudaKernel(Kernel):
         y = torch.empty_strided(x.shape, (N, *place.strides), dtype=self.dtype, device=x.device)
         kept: list[Tensor] = []
         if keep:
-            rows = -(-T // every) if self.checkpoint else T
-            kept = [torch.empty((rows, N), dtype=self.compute, device=x.device) for _ in range(self._slots)]
+            rows, count = self.kept_rows(T, every)
+            kept = [torch.empty((rows, N), dtype=self.compute, device=x.device) for _ in range(count)]
         after = [self._step(place, x.device) for _ in states]
         carried = any(s is not None for s in states)
         before = [
