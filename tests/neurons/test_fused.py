@@ -131,6 +131,23 @@ def test_16_bit_storage_computes_in_32(name: str, dtype: torch.dtype) -> None:
     assert ours.grad_x.dtype == dtype
 
 
+class Graded(ThresholdNeuron):
+    """Spikes as high as the potential that fired."""
+
+    name = "graded"
+
+    def step(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        h = 0.5 * v + x.exp()
+        s = self.fire(h)
+        return h * s, self.after_spike(h, s)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_outputs_other_than_0_and_1(dtype: torch.dtype) -> None:
+    x = drive(7, 5, 13, dtype=dtype)
+    torch.testing.assert_close(Graded(backend="fused")(x), Graded(backend="torch")(x.float()).to(dtype))
+
+
 def test_16_bit_gradients_are_rounded_once() -> None:
     neuron, x = neurons.create("lif"), drive(6, 100, dtype=torch.bfloat16)
     g = torch.randn(6, 100).to(torch.bfloat16)

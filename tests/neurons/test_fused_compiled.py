@@ -67,6 +67,23 @@ def test_checkpoints() -> None:
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("every", [0, 4])
+def test_sizes_may_be_symbols(every: int) -> None:
+    neuron = neurons.create("plif", backend="fused")
+    torch._dynamo.reset()
+    graph = torch.compile(
+        lambda x: fused.library.sequence(neuron, x, every, ["w"], True),
+        backend="aot_eager",
+        fullgraph=True,
+        dynamic=True,
+    )
+    for steps, count in ((4, 30), (7, 50), (9, 64)):
+        neuron.reset()
+        plain, x = copy.deepcopy(neuron), torch.randn(steps, count) * 3
+        for ours, theirs in zip(gradients(graph, neuron, x), gradients(plain, plain, x), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
 def test_channels_last() -> None:
     net, x = neurons.create("lif", backend="fused"), (torch.randn(4, 2, 5, 5, 3) * 3).permute(0, 1, 4, 2, 3)
     spikes = compiled(net)(x)

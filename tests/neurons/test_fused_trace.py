@@ -69,6 +69,25 @@ def test_known_operators(name: str, dtype: torch.dtype) -> None:
     assert_same(Custom(CHARGES[name], v_threshold=0.9), drive(6, 77, dtype=dtype), gradient=1e-5)
 
 
+class Clamped(Custom):
+    """A parameter kept in its range by the step, whose gradient PyTorch computes in place."""
+
+    name = "clamped"
+
+    def step(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        h = self.w.clamp(0, 1) * v + x * self.w.clone().clamp_(max=0.9)
+        s = self.fire(h)
+        return s, self.after_spike(h, s)
+
+
+@needs_compiler
+@pytest.mark.parametrize("w", [-0.2, 0.4, 1.3])
+def test_a_parameter_may_be_clamped(w: float) -> None:
+    neuron = Clamped(None)
+    nn.init.constant_(neuron.w, w)
+    assert_same(neuron, drive(6, 50))
+
+
 OUTSIDE = torch.ones(2, 2)
 OUTSIDE_NUMBER = torch.ones((), requires_grad=True)
 

@@ -215,7 +215,8 @@ def step_shape(shape: Sequence[int], sizes: Collection[int], free: int = 2) -> t
 
     One neuron without a dimension is computed as a row of one.
     """
-    return tuple(n if n in sizes else free for n in shape) or (free,)
+    # Compared one by one, since sizes that are symbols of torch.compile cannot be looked up.
+    return tuple(next((size for size in sizes if size == n), free) for n in shape) or (free,)
 
 
 def _filled(value: Callable[[int], Tensor]) -> Callable[[Any], Any]:
@@ -318,7 +319,7 @@ class _Recorder(TorchDispatchMode):
         for tensor in tensors:
             self._meet(tensor, fresh=name == "lift_fresh")
         if not any(isinstance(self._places[id(t)], Operand) for t in tensors):
-            self._on_host(func, name, tensors, args, kwargs, result)
+            self._on_host(_functional(func) if in_place else func, name, tensors, args, kwargs, result)
         elif name in _SHAPING and (tuple(result.shape) != self._shape or name in _TURNING):
             # The gradient of a reshaped parameter per neuron: in a step itself, whoever uses it is refused.
             self.host_value(args[0], Reduction(int(self._places[id(args[0])]), (), False))  # type: ignore[arg-type]
@@ -334,8 +335,10 @@ class _Recorder(TorchDispatchMode):
 
     def _is_sole(self, tensor: Tensor) -> bool:
         """Whether `tensor` is a result that nothing else looks at, as where autograd builds a mask in place."""
+        place = self._places.get(id(tensor))
+        made = isinstance(self.host[place.index], Call) if isinstance(place, Ref) else place is not None
         others = sum(t.data_ptr() == tensor.data_ptr() for t in self._alive if t is not tensor)
-        return isinstance(self._places.get(id(tensor)), Operand) and id(tensor) not in self._inputs and not others
+        return made and id(tensor) not in self._inputs and not others
 
     def _on_host(self, func: Any, name: str, tensors: list[Tensor], args: Any, kwargs: Any, result: Tensor) -> None:
         if name in _SAME and tensors:
@@ -426,6 +429,11 @@ class _Recorder(TorchDispatchMode):
             f"the step of {self._neuron!r} uses {func}, which the kernel generator does not know; "
             "use backend='torch' or add it to neurons/backends/fused/operations.py"
         )
+
+
+def _functional(func: Any) -> Any:
+    """The operator that returns what the in-place `func` leaves in its first argument."""
+    return getattr(getattr(torch.ops.aten, func._schema.name.split("::")[1].removesuffix("_")), func._overloadname)
 
 
 def _tensors(items: Any) -> list[Tensor]:
