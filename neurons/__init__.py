@@ -7,10 +7,11 @@ neuron.reset()
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bench.registry import Registry
+from bench.registry import Registry, unknown
 
 from . import backends as backends  # callable: neurons.backends("plif", "cpu")
 
@@ -64,4 +65,24 @@ def create(name: str, *, step_mode: str = "m", backend: str = "auto", **params: 
         elif not isinstance(shape, nn.Module):
             known = ", ".join(surrogate.SHAPES)
             raise TypeError(f"A surrogate is a module, a name ({known}) or a mapping of options, got {shape!r}.")
-    return registry.get(name)(step_mode=step_mode, backend=backend, **params)
+    neuron = registry.get(name)
+    try:
+        return neuron(step_mode=step_mode, backend=backend, **params)
+    except TypeError as error:
+        known = _options(neuron)
+        for wrong in params:
+            if wrong not in known:
+                raise TypeError(str(unknown(f"{name} option", wrong, known))) from error
+        raise
+
+
+def _options(neuron: type[Neuron]) -> list[str]:
+    """Names of the parameters of a class, its own first, then those it hands on to its bases."""
+    known: list[str] = []
+    for base in neuron.__mro__:
+        if "__init__" in base.__dict__:
+            parameters = [p for name, p in inspect.signature(base.__init__).parameters.items() if name != "self"]
+            known += [p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.name not in known]
+            if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+                break
+    return known

@@ -35,7 +35,7 @@ class Neuron(nn.Module):
     State tensors are attributes named in `states`; before the first input, and after `reset`, they hold their initial
     value as a float and take the input's shape, type and device when it comes (backend `fused` keeps those of 16-bit
     inputs in float32). `step_mode` and `backend` may be changed at any time; `ran` is the backend that computed the
-    last sequence, "" before the first.
+    last sequence, "" before the first. A subclass calls `reset` at the end of its constructor.
     """
 
     name: ClassVar[str]
