@@ -70,9 +70,9 @@ def create(name: str, *, step_mode: str = "m", backend: str = "auto", **params: 
         return neuron(step_mode=step_mode, backend=backend, **params)
     except TypeError as error:
         known = _options(neuron)
-        for wrong in params:
-            if wrong not in known:
-                raise TypeError(str(unknown(f"{name} option", wrong, known))) from error
+        for option in params:
+            if option not in known:
+                raise TypeError(str(unknown(f"{name} option", option, known))) from error
         raise
 
 
@@ -80,8 +80,8 @@ def _options(neuron: type[Neuron]) -> list[str]:
     """Names of the parameters of a class, its own first, then those it hands on to its bases."""
     known: list[str] = []
     for base in neuron.__mro__:
-        if "__init__" in base.__dict__:
-            parameters = [p for name, p in inspect.signature(base.__init__).parameters.items() if name != "self"]
+        if (init := base.__dict__.get("__init__")) is not None:
+            parameters = [p for name, p in inspect.signature(init).parameters.items() if name != "self"]
             known += [p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.name not in known]
             if all(p.kind is not p.VAR_KEYWORD for p in parameters):
                 break

@@ -44,7 +44,9 @@ def test_unknown_names_are_answered(name: str, params: dict[str, str], message: 
 
 
 def test_parameters_that_a_neuron_does_not_have_are_refused() -> None:
-    with pytest.raises(TypeError, match=r"^Unknown lif option 'init_tau'.*Known: tau, decay_input, v_threshold, .*surr"):
+    with pytest.raises(
+        TypeError, match=r"^Unknown lif option 'init_tau'.*Known: tau, decay_input, v_threshold, .*surr"
+    ):
         neurons.create("lif", init_tau=2.0)
     with pytest.raises(TypeError, match=r"'decay_inputs'. Did you mean 'decay_input'.*init_tau.*step_mode, backend"):
         neurons.create("plif", decay_inputs=True)
