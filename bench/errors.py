@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import signal
 import sys
 from collections.abc import Callable
@@ -23,14 +24,17 @@ def exit_status(command: Callable[..., int]) -> Callable[..., None]:
         from results import StoreError
         from tasks import TaskError
 
-        from .registry import UnknownName
+        from .registry import PluginError, UnknownName
 
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # a terminal without such a letter must not end a long run
+                stream.reconfigure(errors="replace")
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             status = command(*args, **kwargs)
         except (UsageError, UnknownName) as error:
             status = _say(error, WRONG_USAGE)
-        except (StoreError, TaskError) as error:
+        except (StoreError, TaskError, PluginError) as error:
             status = _say(error, FAILED)
         except OSError as error:  # a full disk, a folder that cannot be written
             status = _say(error, FAILED)

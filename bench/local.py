@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -36,7 +36,7 @@ def execute(
     on_epoch: Callable[[Request, int, dict[str, float]], None],
     on_result: Callable[[Request, Result], None],
 ) -> None:
-    """Runs `requests`, at most `jobs` at a time, each for at most `timeout` seconds.
+    """Runs `requests`, at most `jobs` at a time, each for at most `timeout` seconds; one is taken when there is room.
 
     A process that dies, hangs or runs out of memory costs its own result only. On KeyboardInterrupt the running
     ones are stopped and reported as `interrupted` before the exception goes on; their last checkpoint stays.
@@ -45,13 +45,15 @@ def execute(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["bench.worker", "sklearn.datasets", "typer"])
-    waiting = deque(requests)
+    waiting = iter(requests)
     running: list[_Child] = []
     try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                running.append(_start(context, waiting.popleft()))
-                on_start(running[-1].request)
+        while True:
+            for request in itertools.islice(waiting, jobs - len(running)):
+                running.append(_start(context, request))
+                on_start(request)
+            if not running:
+                break
             for child in _ready(running, timeout):
                 result = _next(child, timeout, on_epoch)
                 if result is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .errors import FAILED
 from .papers import psn_speed
 from .table import Finding
 
@@ -54,7 +55,8 @@ class Measured:
         ]
         commands = [["bench.parity", *self.proves, *common]] if self.proves else []
         commands.append([self.module, *self.options, *common, *(["--out", str(out)] if self.takes_out else [])])
-        return max(subprocess.run([sys.executable, "-m", *command], check=False).returncode for command in commands)
+        statuses = [subprocess.run([sys.executable, "-m", *command], check=False).returncode for command in commands]
+        return max(status if status >= 0 else FAILED for status in statuses)  # below 0: died of a signal
 
     def findings(self, store: Store) -> list[tuple[SpeedClaim, Finding]]:
         """The table's claims, decided on all that `store` holds."""

@@ -21,13 +21,14 @@ FINAL = ("ok", "diverged", "unsupported")
 @dataclass(frozen=True)
 class Step:
     """One experiment of a plan: `done`, `missing`, `stale` (the code changed since), `failed` (to be tried again) or
-    `unavailable`; `reason` says why, `run` is the run that decided it."""
+    `unavailable`; `reason` says why, `run` is the run that decided it. `forced`: done, but asked for again."""
 
     experiment: Experiment
     status: str
     reason: str
     implementation: str
     run: StoredRun | None = None
+    forced: bool = False
 
     @property
     def to_run(self) -> bool:
@@ -43,6 +44,12 @@ def plan(store: Store, experiments: Iterable[Experiment], data: str | None, forc
     return [_step(experiment, by_key.get(experiment.key, []), data, force) for experiment in experiments]
 
 
+def done(store: Store, step: Step) -> bool:
+    """Whether `store` holds by now what a step of an earlier plan is to find out."""
+    runs = store.runs([step.experiment.key])
+    return any(run.implementation == step.implementation and run.outcome in FINAL for run in runs)
+
+
 def _step(experiment: Experiment, runs: list[StoredRun], data: str | None, force: bool) -> Step:
     code = implementation(experiment)
     current = [run for run in runs if run.implementation == code]
@@ -55,7 +62,7 @@ def _step(experiment: Experiment, runs: list[StoredRun], data: str | None, force
     if missing is not None:
         return Step(experiment, "unavailable", missing, code, last)
     if final:
-        return Step(experiment, "missing", "asked for again with --force", code, last)
+        return Step(experiment, "missing", "asked for again with --force", code, last, forced=True)
     if current:
         return Step(experiment, "failed", f"{current[-1].outcome}: {current[-1].reason}", code, current[-1])
     if runs:

@@ -9,6 +9,7 @@ from rich import progress as rich_progress
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from .experiment import Experiment
     from .job import Request, Result
 
 
@@ -40,6 +41,16 @@ class Progress:
     def __exit__(self, *exc: object) -> None:
         self.bars.stop()
 
+    def known(self, experiment: Experiment) -> None:
+        """An experiment that another command has done meanwhile."""
+        self.through += 1
+        self.bars.update(self.all, completed=self.through)
+        self._say(experiment, "done meanwhile by another command")
+
+    def _say(self, experiment: Experiment, what: str) -> None:
+        line = f"[{self.through}/{self.total}] {experiment.label} · seed {experiment.seed}: {what}"
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
     def started(self, request: Request) -> None:
         experiment = request.experiment
         self.running[experiment.key] = self.bars.add_task(experiment.label, total=experiment.epochs, note="loading")
@@ -55,13 +66,10 @@ class Progress:
         experiment = request.experiment
         final = {metric.name: metric.value for metric in result.metrics if metric.step is None}
         what = f"A {_percent(final.get('accuracy_a'))} B {_percent(final.get('accuracy_b'))}"
-        self.console.print(
-            f"[{self.through}/{self.total}] {experiment.label} · seed {experiment.seed}: "
-            + (what if result.outcome == "ok" else f"{result.outcome}: {result.reason}")
+        self._say(
+            experiment,
+            (what if result.outcome == "ok" else f"{result.outcome}: {result.reason}")
             + (f" in {result.seconds:.0f} s" if result.seconds is not None else ""),
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
         )
         for dataset in result.datasets:
             if not dataset.complete:

@@ -16,6 +16,10 @@ class UnknownName(LookupError):
         return str(self.args[0])
 
 
+class PluginError(Exception):
+    """An installed plug-in that cannot be used; the message says which and why."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
     """The error for an unknown `name` of a `kind` ("neuron", "table", ...), with what was probably meant."""
     known = list(known)
@@ -28,7 +32,8 @@ class Registry:
     """Maps names to objects given as lazy `"module:attribute"` strings.
 
     Listing imports nothing. Further entries come from installed packages through the entry point group `group`;
-    a name that exists already is refused, so that a plug-in never replaces a reference implementation silently.
+    a name that exists already is refused (PluginError), so that a plug-in never replaces a reference implementation
+    silently.
     """
 
     def __init__(self, kind: str, entries: Mapping[str, str], group: str | None = None) -> None:
@@ -46,9 +51,18 @@ class Registry:
         return self._entry(name).partition(":")[0]
 
     def get(self, name: str) -> Any:
-        """The object called `name`; raises UnknownName."""
-        module, _, attribute = self._entry(name).partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        """The object called `name`; raises UnknownName, and PluginError for a plug-in that cannot be loaded."""
+        entry = self._entry(name)
+        module, _, attribute = entry.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except Exception as error:
+            if name in self._entries:
+                raise
+            raise PluginError(
+                f"The {self.kind} {name!r} comes from a plug-in, {entry}, that cannot be loaded: "
+                f"{type(error).__name__}: {error}. Mend the plug-in or uninstall it."
+            ) from error
 
     def _entry(self, name: str) -> str:
         entries = self._all()
@@ -62,6 +76,9 @@ class Registry:
             self._plugins = {}
             for point in found:
                 if point.name in self._entries or point.name in self._plugins:
-                    raise ValueError(f"{self.kind} {point.name!r} of {point.value} exists already; choose another name")
+                    raise PluginError(
+                        f"The plug-in {point.value} brings a {self.kind} {point.name!r}, which exists already. "
+                        "Rename it there or uninstall the plug-in."
+                    )
                 self._plugins[point.name] = point.value
         return {**self._entries, **self._plugins}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ from . import measured
 from .errors import FAILED, OK, UsageError, exit_status
 from .experiment import SCALES
 from .papers import registry
-from .registry import unknown
+from .registry import PluginError, unknown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,7 +65,7 @@ def main(
     """Regenerate tables of papers: published value, measured value with its interval, verdict."""
     from rich.console import Console
 
-    console = Console()
+    console = Console(highlight=False, markup=False)
     if list_tables:
         return _list(console)
     if not names:
@@ -148,9 +149,13 @@ def _at_least(least: int, option: str, value: float | None) -> None:
 
 def _list(console: Console) -> int:
     for name in registry.names():
-        console.print(f"{name:16} {registry.get(name).title}", highlight=False, soft_wrap=True)
+        try:
+            title = registry.get(name).title
+        except PluginError as error:
+            title = str(error)
+        console.print(f"{name:16} {title}", soft_wrap=True)
     for name, table in measured.TABLES.items():
-        console.print(f"{name:16} {table.title}", highlight=False, soft_wrap=True)
+        console.print(f"{name:16} {table.title}", soft_wrap=True)
     return OK
 
 
@@ -171,12 +176,12 @@ def _show_plan(console: Console, steps: list[Step]) -> None:
         console.print(
             f"{step.status:12} {step.experiment.label} · seed {step.experiment.seed}"
             + (f" ({step.reason})" if step.reason else ""),
-            highlight=False,
+            soft_wrap=True,
         )
     seconds = [s.run.seconds for s in steps if s.to_run and s.run and s.run.seconds]
     to_run = sum(step.to_run for step in steps)
     known = f"; {len(seconds)} of them took {sum(seconds):.0f} s last time" if seconds else ""
-    console.print(f"{to_run} of {len(steps)} experiments to run{known}.", highlight=False)
+    console.print(f"{to_run} of {len(steps)} experiments to run{known}.")
 
 
 def _carry_out(
@@ -199,6 +204,7 @@ def _carry_out(
 
     from .job import Request, Result
     from .local import execute
+    from .plan import done
     from .progress import Progress
 
     by_key = {step.experiment.key: step for step in steps}
@@ -251,7 +257,7 @@ def _carry_out(
     def request(step: Step) -> Request:
         name = f"{step.experiment.key}-{step.implementation}"
         checkpoint = out / "checkpoints" / f"{name}.pt"
-        if step.reason.endswith("--force"):
+        if step.forced:
             checkpoint.unlink(missing_ok=True)
         return Request(
             step.experiment,
@@ -265,6 +271,14 @@ def _carry_out(
             processes,
         )
 
+    def requests() -> Iterator[Request]:
+        """Asked for one by one as there is room, for another command on this store may have done some meanwhile."""
+        for step in pending:
+            if not step.forced and done(store, step):
+                progress.known(step.experiment)
+            else:
+                yield request(step)
+
     with Progress(console, len(pending)) as progress:
 
         def on_result(request: Request, result: Result) -> None:
@@ -276,7 +290,7 @@ def _carry_out(
             progress.finished(request, result)
 
         execute(
-            [request(step) for step in pending],
+            requests(),
             jobs=jobs,
             timeout=timeout,
             on_start=progress.started,
@@ -293,7 +307,7 @@ def _show_results(console: Console, store: Store, tables: list[Table], scale: st
 
     for table in tables:
         terminal.show(evaluate(store, table, scale, seeds), console)
-    console.print(f"Report: {site.build(store, out)}", highlight=False, soft_wrap=True)
+    console.print(f"Report: {site.build(store, out)}", soft_wrap=True)
 
 
 if __name__ == "__main__":

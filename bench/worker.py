@@ -9,7 +9,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -56,7 +56,8 @@ def _prepare(request: Request) -> None:
     torch.backends.cudnn.benchmark = False
     if request.memory is not None and request.device == "cpu":  # CUDA maps far more than it uses
         resource.setrlimit(resource.RLIMIT_DATA, (request.memory, request.memory))
-    Path("/proc/self/clear_refs").write_text("5")  # peak memory counts from here
+    with suppress(OSError):  # some containers forbid it; then _peak includes what the server had loaded
+        Path("/proc/self/clear_refs").write_text("5")  # peak memory counts from here
 
 
 OnEpoch = Callable[[int, dict[str, float]], None] | None
@@ -75,15 +76,22 @@ def _guarded(request: Request, on_epoch: OnEpoch) -> Result:
     except loop.Diverged as error:
         return Result("diverged", str(error))
     except Exception as error:
-        request.log.parent.mkdir(parents=True, exist_ok=True)
-        with request.log.open("w" if request.processes == 1 else "a", encoding="utf-8") as log:
-            log.write(traceback.format_exc())  # of a group, each failing process adds its own
+        where = _log(request)
         if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or _NO_MEMORY.search(str(error)):
             limit = f" (limit {request.memory / 2**30:.1f} GiB)" if request.memory else ""
             return Result("oom", f"{_first_line(error)}{limit}")
-        return Result(
-            "crashed", f"{type(error).__name__}: {_first_line(error)}; the traceback is in {request.log.name}"
-        )
+        return Result("crashed", f"{type(error).__name__}: {_first_line(error)}{where}")
+
+
+def _log(request: Request) -> str:
+    """Writes the traceback to the log; says where it is, or nothing where it could not be kept, as on a full disk."""
+    try:
+        request.log.parent.mkdir(parents=True, exist_ok=True)
+        with request.log.open("w" if request.processes == 1 else "a", encoding="utf-8") as log:
+            log.write(traceback.format_exc())  # of a group, each failing process adds its own
+    except OSError:
+        return ""
+    return f"; the traceback is in {request.log.name}"
 
 
 _NO_MEMORY = re.compile(r"can't allocate memory|Cannot allocate memory|std::bad_alloc")
@@ -208,9 +216,13 @@ def _backends(network: torch.nn.Module) -> str:
     return ", ".join(sorted({layer.ran for layer in network.modules() if isinstance(layer, Neuron)} - {""}))
 
 
-def _peak(device: str) -> int:
-    """Largest memory held since the start, in bytes: on the GPU if one was used, else resident on the host."""
+def _peak(device: str) -> int | None:
+    """Largest memory held since the start, in bytes: on the GPU if one was used, else resident on the host.
+
+    None where the system does not tell.
+    """
     if device == "cuda":
         return int(torch.cuda.max_memory_allocated())
     status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) * 1024  # type: ignore[union-attr]
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found.group(1)) * 1024 if found else None

@@ -11,7 +11,7 @@ import pytest
 from conftest import Command
 
 from bench import measured
-from bench.errors import PARITY_RED
+from bench.errors import FAILED, PARITY_RED
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,11 @@ def test_the_command_behind_a_table(name: str, scale: str, expected: list[str]) 
     with mock.patch.object(subprocess, "run", return_value=done) as run:
         assert measured.TABLES[name].run(scale, "cpu", "s.db", Path("o")) == PARITY_RED
     assert run.call_args.args[0] == [sys.executable, "-m", *expected]
+
+
+def test_a_measurement_that_was_killed_has_failed() -> None:
+    with mock.patch.object(subprocess, "run", return_value=subprocess.CompletedProcess([], -9)):
+        assert measured.TABLES["kernels"].run("quick", "cpu", None, Path("o")) == FAILED
 
 
 def test_speeds_of_psn_come_after_their_proof() -> None:

@@ -214,6 +214,73 @@ def test_a_damaged_store_is_left_alone(reproduce: Command, tmp_path: Path) -> No
     assert (tmp_path / "store.db").read_bytes() == before
 
 
+def test_brackets_in_a_reason_are_no_markup(reproduce: Command, tmp_path: Path) -> None:
+    from bench.fingerprint import implementation
+    from bench.papers import registry
+    from results import Run, new_id, timestamp
+
+    experiment = registry.get("plif_table").experiments("quick", [2020])[0]
+    run = Run(
+        new_id(), experiment.document(), experiment.key, implementation(experiment), "crashed", "KeyError: [/b]",
+        timestamp(), 1.0, 2020, "cpu", "", "made up", None, {}, {},
+    )  # fmt: skip
+    with Store(tmp_path / "store.db") as store:
+        store.record(run)
+    planned = reproduce("plif_table", "--plan", COLUMNS="40")
+    assert planned.returncode == 0, planned.stderr
+    assert "seed 2020 (crashed: KeyError: [/b])\n" in planned.stdout  # and on one line
+
+
+def test_a_broken_plug_in_is_one_sentence(reproduce: Command, tmp_path: Path) -> None:
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[spikebench.tables]\nmine = broken_plugin:TABLE\n")
+    (tmp_path / "broken_plugin.py").write_text("raise RuntimeError('half written')")
+    listed = reproduce("--list", PYTHONPATH=str(tmp_path))
+    assert listed.returncode == 0
+    assert "psn_order" in listed.stdout
+    asked = reproduce("mine", PYTHONPATH=str(tmp_path))
+    assert asked.returncode == 1
+    for shown in (listed.stdout, asked.stderr):
+        assert "broken_plugin:TABLE, that cannot be loaded: RuntimeError: half written. Mend the plug-in" in shown
+    assert "Traceback" not in asked.stderr
+
+
+@pytest.mark.slow
+def test_a_place_that_cannot_be_written_is_told_by_the_run(reproduce: Command, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file, where a folder is needed")
+    done = reproduce("tiny")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    with Store(tmp_path / "store.db") as store:
+        reasons = {run.reason.partition(":")[0] for run in store.runs(outcome="crashed")}
+    assert reasons <= {"NotADirectoryError", "FileExistsError"}
+    assert reasons
+
+
+@pytest.mark.slow
+def test_what_another_command_did_meanwhile_is_not_run_again(
+    reproduce: Command, environment: dict[str, str], tmp_path: Path
+) -> None:
+    store, out = tmp_path / "store.db", tmp_path / "out"
+    command = [sys.executable, "-m", "bench.reproduce", "long", "tiny", "--only", "one", "--jobs", "1"]
+    first = subprocess.Popen(
+        [*command, "--store", str(store), "--out", str(out)], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(out.glob("checkpoints/*.pt")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    first.send_signal(signal.SIGSTOP)  # however fast this machine is, the second command overtakes the first
+    assert reproduce("tiny", "--only", "one").returncode == 0
+    first.send_signal(signal.SIGCONT)
+    output, _ = first.communicate(timeout=120)
+    assert first.returncode == 0
+    assert "[2/2] digits · plif_mnist · plif init_tau=2 · seed 2020: done meanwhile by another command" in output
+    with Store(store) as opened:
+        assert [run.outcome for run in opened.runs()] == ["ok", "ok"]
+
+
 def test_missing_data_is_a_sentence_in_the_plan(reproduce: Command) -> None:
     done = reproduce("plif_table", "--scale", "short", "--plan")
     assert done.returncode == 0, done.stderr

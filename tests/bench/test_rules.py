@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from importlib import metadata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.intervals import accuracy_interval, paired, t_interval, wilson
-from bench.registry import Registry, UnknownName
+from bench.registry import PluginError, Registry, UnknownName
 from bench.selection import Selected, accuracy_a, accuracy_b
 from bench.table import Finding, merge
 from bench.verdict import verdict
@@ -96,3 +97,23 @@ def test_a_registry_answers_well() -> None:
     assert registry.module("lif") == "math"
     with pytest.raises(UnknownName, match=r"Unknown thing 'plfi'\. Did you mean 'plif'.*Known: plif, lif\."):
         registry.get("plfi")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        (
+            "mine",
+            "no_such_module:T",
+            "comes from a plug-in, no_such_module:T, that cannot be loaded: ModuleNotFoundError",
+        ),
+        ("mine", "math:T", "cannot be loaded: AttributeError"),
+        ("lif", "math:e", "brings a thing 'lif', which exists already"),
+    ],
+)
+def test_a_broken_plug_in_is_named(name: str, value: str, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    point = metadata.EntryPoint(name, value, "things")
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point])
+    registry = Registry("thing", {"lif": "math:tau"}, "things")
+    with pytest.raises(PluginError, match=sentence):
+        registry.get(name)
