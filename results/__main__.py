@@ -11,6 +11,8 @@ import typer
 from results.errors import StoreError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from results.run import Metric, Run, StoredRun
 
 app = typer.Typer(
@@ -167,8 +169,14 @@ def import_asv(
         print(f"{opened.record_all(runs)} new, now in {opened.url}")
 
 
-def _print_runs(runs: "list[StoredRun]", store: str) -> None:
+def _console() -> "Console":
     from rich.console import Console
+
+    # Where the output is no terminal a run takes one line, however long, and nothing is cut.
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 10_000)
+
+
+def _print_runs(runs: "list[StoredRun]", store: str) -> None:
     from rich.table import Table
 
     if not runs:
@@ -176,7 +184,12 @@ def _print_runs(runs: "list[StoredRun]", store: str) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("run", "started", "experiment", "seed", "outcome", "seconds", "reason"):
-        table.add_column(heading, no_wrap=heading != "reason", justify="right" if heading == "seconds" else "left")
+        table.add_column(
+            heading,
+            no_wrap=heading not in ("experiment", "reason"),
+            min_width=8 if heading == "run" else None,  # what 'show RUN' needs is never cut
+            justify="right" if heading == "seconds" else "left",
+        )
     for run in runs:
         cells = (
             run.id[:8],
@@ -188,13 +201,12 @@ def _print_runs(runs: "list[StoredRun]", store: str) -> None:
             run.reason,
         )
         table.add_row(*map(_plain, cells))
-    console = Console(highlight=False, markup=False)
+    console = _console()
     console.print(table)
     console.print(f"{len(runs)} run{'s' * (len(runs) != 1)} in {store}")
 
 
 def _print_run(run: "Run") -> None:
-    from rich.console import Console
     from rich.table import Table
 
     facts = Table(box=None, pad_edge=False, show_header=False)
@@ -218,7 +230,7 @@ def _print_run(run: "Run") -> None:
         ("revision", str(run.environment.get("revision", "unknown"))),
     ):
         facts.add_row(_plain(name), _plain(value))
-    console = Console(highlight=False, markup=False)
+    console = _console()
     console.print(facts)
     if run.metrics:
         console.print()

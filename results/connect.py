@@ -63,7 +63,8 @@ def make_engine(url: URL, *, create: bool, read_only: bool) -> Engine:
             "pip install 'spikebench[postgresql]'."
         ) from None
     except (ArgumentError, TypeError) as error:
-        raise StoreError(f"The store {shown} cannot be opened: {error}. Correct the URL.") from None
+        found = str(error).splitlines()[0].rstrip(".")
+        raise StoreError(f"The store {shown} cannot be opened: {found}. Correct the URL.") from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _switch_on)
         if read_only:

@@ -1,17 +1,18 @@
 """`python -m results`: what it prints, its exit status, and that no bad input shows a traceback."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
-import time
+from unittest import mock
 
 import pytest
 from samples import DIGITS, a_run
 from typer.testing import CliRunner
 
 from results import lines
-from results.__main__ import app
+from results.__main__ import _print_runs, app
 from results.run import Dataset
 from results.store import Store
 
@@ -40,8 +41,7 @@ def run(path):
     return run
 
 
-def test_show_lists_runs(path, run, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "160")
+def test_show_lists_runs(path, run):
     output = call("show", "--store", path)
     assert [line.split()[0] for line in output.splitlines()] == ["run", *sorted_ids(path), "2"]
     assert "digits plif" in output
@@ -54,8 +54,17 @@ def sorted_ids(path):
         return [run.id[:8] for run in store.runs()]
 
 
-def test_show_one_run(path, run, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "160")
+def test_a_narrow_terminal_shows_ids_whole(path, run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    with mock.patch.object(sys, "stdout", io.StringIO()) as terminal:
+        terminal.isatty = lambda: True
+        with Store(path, read_only=True) as store:
+            _print_runs(store.runs(), store.url)
+    begins = {line[:8] for line in terminal.getvalue().splitlines()}
+    assert begins.issuperset(sorted_ids(path))
+
+
+def test_show_one_run(path, run):
     output = call("show", run.id[:8], "--store", path)
     for part in (run.id, run.experiment_key, run.command, "1048576.0 MiB", "MNIST (a subset)", "2 raw samples: step"):
         assert part in output
@@ -101,6 +110,7 @@ def test_bad_input_is_one_sentence(path, run, tmp_path):
         (("import", damaged, "--store", new), f"{damaged}, line 1: 'document' is missing. Nothing was imported"),
         (("merge", tmp_path / "nosuch.db", "--store", path), "There is no store"),
         (("merge", damaged, "--store", path), "is damaged or no database"),
+        (("merge", path, "--store", "sqlite://host/b"), "cannot be opened: Invalid SQLite URL"),
     ):
         output = call(*arguments, status=1)
         assert sentence in output
@@ -116,10 +126,13 @@ def test_wrong_usage():
     call("show", "--nosuch", status=2)
 
 
-def test_help_answers_within_a_second_and_shows_examples():
-    start = time.monotonic()
-    answer = subprocess.run([sys.executable, "-m", "results", "--help"], capture_output=True, text=True, check=True)
-    assert time.monotonic() - start < 1
+def test_help_loads_nothing_heavy_and_shows_examples():
+    probe = (
+        "import sys, runpy; sys.argv = ['results', '--help']\n"
+        "try: runpy.run_module('results', run_name='__main__')\n"
+        "finally: assert not {'torch', 'sqlalchemy', 'alembic'} & set(sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     for command in ("show", "merge", "export", "import"):
         assert command in answer.stdout
         assert f"python -m results {command}" in call(command, "--help")
