@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -210,6 +211,33 @@ def test_layouts_with_parameters_per_channel(layout: str, checkpoint: bool) -> N
             assert_same(neuron, x, cuts=(2,))
     else:
         assert_same(neuron, x, cuts=(2,))
+
+
+class Viewed(ThresholdNeuron):
+    """A parameter [C] that the step views as one per channel of [N, C, L]."""
+
+    name = "viewed"
+
+    def __init__(self, channels: int, **common: Any) -> None:
+        super().__init__(**common)
+        self.leak = nn.Parameter(torch.linspace(-1, 1, channels))
+
+    def step(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        h = v * torch.sigmoid(self.leak).view(-1, 1) + x
+        s = self.fire(h)
+        return s, self.after_spike(h, s)
+
+
+@pytest.mark.parametrize("channels", [2, 5])
+def test_a_parameter_viewed_per_channel(channels: int) -> None:
+    assert_same(Viewed(channels), drive(6, 4, channels, 9))
+
+
+@pytest.mark.parametrize("shape", [(5,), (3, 5), (2, 1, 1)])
+def test_a_threshold_that_is_learned(shape: tuple[int, ...]) -> None:
+    neuron = neurons.create("lif")
+    neuron.v_threshold = nn.Parameter(torch.linspace(0.5, 1.5, math.prod(shape)).view(shape))  # type: ignore[assignment]
+    assert assert_same(neuron, drive(6, 2, 3, 5)).grads["v_threshold"] is not None
 
 
 def test_channels_last_stays_channels_last() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -44,7 +45,7 @@ def check(kernel: Kernel, neuron: Neuron, seed: int = 1, drive: float = 1.0) -> 
     """
     dtype, compute = kernel.dtype, kernel.compute
     raw = {n: (t.float() if t.dtype.itemsize == 2 else t).detach().cpu() for n, t in layer_tensors(neuron).items()}
-    per_step = _enlarged(kernel.trace.shape, [t.shape for t in raw.values()])
+    per_step = _enlarged(neuron, raw, kernel)
     generator = torch.Generator().manual_seed(seed)
 
     def draw(*shape: int) -> Tensor:
@@ -76,16 +77,19 @@ def check(kernel: Kernel, neuron: Neuron, seed: int = 1, drive: float = 1.0) -> 
     return None
 
 
-def _enlarged(shape: tuple[int, ...], parameters: list[torch.Size]) -> list[int]:
-    """The shape of the trace with a dimension that no parameter has, if there is one, stretched to `NEURONS`
-    neurons.
+def _enlarged(neuron: Neuron, raw: dict[str, Tensor], kernel: Kernel) -> list[int]:
+    """The shape of the trace with one dimension stretched to `NEURONS` neurons: the last that the step, and so every
+    parameter in it, lets be of any size.
     """
-    sizes = list(shape)
-    for back in range(1, len(sizes) + 1):
-        if all(len(p) < back or p[-back] == 1 for p in parameters):
-            sizes[-back] = -(-NEURONS * sizes[-back] // math.prod(sizes))
-            break
-    return sizes
+    twin: Any = with_tensors(neuron, raw)
+    for back in range(1, len(kernel.trace.shape) + 1):
+        sizes = list(kernel.trace.shape)
+        sizes[-back] = -(-NEURONS * sizes[-back] // math.prod(sizes))
+        silence = torch.zeros(sizes, dtype=kernel.compute)
+        with torch.no_grad(), suppress(RuntimeError):
+            if all(list(t.shape) == sizes for t in twin.step(silence, *[silence] * len(neuron.states))):
+                return sizes
+    return list(kernel.trace.shape)
 
 
 def _reference(
