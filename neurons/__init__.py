@@ -63,8 +63,8 @@ def create(name: str, *, step_mode: str = "m", backend: str = "auto", **params: 
         if isinstance(shape, str | Mapping):
             params["surrogate"] = surrogate.create(shape)
         elif not isinstance(shape, nn.Module):
-            known = ", ".join(surrogate.SHAPES)
-            raise TypeError(f"A surrogate is a module, a name ({known}) or a mapping of options, got {shape!r}.")
+            shapes = ", ".join(surrogate.SHAPES)
+            raise TypeError(f"A surrogate is a module, a name ({shapes}) or a mapping of options, got {shape!r}.")
     neuron = registry.get(name)
     try:
         return neuron(step_mode=step_mode, backend=backend, **params)
