@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .. import fitted
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from results import Parity, Store
 
-COLUMNS = ("checks", "flips", "worst check", "distance", "state", "gradient", "used")
+HEADINGS = ["neuron", "backend", "checks", "flips", "worst check", "distance", "state", "gradient", "used", "verdict"]
 
 
 def carry_out(
@@ -91,27 +91,12 @@ def _recorder(device: str) -> Callable[[Check], Parity]:
 
 def show(console: Console, checks: list[Check], refusals: list[Refusal], failures: list[str]) -> None:
     """The rule, one line per neuron and backend with the check that came nearest to red, what is red or unchecked."""
-    from rich.table import Table
-
     _say(console, RULE + "\n")
     groups: dict[tuple[str, str], list[Check]] = {}
     for made in checks:
         groups.setdefault((made.neuron, made.backend), []).append(made)
-    rows = {of: _summary(group) for of, group in groups.items()}
-
-    def piece(columns: Sequence[int]) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for heading in ("neuron", "backend"):
-            table.add_column(heading, no_wrap=True)
-        for column in columns:
-            heading = COLUMNS[column]
-            table.add_column(heading, justify="left" if heading == "worst check" else "right", no_wrap=True)
-        table.add_column("verdict", no_wrap=True)
-        for (neuron, backend), (*cells, verdict) in rows.items():
-            table.add_row(neuron, backend, *(cells[column] for column in columns), verdict)
-        return table
-
-    fitted.show(console, len(COLUMNS), piece)
+    rows = [[*of, *_summary(group)] for of, group in groups.items()]
+    fitted.show(console, HEADINGS, rows, first=2, words=["worst check"])
     for line in failures:
         _say(console, f"FAILED {line}")
     for made in checks:
@@ -128,7 +113,7 @@ def show(console: Console, checks: list[Check], refusals: list[Refusal], failure
 
 
 def _summary(group: list[Check]) -> tuple[str, ...]:
-    """The cells under COLUMNS, and the verdict."""
+    """The cells from "checks" on."""
     red = sum(not made.verdict.green for made in group)
     worst = max(group, key=lambda made: (not made.verdict.green, made.verdict.used))
     return (

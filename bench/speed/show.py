@@ -42,9 +42,9 @@ COLUMNS["roofline"] = tuple(column for column in COLUMNS["speed"] if column[0] !
 COLUMNS["linear"] = (
     ("forward", "forward_seconds", "time"),
     ("× base", "forward_ratio", "ratio"),
+    ("neuron forward", "neuron_forward_seconds", "time"),
     ("training", "training_seconds", "time"),
     ("× base", "training_ratio", "ratio"),
-    ("neuron forward", "neuron_forward_seconds", "time"),
     ("neuron training", "neuron_training_seconds", "time"),
 )
 COLUMNS["psn"] = tuple(column for column in COLUMNS["speed"] if column[0] != "× copy")
@@ -55,7 +55,18 @@ def heading(run: StoredRun) -> str:
     """What a group of measurements has in common: "speed · lif · T=16 N=4096 · float32 · 2 threads · pooled"."""
     what = run.experiment
     threads = f"{what['threads']} thread{'s' * (what['threads'] > 1)}" if run.device == "cpu" else run.device
-    parts = (what["what"], what["neuron"], size(run), what["dtype"], threads, what["allocator"])
+    attached = what["options"].get("detach_reset") is False
+    limit = what.get("limit")
+    parts = (
+        what["what"],
+        what["neuron"],
+        "reset not detached" if attached else "",
+        size(run),
+        what["dtype"],
+        threads,
+        what["allocator"],
+        f"in {form('size', limit)}" if limit else "",
+    )
     return " · ".join(part for part in parts if part)
 
 
@@ -114,7 +125,7 @@ def status(run: Run, parities: Iterable[Parity]) -> str:
         return run.outcome
     known = verified.state(run, parities)
     if not verified.trusted(known):
-        return "unverified (red)" if known == verified.RED else "unverified"
+        return "unverified, red" if known == verified.RED else "unverified"
     if not run.experiment["differs"]:
         return ""
     equal = any(metric.name == "equal" and metric.value for metric in run.metrics)

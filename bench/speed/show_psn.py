@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .. import fitted
 from . import show
 from .race import DIRECTIONS
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
 def tables(console: Console, runs: Sequence[Run], parities: Sequence[Parity]) -> bool:
     """The time of the base and the others' as its multiples; whether any figure is unverified."""
-    from rich.table import Table
-
     settings: dict[str, dict[str, dict[str, Run]]] = {}
     for run in runs:
         setting = show.heading(run).replace(f" · {show.size(run)}", "")
@@ -27,17 +26,15 @@ def tables(console: Console, runs: Sequence[Run], parities: Sequence[Parity]) ->
         base = runs[0].experiment["base"]
         names = list(dict.fromkeys([base, *(name for group in sizes.values() for name in group)]))
         for way in DIRECTIONS:
-            table = Table(box=None, pad_edge=False)
-            table.add_column("", no_wrap=True)
-            for name in names:
-                table.add_column(name if name == base else f"{name} ×", justify="right", no_wrap=True)
+            rows = []
             for size, group in sizes.items():
                 sound = show.trusted(group.values(), parities)
                 unverified |= any(show.status(run, parities).startswith("unverified") for run in group.values())
-                row = (_cell(group.get(name), way, name == base, {base, name} <= sound) for name in names)
-                table.add_row(size, *row)
+                cells = (_cell(group.get(name), way, name == base, {base, name} <= sound) for name in names)
+                rows.append([size, *cells])
+            headings = ["", *(name if name == base else f"{name} ×" for name in names)]
             console.print(f"\n[bold]{setting} · {way}[/bold]", highlight=False)
-            console.print(table, markup=False)
+            fitted.show(console, headings, rows, last=0)
     return unverified
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .. import fitted
 from . import show, show_psn
 
 if TYPE_CHECKING:
@@ -18,15 +19,13 @@ RATIO_NOTE = (
     "× copy: of a copy of as many bytes as must move."
 )
 UNVERIFIED = (
-    "unverified: no green parity check of this code is stored, so it is compared with nothing; "
-    "python -m bench.parity makes one."
+    "unverified: no green parity check of this code on this processor is stored (red: one failed), so it is compared "
+    "with nothing; python -m bench.parity makes one."
 )
 
 
 def show_all(console: Console, runs: Sequence[Run], parities: Sequence[Parity]) -> None:
     """A table for each group of measurements that can be compared, with numbered remarks under them."""
-    from rich.table import Table
-
     groups: dict[str, list[Run]] = {}
     over_sizes = [run for run in runs if run.experiment["what"] == "psn"]
     for run in runs:
@@ -37,21 +36,17 @@ def show_all(console: Console, runs: Sequence[Run], parities: Sequence[Parity]) 
     remarks: dict[str, int] = {}
     unverified = show_psn.tables(console, over_sizes, parities)
     for name, group in groups.items():
-        base = group[0].experiment["base"]
-        table = Table(box=None, pad_edge=False)
-        table.add_column("", no_wrap=True)
-        for column, _ in show.cells(group[0]):
-            table.add_column(column.replace("base", base), justify="right", no_wrap=True)
-        table.add_column("")
+        console.print(f"\n[bold]{name}[/bold]", highlight=False)
+        rows = []
         sound = show.trusted(group, parities)
         for run in group:
             said = show.status(run, parities)
-            unverified |= said == "unverified"
+            unverified |= said.startswith("unverified")
             if remark := show.reservation(run):
                 said += f" ({remarks.setdefault(remark, len(remarks) + 1)})"
-            table.add_row(run.experiment["contender"], *(text for _, text in show.shown(run, sound)), said)
-        console.print(f"\n[bold]{name}[/bold]", highlight=False)
-        console.print(table, markup=False)
+            rows.append([run.experiment["contender"], *(text for _, text in show.shown(run, sound)), said])
+        base = group[0].experiment["base"]
+        fitted.show(console, ["", *(column.replace("base", base) for column, _ in show.cells(group[0])), ""], rows)
     if runs:
         console.print()
     for remark, number in remarks.items():
