@@ -91,19 +91,19 @@ def main(
     for name in names:
         if name not in _names():
             raise unknown("table", name, _names())
+    tables: list[Table] = [registry.get(name) for name in dict.fromkeys(names) if name not in measured.TABLES]
+    places = {place for table in tables for cell in table.cells(scale) for place in (cell.row, cell.column)}
+    for place in only or ():
+        if place not in places:
+            raise unknown("row or column", place, sorted(places))
     statuses = [OK]
     for name in dict.fromkeys(names):
         if name in measured.TABLES and plan:
             console.print(f"{name}: measured anew each time, by python -m {measured.TABLES[name].module}")
         elif name in measured.TABLES:
             statuses.append(_measure(console, measured.TABLES[name], scale, device, store, out))
-    tables: list[Table] = [registry.get(name) for name in dict.fromkeys(names) if name not in measured.TABLES]
     if not tables:
         return max(statuses)
-    places = {place for table in tables for cell in table.cells(scale) for place in (cell.row, cell.column)}
-    for place in only or ():
-        if place not in places:
-            raise unknown("row or column", place, sorted(places))
     device = _device(device)
     chosen_seeds = range(FIRST_SEED, FIRST_SEED + seeds)
 

@@ -171,6 +171,7 @@ def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
         (["tiny", "--device", "gpu"], 2, "Unknown device 'gpu'"),
         (["tiny", "--executor", "slrm"], 2, "Unknown executor 'slrm'"),
         (["plif_table", "--only", "N-MNST"], 2, "Unknown row or column 'N-MNST'. Did you mean 'N-MNIST'"),
+        (["parity", "tiny", "--only", "nowhere"], 2, "Unknown row or column 'nowhere'"),  # before anything is measured
         (["tiny", "--seeds", "0"], 2, "--seeds was given 0; it must be at least 1"),
         (["tiny", "--jobs", "-1"], 2, "--jobs was given -1; it must be at least 1"),
         (["tiny", "--processes", "0"], 2, "--processes was given 0; it must be at least 1"),
