@@ -55,6 +55,9 @@ CHARGES = {
     "a reflected difference": lambda x, v: 1 - v + x,
     "like": lambda x, v: v * 0.5 + x + torch.ones_like(x) * 0.1 + torch.full_like(x, 0.05),
     "sign": lambda x, v: v * 0.5 + torch.sign(x) * 0.4 + x,
+    "addcdiv": lambda x, v: torch.addcdiv(v * 0.5, x, x.square() + 0.5, value=0.3),
+    "exp2": lambda x, v: v * 0.5 + torch.exp2(x * 0.2),
+    "alpha": lambda x, v: torch.add(x, v, alpha=0.3),
     "addcmul": lambda x, v: torch.addcmul(v * 0.5, x, x, value=0.3),
     "log1p and expm1": lambda x, v: v * 0.5 + torch.log1p(x.abs()) + torch.expm1(x * 0.1),
     "in place on its own result": lambda x, v: (v * 0.5).add_(x),
@@ -86,6 +89,35 @@ def test_a_parameter_may_be_clamped(w: float) -> None:
     neuron = Clamped(None)
     nn.init.constant_(neuron.w, w)
     assert_same(neuron, drive(6, 50))
+
+
+class Masked(Custom):
+    """A mask as condition and as number, and one parameter under two names."""
+
+    name = "masked"
+
+    def __init__(self, **common: Any) -> None:
+        super().__init__(None, **common)
+        self.register_buffer("mask", torch.tensor([True, False, True]))
+        self.tied = self.w
+
+    def step(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        h = torch.where(self.mask, x, 0.3 * x) + self.mask * v * self.w.sigmoid() - 0.1 * self.tied
+        s = self.fire(h)
+        return s, self.after_spike(h, s)
+
+
+@needs_compiler
+def test_masks_and_parameters_with_two_names() -> None:
+    assert_same(Masked(), drive(6, 20, 3))
+
+
+@needs_compiler
+def test_a_complex_parameter_is_refused() -> None:
+    neuron = Custom(lambda x, v: v + x, backend="fused")
+    neuron.omega = nn.Parameter(torch.zeros(3, dtype=torch.complex64))
+    with pytest.raises(RuntimeError, match="'omega' is complex"):
+        neuron(drive(4, 3))
 
 
 OUTSIDE = torch.ones(2, 2)

@@ -139,7 +139,7 @@ _TABLE: dict[str, Callable[..., Operand]] = {
     "rsqrt": lambda g, a: g("div", 1, g("sqrt", a)),
     "square": lambda g, a: g("mul", a, a),
     "pow": _power,
-    "exp2": lambda g, a: g("exp", g("mul", a, math.log(2))),
+    "exp2": lambda g, a: g("pow", 2, a),
     "sigmoid": _sigmoid,
     "relu": lambda g, a: g("max", a, 0),
     "clamp": _clamp,
@@ -162,6 +162,8 @@ _TABLE: dict[str, Callable[..., Operand]] = {
     "zeros_like": _fill(0.0),
     "ones_like": _fill(1.0),
     "full_like": _fill(),
+    "fill": _fill(),
+    "empty_like": _fill(0.0),  # autograd makes one to fill it
     "sigmoid_backward": lambda g, grad, y: g("mul", g("mul", grad, g("sub", 1, y)), y),
     "tanh_backward": lambda g, grad, y: g("mul", grad, g("sub", 1, g("mul", y, y))),
     "threshold_backward": lambda g, grad, a, at: g("where", g("le", a, at), 0, grad),

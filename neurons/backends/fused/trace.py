@@ -131,6 +131,9 @@ def trace(neuron: Neuron, dtype: torch.dtype, shape: tuple[int, ...]) -> Trace:
     Raises Untraceable, naming the operator, when the step does what no kernel can.
     """
     tensors = layer_tensors(neuron)
+    for name, tensor in tensors.items():
+        if tensor.is_complex():
+            raise Untraceable(f"{name!r} is complex; kernels compute with real numbers")
     raw = {n: _wide(t.detach().clone()).cpu().requires_grad_(t.requires_grad) for n, t in tensors.items()}
     twin = with_tensors(neuron, raw)
     generator = torch.Generator().manual_seed(0)
@@ -187,8 +190,9 @@ def trace(neuron: Neuron, dtype: torch.dtype, shape: tuple[int, ...]) -> Trace:
 
 
 def layer_tensors(neuron: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers of the layer by dotted name."""
-    return {**dict(neuron.named_parameters()), **dict(neuron.named_buffers())}
+    """Parameters and buffers of the layer by dotted name; a shared one by each of its names."""
+    parameters = neuron.named_parameters(remove_duplicate=False)
+    return {**dict(parameters), **dict(neuron.named_buffers(remove_duplicate=False))}
 
 
 def with_tensors(module: Any, tensors: Mapping[str, Tensor], prefix: str = "") -> Any:
@@ -377,7 +381,10 @@ class _Recorder(TorchDispatchMode):
         entry = self.host[place.index]
         if isinstance(entry, Tensor):
             return Operand(self._number(float(entry)))
-        return Operand(self._prologue(place.index, arg))
+        value = self._prologue(place.index, arg)
+        if arg.dtype == torch.bool:  # kernels are given numbers
+            value = self.graph.add("ne", value, self.graph.literal(0.0))
+        return Operand(value)
 
     def _prologue(self, index: int, tensor: Tensor) -> int:
         behind, todo = set(), [index]
