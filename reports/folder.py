@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -28,6 +29,11 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
             f"The report cannot be written to {folder}: {error.strerror} ({error.filename}). "
             "Free the place or name another folder with --out."
         ) from error
+
+
+def named(name: str) -> str:
+    """A part of a file name for any name that a store may hold, distinct for distinct names."""
+    return re.sub(r"[^a-z0-9_]", lambda match: f"-{ord(match[0]):x}", name)
 
 
 def _listed(names: Mapping[str, str] | list[str]) -> str:

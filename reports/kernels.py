@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import figures, wording
+from . import figures, folder, wording
 
 if TYPE_CHECKING:
     from bench.measured import SpeedClaim
@@ -87,6 +87,11 @@ def links(runs: Sequence[StoredRun]) -> dict[str, str]:
     return {"Kernels": "kernels"} if any(map(is_kernel, runs)) else {}
 
 
+def page_of(neuron: str) -> str:
+    """The name of a neuron's page, without suffix."""
+    return f"kernels-{folder.named(neuron)}"
+
+
 def pages(runs: Sequence[Run], parities: Sequence[Parity], render: Render) -> Iterator[tuple[str, str]]:
     """The overview and a page per neuron: file name and HTML; none without kernel runs."""
     by_neuron: dict[str, list[Run]] = {}
@@ -100,7 +105,7 @@ def pages(runs: Sequence[Run], parities: Sequence[Parity], render: Render) -> It
         remarks = list(dict.fromkeys(row.remark for row in rows if row.remark))
         claims = _claims(by_neuron[neuron], parities)
         yield (
-            f"kernels-{neuron}.html",
+            f"{page_of(neuron)}.html",
             render("kernels_of.html", neuron=neuron, sections=found, remarks=remarks, claims=claims),
         )
 
@@ -119,12 +124,13 @@ def _claims(runs: Sequence[Run], parities: Sequence[Parity]) -> dict[str, list[t
 def _sections(runs: Sequence[Run], parities: Sequence[Parity]) -> list[Section]:
     from bench.speed import show
 
-    latest: dict[tuple[str, str, str], Run] = {}
+    latest: dict[tuple[str, str, str, str], Run] = {}
     for run in runs:  # oldest first
-        latest[run.experiment_key, run.device, _machine(run)] = run
-    grouped: dict[str, dict[tuple[str, str], list[Run]]] = {}
-    for run in sorted(latest.values(), key=lambda run: (_order(run), run.started)):
-        grouped.setdefault(run.experiment["what"], {}).setdefault((show.heading(run), _machine(run)), []).append(run)
+        latest[show.heading(run), _machine(run), run.experiment["base"], run.experiment["contender"]] = run
+    grouped: dict[str, dict[tuple[str, str, str], list[Run]]] = {}
+    for (*group, _), run in sorted(latest.items(), key=lambda item: (_order(item[1]), item[1].started)):
+        heading, machine, base = group
+        grouped.setdefault(run.experiment["what"], {}).setdefault((heading, machine, base), []).append(run)
     found = []
     for what in TITLES:
         groups = grouped.get(what, {})
@@ -145,10 +151,11 @@ def _machine(run: Run) -> str:
     return f"{run.machine.get('cpu', wording.NONE)}, {run.machine.get('cores', wording.NONE)} cores"
 
 
-def _group(heading: str, machine: str, runs: Sequence[Run], trusted: set[str], parities: Sequence[Parity]) -> Group:
+def _group(
+    heading: str, machine: str, base: str, runs: Sequence[Run], trusted: set[str], parities: Sequence[Parity]
+) -> Group:
     from bench.speed import show
 
-    base = runs[0].experiment["base"]
     rows = []
     for run in runs:
         parts = [text.partition(" [") for _, text in show.shown(run, trusted)]
@@ -158,11 +165,11 @@ def _group(heading: str, machine: str, runs: Sequence[Run], trusted: set[str], p
     return Group(heading, machine, columns, tuple(rows))
 
 
-Groups = Mapping[tuple[str, str], Sequence["Run"]]
+Groups = Mapping[tuple[str, str, str], Sequence["Run"]]  # by heading, machine and base
 
 
 def _plots(
-    what: str, groups: Groups, trusted: Mapping[tuple[str, str], set[str]]
+    what: str, groups: Groups, trusted: Mapping[tuple[str, str, str], set[str]]
 ) -> tuple[tuple[Figure, ...], tuple[tuple[str, int], ...]]:
     """Plots over T and over N, one set for each setting that was measured at more than one size."""
     if what == "psn":
@@ -189,7 +196,7 @@ def _plots(
 
 
 def _over_neurons(
-    groups: Groups, trusted: Mapping[tuple[str, str], set[str]]
+    groups: Groups, trusted: Mapping[tuple[str, str, str], set[str]]
 ) -> tuple[tuple[Figure, ...], tuple[tuple[str, int], ...]]:
     """How many times the time of PSN the LIF of the claim took, over N, a line for each T; a plot a setting."""
     from bench.papers.psn_speed import LIF, PSN
@@ -223,10 +230,11 @@ def _ratio(run: Run, phase: str) -> float | None:
 
 
 def _setting(run: Run) -> str:
+    from bench.speed import show
+
     what = run.experiment
-    return f"{what['dtype']}, {run.device}, {what['threads']} threads, {what['allocator']}".replace(
-        "1 threads", "1 thread"
-    )
+    threads = f"{what['threads']} thread{'s' * (what['threads'] > 1)}"
+    return ", ".join(filter(None, (show.reset(run), what["dtype"], run.device, threads, what["allocator"])))
 
 
 def _speed(runs: Sequence[Run], setting: str, styles: Mapping[str, int]) -> Iterator[Figure]:

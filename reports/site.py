@@ -237,8 +237,7 @@ def _printed(values: Sequence[Published], notes: Mapping[tuple[str, str], tuple[
 
 
 def _published_page(paper: str) -> str:
-    """A file name for any paper's name, distinct for distinct names."""
-    return "published-" + re.sub(r"[^a-z0-9_]", lambda match: f"-{ord(match[0]):x}", paper)
+    return f"published-{folder.named(paper)}"
 
 
 def _flat(document: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -278,6 +277,7 @@ def _renderer(papers: Collection[str], links: Mapping[str, str]) -> Any:
 
     from bench.verdict import RULE
 
+    from . import kernels
     from .figures import swatch
 
     environment = Environment(
@@ -301,6 +301,7 @@ def _renderer(papers: Collection[str], links: Mapping[str, str]) -> Any:
         css=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         swatch=lambda style: Markup(swatch(style)),
         published_page=_published_page,
+        kernels_page=kernels.page_of,
         paper_names=sorted(papers),
         links=links,
         root="",

@@ -55,12 +55,11 @@ def heading(run: StoredRun) -> str:
     """What a group of measurements has in common: "speed · lif · T=16 N=4096 · float32 · 2 threads · pooled"."""
     what = run.experiment
     threads = f"{what['threads']} thread{'s' * (what['threads'] > 1)}" if run.device == "cpu" else run.device
-    attached = what["options"].get("detach_reset") is False
     limit = what.get("limit")
     parts = (
         what["what"],
         what["neuron"],
-        "reset not detached" if attached else "",
+        reset(run),
         size(run),
         what["dtype"],
         threads,
@@ -68,6 +67,11 @@ def heading(run: StoredRun) -> str:
         f"in {form('size', limit)}" if limit else "",
     )
     return " · ".join(part for part in parts if part)
+
+
+def reset(run: StoredRun) -> str:
+    """ "reset not detached", or nothing where it is detached or there is none."""
+    return "reset not detached" if run.experiment["options"].get("detach_reset") is False else ""
 
 
 def size(run: StoredRun) -> str:

@@ -169,6 +169,38 @@ def test_a_newer_measurement_replaces_an_older_one_of_the_same_machine(tmp_path:
     assert "another, 64 cores" in page
 
 
+def test_only_what_was_measured_alike_shares_a_table(tmp_path: Path) -> None:
+    def changed(count: int, **document: Any) -> Run:
+        usual = kernel(count, "norse", 4, 0.0087, 5.4321)
+        return kernel(
+            count, "norse", 4, 0.0087, 5.4321, experiment=usual.experiment | document, experiment_key=str(count)
+        )
+
+    others = [
+        changed(11, base="torch", size={"T": 4, "N": 1000}),
+        changed(12, options={"detach_reset": False}),
+        changed(13, what="frontier", limit=64 * 2**20),
+        changed(14, what="frontier", limit=2**30),
+    ]
+    page = (built(tmp_path, [check(1)], [*RUNS, *others]) / "kernels-lif.html").read_text()
+    assert len(re.findall(r">speed · lif · T=4 N=1000 · float32 · 2 threads · pooled</h3>", page)) == 2
+    assert '<th scope="col">× fused</th>' in page
+    assert '<th scope="col">× torch</th>' in page
+    assert ">speed · lif · reset not detached · T=4 N=1000 · float32 · 2 threads · pooled</h3>" in page
+    assert "pooled · in 64.0 MiB</h3>" in page
+    assert "pooled · in 1,024.0 MiB</h3>" in page
+
+
+def test_a_hostile_name_stays_inside_the_folder(tmp_path: Path) -> None:
+    usual = kernel(1, "fused", 4, 0.001, 1.0)
+    name = "/../../../<b>evil"
+    hostile = kernel(2, "fused", 4, 0.001, 1.0, experiment=usual.experiment | {"neuron": name}, experiment_key="h")
+    folder = built(tmp_path, [], [usual, hostile])
+    assert [path.parent for path in tmp_path.rglob("*evil*.html")] == [folder]
+    for href in Page(folder / "kernels.html").hrefs:
+        assert (folder / href.partition("#")[0]).is_file(), href
+
+
 def test_measurements_of_another_version_are_listed_and_left_alone(tmp_path: Path) -> None:
     other = kernel(9, "fused", 4, 1.0, 1.0, experiment={"kind": "kernel", "neuron": "lif"}, experiment_key="other")
     folder = built(tmp_path, [], [other])
