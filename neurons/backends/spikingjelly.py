@@ -107,5 +107,7 @@ def _parallel(make: Any, neuron: Any, shape: Any) -> Any:
     if neuron.name == "psn":
         return make(neuron.T, shape).to(device)
     if neuron.name == "masked_psn":
-        return make(neuron.k, neuron.T, neuron.lambda_, shape, step_mode="m").to(device, neuron.weight.dtype)
+        peer = make(neuron.k, neuron.T, neuron.lambda_, shape, step_mode="m").to(device, neuron.weight.dtype)
+        peer.lambda_ = neuron.lambda_  # kept in a buffer, which was float32 until now
+        return peer
     return make(neuron.k, surrogate_function=shape, step_mode="m").to(device)

@@ -198,6 +198,17 @@ def test_spikingjelly_computes_the_same(name: str, lambda_: float) -> None:
         torch.testing.assert_close(own, other, rtol=1e-5, atol=1e-5)
 
 
+def test_the_peers_mask_is_as_precise_as_the_layer() -> None:
+    x = torch.randn(6, 3, 4, dtype=torch.float64)
+    grads = []
+    for backend in ("torch", "spikingjelly"):
+        torch.manual_seed(0)
+        leaf = x.clone().requires_grad_()
+        neurons.create("masked_psn", k=2, T=6, lambda_=0.3, backend=backend).double()(leaf).sum().backward()
+        grads.append(leaf.grad)
+    torch.testing.assert_close(*grads, rtol=0, atol=1e-14)
+
+
 # properties --------------------------------------------------------------------------------------------------------
 
 
