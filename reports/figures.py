@@ -30,6 +30,7 @@ STYLES: tuple[tuple[str, tuple[float, ...]], ...] = (
 SIZE = (3.6, 2.3)  # inches
 FRAME = (0.115, 0.15, 0.865, 0.73)  # of the figure: left, bottom, width, height
 LOG_TICKS = tuple(float(f"{digit}e{power}") for power in range(-6, 10) for digit in (1, 2, 5))
+BOUND = 1e100  # not drawn beyond: ticks and scales overflow
 MOST_TICKS = 9  # of a logarithmic axis; beyond it powers of ten alone
 
 
@@ -61,7 +62,7 @@ def panel(
     """
     from matplotlib.figure import Figure
 
-    points = [(x, y) for line in lines for x, y in zip(line.x, line.y, strict=True) if _drawable(y, log)]
+    points = [(float(x), y) for line in lines for x, y in zip(line.x, line.y, strict=True) if _drawable(y, log)]
     if not points:
         return ""
     x_ends = _span([x for x, _ in points], x_log)
@@ -163,7 +164,7 @@ def _drawn(line: Line, window: _Window) -> Any:
 
 
 def _drawable(value: float | None, log: bool) -> bool:
-    return value is not None and math.isfinite(value) and (value > 0 or not log)
+    return value is not None and abs(value) < BOUND and (value > 1 / BOUND or not log)
 
 
 def _span(values: Sequence[float], log: bool) -> tuple[float, float]:
