@@ -52,12 +52,8 @@ class Program:
 
     @property
     def backward_nodes(self) -> list[int]:
-        """What one step backward computes, in order; `available` values are loaded, not computed."""
-        return self.graph.ancestors(self._gradients, stop=self.available)
-
-    @property
-    def available(self) -> tuple[int, ...]:
-        return self.kept
+        """What one step backward computes, in order; `kept` values are loaded, not computed."""
+        return self.graph.ancestors(self._gradients, stop=self.kept)
 
     @property
     def _gradients(self) -> list[int]:
