@@ -126,11 +126,11 @@ def _sections(runs: Sequence[Run], parities: Sequence[Parity]) -> list[Section]:
 
     latest: dict[tuple[str, str, str, str], Run] = {}
     for run in runs:  # oldest first
-        latest[show.heading(run), _machine(run), run.experiment["base"], run.experiment["contender"]] = run
+        latest[*_alike(run), run.experiment["contender"]] = run
+    contenders = list(dict.fromkeys(run.experiment["contender"] for run in runs))
     grouped: dict[str, dict[tuple[str, str, str], list[Run]]] = {}
-    for (*group, _), run in sorted(latest.items(), key=lambda item: (_order(item[1]), item[1].started)):
-        heading, machine, base = group
-        grouped.setdefault(run.experiment["what"], {}).setdefault((heading, machine, base), []).append(run)
+    for run in sorted(latest.values(), key=lambda run: (_order(run), contenders.index(run.experiment["contender"]))):
+        grouped.setdefault(run.experiment["what"], {}).setdefault(_alike(run), []).append(run)
     found = []
     for what in TITLES:
         groups = grouped.get(what, {})
@@ -140,6 +140,13 @@ def _sections(runs: Sequence[Run], parities: Sequence[Parity]) -> list[Section]:
             tables = tuple(_group(*key, group, trusted[key], parities) for key, group in groups.items())
             found.append(Section(what, TITLES[what], tables, plots, legend))
     return found
+
+
+def _alike(run: Run) -> tuple[str, str, str]:
+    """Heading, machine and base: what runs in one table have in common."""
+    from bench.speed import show
+
+    return show.heading(run), _machine(run), run.experiment["base"]
 
 
 def _order(run: Run) -> tuple[object, ...]:

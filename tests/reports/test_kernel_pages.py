@@ -169,6 +169,14 @@ def test_a_newer_measurement_replaces_an_older_one_of_the_same_machine(tmp_path:
     assert "another, 64 cores" in page
 
 
+def test_every_table_has_its_contenders_in_the_same_order(tmp_path: Path) -> None:
+    again = kernel(9, "fused", 4, 0.0011, 1.0)
+    folder = built(tmp_path, [check(1)], [*RUNS, again])
+    page = (folder / "kernels-lif.html").read_text()
+    orders = [re.findall(r"<tr><th scope=\"row\"><a [^>]*>(\w+)</a>", part) for part in page.split("<h3 class")[1:]]
+    assert orders == [["fused", "norse", "torch"], ["fused", "norse"]]
+
+
 def test_only_what_was_measured_alike_shares_a_table(tmp_path: Path) -> None:
     def changed(count: int, **document: Any) -> Run:
         usual = kernel(count, "norse", 4, 0.0087, 5.4321)
