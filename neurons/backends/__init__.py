@@ -106,7 +106,10 @@ def compiled(neuron: Neuron, x: Tensor) -> Tensor:
     """All steps of `x` while torch.compile looks on: what is chosen becomes a constant of its graph."""
     if not neuron.recurrent and neuron.backend in (*AUTO, "auto"):
         return neuron.sequence(x)  # products are what the compiler has its own kernels for
-    choice = _constant_choice(neuron.number, x.device.type, x.dtype, tuple(x.shape))
+    # A constant's arguments cannot be symbols, and only a size that a parameter shares decides anything.
+    sizes = _constant_sizes(neuron.number)
+    shape = tuple(next((size for size in sizes if size == n), 2) for n in x.shape)
+    choice = _constant_choice(neuron.number, x.device.type, x.dtype, shape)
     if choice[0] == "fused":
         from .fused import library
 
@@ -134,8 +137,17 @@ def _constant_choice(number: int, device: str, dtype: torch.dtype, shape: tuple[
         return (backend, *_module(backend).constants_of(neuron, x, device)) if backend == "fused" else (backend,)
 
 
+def _constant_sizes(number: int) -> tuple[int, ...]:
+    """Sizes of the dimensions of the layer's parameters and buffers, which a step's input may share."""
+    from ..base import by_number
+
+    neuron = by_number(number)
+    return tuple({n for t in (*neuron.parameters(), *neuron.buffers()) for n in t.shape if n > 1})
+
+
 # What torch.compiler.assume_constant_result does, which would import the whole compiler.
 _constant_choice._dynamo_marked_constant = True  # type: ignore[attr-defined]
+_constant_sizes._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 @cache

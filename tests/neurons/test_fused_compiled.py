@@ -84,6 +84,19 @@ def test_sizes_may_be_symbols(every: int) -> None:
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("dynamic", [None, True])
+def test_batches_of_several_sizes(dynamic: bool | None) -> None:
+    """As when the last batch of an epoch is smaller: the compiler makes sizes that change symbols."""
+    net = nn.Sequential(nn.Linear(20, 30), neurons.create("plif", backend="fused"))
+    plain, graph = copy.deepcopy(net), compiled(net, dynamic=dynamic)
+    for T, N in ((4, 8), (4, 5), (4, 3), (6, 7)):
+        x = torch.randn(T, N, 20) * 3
+        for layer in (net[1], plain[1]):
+            layer.reset()  # type: ignore[operator]
+        for ours, theirs in zip(gradients(graph, net, x), gradients(plain, plain, x), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
 def test_channels_last() -> None:
     net, x = neurons.create("lif", backend="fused"), (torch.randn(4, 2, 5, 5, 3) * 3).permute(0, 1, 4, 2, 3)
     spikes = compiled(net)(x)
