@@ -33,6 +33,17 @@ class PerChannel(ThresholdNeuron):
         return s, self.after_spike(h, s)
 
 
+class Larger(ThresholdNeuron):
+    """Charged by the larger of its potential and its input, which is not below -1."""
+
+    name = "larger"
+
+    def step(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        h = torch.minimum(torch.maximum(0.5 * v, x.clamp_min(-1.0)), x + 2.0)
+        s = self.fire(h)
+        return s, self.after_spike(h, s)
+
+
 @pytest.mark.parametrize("name", POINTWISE)
 def test_every_neuron(name: str) -> None:
     ours = assert_same(neurons.create(name), drive(9, 5, 13))
@@ -111,6 +122,17 @@ def test_16_bit_storage_computes_in_32(dtype: torch.dtype, neurons_: int) -> Non
     assert ours.spikes.dtype == ours.grad_x.dtype == dtype
     assert torch.equal(ours.spikes.float(), wide.spikes)
     assert torch.equal(ours.states[0], wide.states[0])
+
+
+def test_what_is_no_number_passes_the_larger_and_the_smaller_of_two() -> None:
+    x, states = drive(3, 40), []
+    x[1, ::3] = float("nan")
+    for backend in ("fused", "torch"):
+        neuron = Larger(backend=backend)
+        neuron(x)
+        states.append(neuron.v)
+    assert states[0].isnan().any()
+    torch.testing.assert_close(*states, rtol=0, atol=0, equal_nan=True)
 
 
 def test_inference_equals_training() -> None:

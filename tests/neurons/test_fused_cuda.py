@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 from unittest import mock
@@ -18,7 +19,7 @@ import neurons
 from bench.parity import checks
 from neurons.backends import cupy
 from neurons.backends.cupy import CupyKernel
-from neurons.backends.fused import compiler, cuda, cuda_kernel, layout
+from neurons.backends.fused import compiler, cuda, cuda_kernel, layout, plan
 from neurons.backends.fused.cuda_arguments import kind
 from neurons.backends.fused.graph import COMPARISONS, FUNCTIONS, LOGIC, Graph
 
@@ -180,3 +181,29 @@ def _entries(ptx: str) -> tuple[str, str]:
     parts = re.split(r"\.entry (\w+)\(", ptx)
     found = dict(zip(parts[1::2], parts[2::2], strict=True))
     return found["forward"], found["backward"]
+
+
+def test_a_first_use_inside_a_cuda_graph_is_refused_and_forgotten() -> None:
+    neuron = neurons.create("lif")
+    found = plan.find(neuron, torch.float32, (4,), "cuda")
+    assert isinstance(found, plan.Plan)
+    with (
+        mock.patch.object(plan, "_tools", return_value=(OnHost, lambda kernel, neuron: None)),
+        mock.patch.object(torch.cuda, "is_initialized", return_value=True),
+        mock.patch.object(torch.cuda, "is_current_stream_capturing", side_effect=[True, False]),
+    ):
+        with pytest.raises(RuntimeError, match="call the layer once, forward and backward, before capturing"):
+            found.kernel(neuron, True, True)
+        assert isinstance(found.kernel(neuron, True, True), OnHost)
+
+
+def test_what_is_made_in_another_thread_is_made_on_this_ones_device() -> None:
+    calls = []
+    with (
+        mock.patch.object(torch.cuda, "is_initialized", return_value=True),
+        mock.patch.object(torch.cuda, "current_device", return_value=3),
+        mock.patch.object(torch.cuda, "set_device", side_effect=lambda n: calls.append((n, threading.get_ident()))),
+    ):
+        maker = plan._apart(threading.get_ident)
+    assert calls == [(3, maker)]
+    assert maker != threading.get_ident()

@@ -31,8 +31,8 @@ OPERATIONS = {
     "sqrt": "sqrtf({0})",
     "abs": "fabsf({0})",
     "neg": "(-{0})",
-    "max": "({0} < {1} ? {1} : {0})",  # a NaN in the first operand stays, as in PyTorch
-    "min": "({0} > {1} ? {1} : {0})",
+    "max": "({0} < {1} || {1} != {1} ? {1} : {0})",  # a NaN in either operand stays, as in PyTorch
+    "min": "({0} > {1} || {1} != {1} ? {1} : {0})",
     "where": "({0} ? {1} : {2})",
 }
 """Every operation of a graph that has a meaning in CUDA C."""

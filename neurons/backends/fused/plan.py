@@ -56,9 +56,17 @@ class Plan:
         self._product: ProductKernel | str | None = None
 
     def kernel(self, neuron: Neuron, grad_x: bool, checkpoint: bool) -> Kernel | str:
-        """The kernel, proven on first use, or the sentence that says why there is none."""
+        """The kernel, proven on first use, or the sentence that says why there is none.
+
+        RuntimeError where the first use is inside a CUDA graph, which the proof would be captured into.
+        """
         key = (grad_x, checkpoint)
         if key not in self._kernels:
+            if self.target != "cpu" and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
+                raise RuntimeError(
+                    "A kernel is compiled and proven on its first use, which a CUDA graph cannot capture; call the "
+                    "layer once, forward and backward, before capturing."
+                )
             self._kernels[key] = _apart(lambda: self._make(neuron, *key))
         return self._kernels[key]
 
@@ -131,9 +139,10 @@ def find(neuron: Neuron, dtype: torch.dtype, shape: Sequence[int], target: str) 
 
 def _apart(make: Callable[[], T]) -> T:
     """What `make` returns in a thread of its own, where none of the caller's modes holds (inference, autocast,
-    tracing).
+    tracing), but its CUDA device does.
     """
-    with ThreadPoolExecutor(1) as thread:
+    device = torch.cuda.current_device() if torch.cuda.is_initialized() else -1  # -1: leave it
+    with ThreadPoolExecutor(1, initializer=torch.cuda.set_device, initargs=(device,)) as thread:
         return thread.submit(make).result()
 
 

@@ -29,8 +29,8 @@ _CALLS = {
     "neg": "({0} * -1.0)",  # -x is 0 - x in Triton, which loses the sign of a zero
     "not": "(~{0})",
     "abs": "tl.abs({0})",
-    "max": "tl.where({0} < {1}, {1}, {0})",  # a NaN in the first operand stays, as in PyTorch
-    "min": "tl.where({0} > {1}, {1}, {0})",
+    "max": "tl.where(({0} < {1}) | ({1} != {1}), {1}, {0})",  # a NaN in either operand stays, as in PyTorch
+    "min": "tl.where(({0} > {1}) | ({1} != {1}), {1}, {0})",
     "where": "tl.where({0}, {1}, {2})",
     **{name: f"f_{name}({{0}})" for name in FUNCTIONS},
     "pow": "f_pow({0}, {1})",
