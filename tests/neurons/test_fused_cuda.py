@@ -189,6 +189,7 @@ def test_a_first_use_inside_a_cuda_graph_is_refused_and_forgotten() -> None:
     assert isinstance(found, plan.Plan)
     with (
         mock.patch.object(plan, "_tools", return_value=(OnHost, lambda kernel, neuron: None)),
+        mock.patch.object(plan, "_apart", side_effect=lambda make: make()),
         mock.patch.object(torch.cuda, "is_initialized", return_value=True),
         mock.patch.object(torch.cuda, "is_current_stream_capturing", side_effect=[True, False]),
     ):
