@@ -297,7 +297,7 @@ def _sinabs(neuron: Any, unbind: bool) -> Peer:
         del layer.alpha_mem  # set below, in full precision and with the gradient of a learned tau
 
     def run(x: Tensor) -> Tensor:
-        layer.reset_states()  # sinabs.reset_states resets the layers inside a network, not a layer
+        layer.to(x.device).reset_states()  # sinabs.reset_states resets the layers inside a network, not a layer
         if neuron.name != "if":
             layer.alpha_mem = torch.as_tensor(_keep(neuron), dtype=x.dtype, device=x.device)
         return layer(x.unsqueeze(0)).squeeze(0)  # [batch 1, T, N, ...]

@@ -81,6 +81,19 @@ def test_every_call_starts_from_rest(peer: str) -> None:
     assert torch.equal(built(x), built(x))
 
 
+@pytest.mark.parametrize("peer", peers.names())
+@pytest.mark.parametrize("name", ["if", "lif", "plif"])
+def test_a_peer_computes_where_its_input_is(peer: str, name: str) -> None:
+    need(peer)
+    built = peers.build(peer, peers.twin(peer, name).to("meta"))
+    x = torch.empty(3, 2, device="meta", requires_grad=True)
+    for _ in range(2):
+        spikes = built(x)
+        assert (spikes.device.type, spikes.shape) == ("meta", x.shape)
+    spikes.backward(torch.empty_like(spikes))
+    assert x.grad is not None
+
+
 def test_unbind_changes_nothing_but_cost() -> None:
     for peer in ("snntorch", "norse"):
         need(peer)
