@@ -198,9 +198,9 @@ def observed() -> Iterator[list[str]]:
     kept = {name: module.sequence for name, module in modules.items()}
 
     def noting(name: str) -> Callable[..., Tensor]:
-        def sequence(neuron: Neuron, x: Tensor) -> Tensor:
+        def sequence(*args: Any, **kwargs: Any) -> Tensor:
             called.append(name)
-            return kept[name](neuron, x)
+            return kept[name](*args, **kwargs)
 
         return sequence
 

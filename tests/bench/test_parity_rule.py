@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -273,6 +274,14 @@ def test_layouts_keep_values_and_change_strides() -> None:
     assert torch.equal(last, x)
     assert last.stride()[2] == 1
     assert not last.is_contiguous()
+
+
+def test_watching_who_computes_passes_everything_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    fused = importlib.import_module(neurons.backends.MODULES["fused"])
+    monkeypatch.setattr(fused, "sequence", lambda neuron, x, *more, **options: (neuron, x, more, options))
+    with checks.observed() as called:
+        assert fused.sequence("lif", "x", 1, every=2) == ("lif", "x", (1,), {"every": 2})
+    assert called == ["fused"]
 
 
 def test_cases_cover_the_awkward_sizes() -> None:
