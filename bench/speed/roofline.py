@@ -42,10 +42,9 @@ def _trials(job: Job, x: Tensor, grad: Tensor) -> tuple[dict[str, Trial], float]
     """The kernel's two directions and the bytes that it keeps per element for the backward pass."""
     import torch
 
-    import neurons
     from neurons.backends.fused import layout, plan
 
-    neuron: Any = neurons.create(job.neuron, **job.options)
+    neuron: Any = contenders.create(job.neuron, job.options, x.shape[0]).to(job.device)
     contenders.own(contenders.FUSED, neuron, job.device).require(x.requires_grad_(True))
     x = x.detach()
     found = plan.find(neuron, x.dtype, x.shape[1:], x.device.type)

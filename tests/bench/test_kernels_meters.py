@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.speed import frontier, meters
+import neurons
+from bench.speed import contenders, frontier, meters, roofline
+from bench.speed.job import Job
 from bench.speed.priority import Undisturbed
+from neurons.backends.fused import plan
 
 MIB = 2**20
 
@@ -81,6 +85,47 @@ def test_the_frontier_is_found_to_its_precision(limit: int, start: int) -> None:
     assert len(tries) <= 60
     most = limit // 2 + 1
     assert frontier.largest(lambda value: value <= limit, 1, most) <= most
+
+
+def test_the_roofline_is_of_the_usual_layer_on_the_jobs_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = classmethod(lambda cls, T: {"v_threshold": float(T)})
+    monkeypatch.setattr(neurons.registry.get("plif"), "example", usual)
+    monkeypatch.setattr(neurons.backends, "chosen", lambda *_: "fused")
+    layers = []
+
+    def find(layer: Any, *_: object) -> str:
+        layers.append(layer)
+        return "seen enough"
+
+    monkeypatch.setattr(plan, "find", find)
+    job = Job("roofline", "plif", ("fused-kernel",), ((3, 8),), device="meta")
+    with pytest.raises(contenders.Unfit, match="seen enough"):
+        roofline._trials(job, *(torch.empty(3, 8, device="meta") for _ in range(2)))
+    (layer,) = layers
+    assert layer.w.device.type == "meta"
+    assert layer.v_threshold == 3
+
+
+PRECISION = """
+import io, json, sys, types
+from bench.speed import child
+from bench.speed.job import Job
+
+sys.modules["probe"] = probe = types.ModuleType("probe")
+def measure(job, emitter):
+    import torch
+    emitter.note(f"{torch.backends.cudnn.allow_tf32} {torch.get_float32_matmul_precision()}")
+probe.measure = measure
+child.MODULES["network"] = "probe"
+sys.stdin = io.StringIO(json.dumps(Job("network", "plif", ("torch",), ((2, 4),), device="cuda").document()))
+child.main()
+"""
+
+
+def test_a_gpu_computes_in_float32_where_float32_is_compared() -> None:
+    done = subprocess.run([sys.executable, "-c", PRECISION], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == '{"note": "False highest"}\n'
 
 
 TRIES = """
