@@ -154,7 +154,7 @@ def test_gradients_of_parameters_may_cancel_once_but_not_twice() -> None:
         ([OFF, OFF], OFF),
         (["3 of 335 spikes differ", None], "3 of 335 spikes differ"),
     ):
-        with mock.patch.object(cuda_kernel.parity, "check", side_effect=found):
+        with mock.patch.object(cuda_kernel.parity, "_compare", side_effect=found):
             verdict = cuda_kernel.verdict(made, neurons.create("plif"))
         assert verdict is None if expected is None else str(verdict).endswith(expected)
 

@@ -169,13 +169,8 @@ class CudaKernel(Kernel):
 
 def verdict(kernel: CudaKernel, neuron: Neuron) -> str | None:
     """None for a kernel that agrees on this device with `neuron.step` on the CPU, else what differs."""
-    of_parameters = tuple(f"gradient of {name} " for name in kernel.parameters)
-    found: str | None = None
     try:
-        for seed in (1, 2):  # the sum over all neurons may cancel, but not twice
-            found = parity.check(_OnDevice(kernel), neuron, seed)  # type: ignore[arg-type]
-            if found is None or not found.startswith(of_parameters):
-                break
+        found = parity.check(_OnDevice(kernel), neuron)  # type: ignore[arg-type]
     except torch.OutOfMemoryError:
         raise  # of the moment: the next call tries again
     except Exception as error:
