@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from .imports import own_first
+
 OK, FAILED, WRONG_USAGE, PARITY_RED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -19,8 +21,7 @@ class UsageError(Exception):
 def exit_status(command: Callable[..., int]) -> Callable[..., None]:
     """Makes a function a command: its return value is the exit status, its known errors are sentences."""
 
-    @functools.wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> None:
+    def status(*args: Any, **kwargs: Any) -> int:
         from results import StoreError
         from tasks import TaskError
 
@@ -31,16 +32,20 @@ def exit_status(command: Callable[..., int]) -> Callable[..., None]:
                 stream.reconfigure(errors="replace")
         signal.signal(signal.SIGTERM, _interrupt)
         try:
-            status = command(*args, **kwargs)
+            return command(*args, **kwargs)
         except (UsageError, UnknownName) as error:
-            status = _say(error, WRONG_USAGE)
+            return _say(error, WRONG_USAGE)
         except (StoreError, TaskError, PluginError) as error:
-            status = _say(error, FAILED)
+            return _say(error, FAILED)
         except OSError as error:  # a full disk, a folder that cannot be written
-            status = _say(error, FAILED)
+            return _say(error, FAILED)
         except KeyboardInterrupt:
-            status = _say("Interrupted. What was finished is stored; the same command goes on from there.", INTERRUPTED)
-        sys.exit(status)
+            return _say("Interrupted. What was finished is stored; the same command goes on from there.", INTERRUPTED)
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        with own_first():
+            sys.exit(status(*args, **kwargs))
 
     return wrapped
 
