@@ -12,6 +12,7 @@ import typer
 
 from .errors import FAILED, INTERRUPTED, OK, PARITY_RED, UsageError, exit_status
 from .registry import unknown
+from .speed.contenders import SAVING
 from .speed.job import ALLOCATORS, Job
 from .speed.plan import BY_NAME, DEFAULT, LIMIT, PEERS, QUICK_LIMIT, WHATS, Asked, installed, jobs, refusals
 
@@ -37,8 +38,12 @@ def main(
     what: Annotated[list[str] | None, typer.Option(help=f"{', '.join(WHATS)}; may be repeated.")] = None,
     shape: Annotated[list[str] | None, typer.Option(help="TxN: steps x neurons; may be repeated.")] = None,
     peers: Annotated[str, typer.Option(help=f"all, none or some of {','.join(PEERS)}; {BY_NAME} by name.")] = "all",
-    base: Annotated[str, typer.Option(help="The contender that ratios refer to.")] = "fused",
-    allocator: Annotated[list[str] | None, typer.Option(help=f"{', '.join(ALLOCATORS)}; default: all.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="The contender that ratios refer to; default: fused, else torch.")
+    ] = None,
+    allocator: Annotated[
+        list[str] | None, typer.Option(help=f"{', '.join(ALLOCATORS)}; default: all, on a GPU one.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     dtype: Annotated[str, typer.Option(help=f"{', '.join(DTYPES)}.")] = "float32",
     detach: Annotated[bool, typer.Option("--detach/--no-detach", help="Keep the gradient out of the reset.")] = True,
@@ -88,6 +93,8 @@ def main(
         timeout=timeout,
     )
 
+    work = jobs(asked)
+
     from reports import site
     from results import Store, default_url
 
@@ -101,7 +108,7 @@ def main(
     status = OK
     with Store(store or default_url()) as opened:
         try:
-            _measure(console, opened, jobs(asked), runs)
+            _measure(console, opened, work, runs)
         except KeyboardInterrupt:
             console.print("Interrupted. What was measured is stored.")
             status = INTERRUPTED
@@ -130,7 +137,9 @@ def _peers(console: Console, text: str) -> tuple[str, ...]:
     if text == "all":
         missing = [peer for peer in PEERS if not installed(peer)]
         if missing:
-            console.print(f"Not installed, so not timed: {', '.join(missing)}. All: pip install 'spikebench[peers]'.")
+            console.print(
+                f"Not installed, so not timed: {', '.join(missing)}. To install: pip install {' '.join(missing)}."
+            )
         return tuple(peer for peer in PEERS if peer not in missing)
     chosen = _chosen("peer", [part.strip() for part in text.split(",")], dict.fromkeys((*PEERS, BY_NAME), ""))
     for peer in chosen:
@@ -139,11 +148,11 @@ def _peers(console: Console, text: str) -> tuple[str, ...]:
     return chosen
 
 
-def _base(name: str) -> str:
+def _base(name: str | None) -> str | None:
     import neurons
 
-    known = [*dict.fromkeys((*neurons.backends.MODULES, *PEERS))]
-    if name not in known and name != "fused":
+    known = [*dict.fromkeys((*neurons.backends.MODULES, SAVING, *PEERS))]
+    if name is not None and name not in known:
         raise unknown("contender", name, known)
     return name
 

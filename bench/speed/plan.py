@@ -6,6 +6,7 @@ import importlib.util
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..errors import UsageError
 from . import parallel
 from .contenders import COMPILED, FUSED, known_options, suite
 from .job import Job
@@ -38,6 +39,7 @@ PSN_BYTES = 40  # per neuron and step that the LIF loop keeps for its backward p
 FRONTIER_START = ((100, 512),)  # T, width; batch 16
 KERNEL = "fused-kernel"  # without autograd
 LINEAR = "linear"  # the Linear alone
+OWN_BASE = ("roofline", "linear", "psn")  # kinds of measurement with a base of their own
 SPIKINGJELLY = ("spikingjelly", "spikingjelly-layers", "spikingjelly-stepwise")  # as described in bench.speed.network
 PEERS = ("spikingjelly", COMPILED, "snntorch", "norse", "sinabs")
 BY_NAME = "inductor"  # a backend that compiles for so long that nobody times it unasked
@@ -55,7 +57,7 @@ class Asked:
     peers: tuple[str, ...]
     shapes: tuple[tuple[int, int], ...]
     allocators: tuple[str, ...]
-    base: str
+    base: str | None  # None: the fused backend where there is one
     options: dict[str, Any]
     dtype: str
     device: str
@@ -84,25 +86,28 @@ def refusals(asked: Asked) -> dict[tuple[str, str], list[str]]:
 
 
 def jobs(asked: Asked) -> list[tuple[Job, ...]]:
-    """The work in order; the processes of one tuple are the stages of one measurement."""
+    """The work in order; the processes of one tuple are the stages of one measurement.
+
+    Raises UsageError where the base that was asked for takes no part.
+    """
     work: list[tuple[Job, ...]] = []
     for what in asked.whats:
         for neuron in {"network": ("plif",), "psn": ("psn",)}.get(what, asked.neurons):
             for allocator in asked.allocators:
-                if allocator == asked.allocators[0] or what in ("speed", "memory"):
+                # These are allocators of host memory, which a GPU's tensors do not use.
+                if allocator == asked.allocators[0] or (what in ("speed", "memory") and asked.device == "cpu"):
                     work += _planned(what, neuron, allocator, asked)
     return work
 
 
 def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple[Job, ...]]:
-    names = _contenders(neuron, asked)
-    base = asked.base if asked.base in names else names[0]
+    names = _networks(neuron, asked) if what == "network" else _contenders(neuron, asked)
     job = Job(
         what=what,
         neuron=neuron,
         contenders=names,
         shapes=_shapes(what, asked),
-        base=base,
+        base=_base(what, neuron, names, asked),
         options=known_options(neuron, asked.options),
         dtype=asked.dtype,
         device=asked.device,
@@ -130,16 +135,29 @@ def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple
     if what == "linear":
         return [(replace(job, base=LINEAR, contenders=tuple(name for name in names if name != COMPILED)),)]
     if what == "network":
-        own = suite(neuron, asked.device)[0]
-        networks = (*own, *SPIKINGJELLY) if "spikingjelly" in asked.peers else own
-        base = base if base in networks else networks[0]
-        return [(replace(job, contenders=networks, base=base, dtype="float32"),)]  # its networks know no other
+        return [(replace(job, dtype="float32"),)]  # its networks know no other
     return [(job,)]
 
 
 def _contenders(neuron: str, asked: Asked) -> tuple[str, ...]:
     peers = [p for p in asked.peers if neuron in MAPPED or p in ("spikingjelly", BY_NAME)]
     return (*suite(neuron, asked.device)[0], *peers)
+
+
+def _networks(neuron: str, asked: Asked) -> tuple[str, ...]:
+    own = suite(neuron, asked.device)[0]
+    return (*own, *SPIKINGJELLY) if "spikingjelly" in asked.peers else own
+
+
+def _base(what: str, neuron: str, names: tuple[str, ...], asked: Asked) -> str:
+    if asked.base in names:
+        return asked.base
+    if asked.base is None or what in OWN_BASE:
+        return FUSED if FUSED in names else names[0]
+    raise UsageError(
+        f"The base {asked.base!r} was asked for, but takes no part in {what} of {neuron}. "
+        f"Taking part: {', '.join(names)}. Name one of them, or let more take part with --peers."
+    )
 
 
 def _shapes(what: str, asked: Asked) -> tuple[tuple[int, int], ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from bench import kernels
 from bench.speed import parent
 from bench.speed.job import Job, Measured
 from bench.speed.parent import carry_out
@@ -53,6 +56,8 @@ def test_help_needs_no_pytorch() -> None:
         (["--shape", "0x4"], "The shape '0x4' is not of the form TxN"),
         (["--peers", "nrose"], "Unknown peer 'nrose'. Did you mean 'norse'"),
         (["--base", "fsued"], "Did you mean 'fused'"),
+        (["lif", "--base", "norse", "--peers", "none"], "'norse' was asked for, but takes no part in speed of lif"),
+        (["lif", "--base", "norse", "--peers", "none"], "Taking part: torch, "),
         (["--allocator", "jemalloc"], "Unknown allocator 'jemalloc'"),
         (["--dtype", "float8"], "Unknown dtype 'float8'"),
         (["--device", "tpu"], "Unknown device 'tpu'"),
@@ -63,11 +68,20 @@ def test_help_needs_no_pytorch() -> None:
         (["--timeout", "nan"], "--timeout was given nan; it must be more than 0 and finite"),
     ],
 )
-def test_wrong_usage_is_one_sentence(command: Kernels, arguments: list[str], sentence: str) -> None:
+def test_wrong_usage_is_one_sentence(command: Kernels, arguments: list[str], sentence: str, tmp_path: Path) -> None:
     done = command(*arguments)
+    assert not (tmp_path / "store.db").exists()
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_missing_peers_are_named_with_what_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(kernels, "installed", lambda peer: peer.startswith("spikingjelly"))
+    assert kernels._peers(Console(file=said, width=200), "all") == ("spikingjelly", "spikingjelly-compiled")
+    assert "Not installed, so not timed: snntorch, norse, sinabs. " in said.getvalue()
+    assert said.getvalue().endswith("To install: pip install snntorch norse sinabs.\n")
 
 
 @pytest.mark.slow

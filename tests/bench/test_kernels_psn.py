@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from bench.errors import UsageError
 from bench.speed import contenders, parallel, plan, record, tables
 from bench.speed.child import Emitter
 from bench.speed.job import Job, Measured
@@ -28,7 +29,7 @@ class Collector(Emitter):
 def asked(**changes: Any) -> plan.Asked:
     settings: dict[str, Any] = {
         "neurons": ("lif",), "whats": ("psn",), "peers": ("spikingjelly", "norse"), "shapes": (),
-        "allocators": ("pooled",), "base": "fused", "options": {"detach_reset": True}, "dtype": "float32",
+        "allocators": ("pooled",), "base": None, "options": {"detach_reset": True}, "dtype": "float32",
         "device": "cpu", "threads": 1, "repeats": 3, "budget": 1.0, "limit": plan.LIMIT, "quick": False,
         "timeout": 60.0,
     }  # fmt: skip
@@ -58,6 +59,29 @@ def test_sizes_stay_within_the_memory_that_lif_needs() -> None:
     assert (32, 2**20) not in shapes
     assert (64, 2**18) in shapes
     assert only(plan.jobs(asked(shapes=((3, 5),)))).shapes == ((3, 5),)
+
+
+def test_ratios_refer_to_the_base_that_was_asked_for() -> None:
+    own = contenders.suite("lif", "cpu")[0]
+    usual = only(plan.jobs(asked(whats=("speed",))))
+    assert usual.base == ("fused" if "fused" in own else "torch")
+    assert only(plan.jobs(asked(whats=("speed",), base="norse"))).base == "norse"
+    for what, changes in (("speed", {"neurons": ("lif", "klif")}), ("network", {})):
+        with pytest.raises(UsageError, match=rf"'norse' .* takes no part in {what} of \w+\. Taking part: torch, "):
+            plan.jobs(asked(whats=(what,), base="norse", **changes))
+    assert only(plan.jobs(asked(whats=("linear",), base="spikingjelly"))).base == "linear"
+
+
+def test_host_allocators_are_compared_on_the_cpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "suite", lambda neuron, device: (("torch", "fused"), {}))
+
+    def allocators(device: str, what: str) -> list[str]:
+        work = plan.jobs(asked(whats=(what,), peers=(), allocators=("pooled", "plain"), device=device))
+        return [stages[0].allocator for stages in work if stages[0].contenders[0] == "torch"]
+
+    for what in ("speed", "memory"):
+        assert allocators("cpu", what) == ["pooled", "plain"]
+        assert allocators("cuda", what) == ["pooled"]
 
 
 @pytest.fixture(scope="module")
