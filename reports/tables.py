@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING
 
 from . import wording
@@ -55,32 +53,31 @@ _ESCAPES = str.maketrans(
 
 def to_csv(result: TableResult) -> str:
     """A line per cell with the columns COLUMNS, numbers in full; several values, seeds or runs joined by ";"."""
-    buffer = io.StringIO()
-    lines = csv.writer(buffer, lineterminator="\n")
-    lines.writerow(COLUMNS)
-    for cell in result.cells:
-        lines.writerow(
-            (
-                result.table.name,
-                result.scale,
-                _inert(cell.cell.row),
-                _inert(cell.cell.column),
-                cell.cell.protocol,
-                result.table.unit,
-                ";".join(_full(value.value) for value in cell.published),
-                _inert("; ".join(value.source for value in cell.published)),
-                _full(cell.measured),
-                _full(cell.low),
-                _full(cell.high),
-                ";".join(str(run.seed) for run in cell.runs),
-                "" if cell.test_samples is None else cell.test_samples,
-                wording.verdict(cell),
-                _inert(wording.plain(cell.reason)),
-                "yes" if cell.stale else "",
-                ";".join(run.id for run in cell.runs),
-            )
+    from pandas import DataFrame
+
+    lines = [
+        (
+            result.table.name,
+            result.scale,
+            _inert(cell.cell.row),
+            _inert(cell.cell.column),
+            cell.cell.protocol,
+            result.table.unit,
+            ";".join(_full(value.value) for value in cell.published),
+            _inert("; ".join(value.source for value in cell.published)),
+            _full(cell.measured),
+            _full(cell.low),
+            _full(cell.high),
+            ";".join(str(run.seed) for run in cell.runs),
+            "" if cell.test_samples is None else cell.test_samples,
+            wording.verdict(cell),
+            _inert(wording.plain(cell.reason)),
+            "yes" if cell.stale else "",
+            ";".join(run.id for run in cell.runs),
         )
-    return buffer.getvalue()
+        for cell in result.cells
+    ]
+    return DataFrame(lines, columns=COLUMNS).to_csv(index=False, lineterminator="\n")
 
 
 def to_latex(result: TableResult) -> str:
