@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from . import estimate
+from . import estimate, stopwatch
 from .job import Job, Measured
 from .priority import Undisturbed
 from .rounds import Trial, interleave
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 DIRECTIONS = ("forward", "training")  # without gradients; forward and backward through autograd
 COPY = "copy"
+HOST = "_host"  # after a direction: not how long the device computed, but how long the host was busy with the call
 WARM_UP = 2  # untimed rounds: compilers see first how they are called, then compile for it
 
 Times = dict[str, dict[str, list[float]]]  # seconds by contender and direction
@@ -70,24 +72,31 @@ def copies(bytes_moved: Mapping[str, float], device: str) -> dict[str, Trial]:
 def race(
     entries: Mapping[str, Mapping[str, Trial]], job: Job, emitter: Emitter, label: str, base: str
 ) -> tuple[Times, dict[str, Any]]:
-    """Seconds of every entry and direction, and the surroundings in which they were taken."""
+    """Seconds of every entry and direction, and the surroundings in which they were taken.
+
+    On a GPU each direction has a second one, with HOST behind its name, of the same calls.
+    """
     window = Undisturbed()
     for trial in [trial for ways in entries.values() for trial in ways.values()] * WARM_UP:
         trial.prepare()
         trial.call()
     flat = {f"{name}\0{way}": trial for name, ways in entries.items() for way, trial in ways.items()}
+    host: dict[str, stopwatch.Noted] = {}
+    if job.device != "cpu":
+        host = {key: stopwatch.Noted(trial.call) for key, trial in flat.items() if key.partition("\0")[0] != COPY}
+        flat |= {key: replace(flat[key], call=noted) for key, noted in host.items()}
     before = os.getloadavg()[0]
     found = interleave(
         flat,
         repeats=job.repeats,
         budget=job.budget,
         window=window,
-        synchronize=synchronizer(job.device),
+        watch=stopwatch.of(job.device),
         always=frozenset(key for key in flat if key.partition("\0")[0] in (base, COPY)),
         on_round=lambda done: emitter.note(f"{label} · round {done} of {job.repeats}"),
     )
     times: Times = {}
-    for key, values in found.items():
+    for key, values in {**found, **{key + HOST: noted.seconds for key, noted in host.items()}}.items():
         name, _, way = key.partition("\0")
         times.setdefault(name, {})[way] = values
     surroundings = {

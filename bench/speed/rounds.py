@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import random
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+
+from .stopwatch import by_clock
 
 LEAST = 3  # readings that even a contender over its budget gives
 
@@ -26,16 +27,15 @@ def interleave(
     repeats: int,
     budget: float,
     window: AbstractContextManager[object],
-    synchronize: Callable[[], None] = lambda: None,
     always: frozenset[str] = frozenset(),
     on_round: Callable[[int], None] = lambda done: None,
-    clock: Callable[[], float] = time.perf_counter,
+    watch: Callable[[Callable[[], object]], float] = by_clock,
 ) -> dict[str, list[float]]:
     """Seconds of each trial, one reading a round for `repeats` rounds; reading i of every trial is of round i.
 
     The order is drawn anew each round, so that nobody always follows the same one. A trial that has used up `budget`
     seconds leaves after LEAST readings, except those in `always`, which the others are compared with. `window`
-    surrounds each timed call.
+    surrounds each timed call; `watch` makes it and gives its seconds.
     """
     names = list(trials)
     times: dict[str, list[float]] = {name: [] for name in names}
@@ -49,13 +49,8 @@ def interleave(
                 if len(own) < done or (name not in always and len(own) >= LEAST and sum(own) > budget):
                     continue
                 trials[name].prepare()
-                synchronize()
                 with window:
-                    start = clock()
-                    result = trials[name].call()
-                    synchronize()
-                    own.append(clock() - start)
-                del result
+                    own.append(watch(trials[name].call))
             gc.collect()
             on_round(done + 1)
     finally:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from . import verified
+from .race import HOST
 
 if TYPE_CHECKING:
     from results import Parity, Run, StoredRun
@@ -17,9 +18,11 @@ COLUMNS: dict[str, tuple[tuple[str, str, str], ...]] = {  # by kind of measureme
         ("forward", "forward_seconds", "time"),
         ("× base", "forward_ratio", "ratio"),
         ("× copy", "forward_copies", "number"),
+        ("call on host", f"forward{HOST}_seconds", "time"),
         ("training", "training_seconds", "time"),
         ("× base", "training_ratio", "ratio"),
         ("× copy", "training_copies", "number"),
+        ("call on host", f"training{HOST}_seconds", "time"),
     ),
     "first-use": (
         ("empty cache", "first_use_seconds", "time"),
@@ -93,11 +96,12 @@ def line(run: Run) -> str:
 
 
 def cells(run: Run) -> list[tuple[str, str]]:
-    """Heading and text of each column of the measurement's kind."""
+    """Heading and text of each column of the measurement's kind; on a CPU the host's time is the time itself."""
     values = {metric.name: metric.value for metric in run.metrics}
     return [
         (name, form(kind, values.get(metric), values.get(f"{metric}_low"), values.get(f"{metric}_high")))
         for name, metric, kind in COLUMNS[run.experiment["what"]]
+        if run.device != "cpu" or HOST not in metric
     ]
 
 
