@@ -15,6 +15,7 @@ from pathlib import Path
 from .experiment import Experiment
 from .registry import unknown
 
+SHOWING = ("__main__", "report")  # modules of a package that print what the others find out
 ROOMS = ("neurons", "models", "training", "tasks")
 
 
@@ -92,13 +93,13 @@ def _read(module: str) -> tuple[str, frozenset[str]]:
 
 
 def _modules(name: str) -> set[str]:
-    """The module, or all modules of the package but its command, called `name`."""
+    """The module, or all modules of the package but those of SHOWING, called `name`."""
     if _path(name) is not None:
         return {name}
     top, *rest = name.split(".")
     spec = importlib.util.find_spec(top)
     folders = [Path(folder, *rest) for folder in (spec.submodule_search_locations or ())] if spec else []
-    return {f"{name}.{file.stem}" for folder in folders for file in folder.glob("*.py") if file.stem != "__main__"}
+    return {f"{name}.{file.stem}" for folder in folders for file in folder.glob("*.py") if file.stem not in SHOWING}
 
 
 @functools.cache

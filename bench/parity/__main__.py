@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -15,7 +16,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
 
 @app.command(
     epilog="Examples: 'python -m bench.parity'; 'python -m bench.parity lif plif --backend fused --quick'; "
-    "'python -m bench.parity --device cuda'. Exit status: 0 all green, 1 failed, 2 wrong usage, 3 red."
+    "'python -m bench.parity --device cuda'. Exit status: 0 all green, 1 failed or nothing to check, "
+    "2 wrong usage, 3 red."
 )
 @exit_status
 def main(
@@ -59,6 +61,9 @@ def main(
     show(console, checks, refusals, failures)
     if any(not check.verdict.green for check in checks):
         return PARITY_RED
+    if not checks and not failures:
+        print("Nothing that was asked for could be checked; the reasons stand above.", file=sys.stderr)
+        return FAILED
     return FAILED if failures else OK
 
 

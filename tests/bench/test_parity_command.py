@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import fingerprint
 from bench.fingerprint import kernel_implementation
 from bench.parity import green
 from bench.registry import UnknownName
@@ -116,14 +117,25 @@ def test_wrong_usage_has_status_2(parity: Command) -> None:
         assert "Traceback" not in done.stderr
 
 
+def test_a_proof_that_was_asked_for_and_cannot_be_had_is_a_failure(parity: Command) -> None:
+    done = parity("half", "klif", "--quick", "--backend", "cupy", "--device", "cpu")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "not checked half, klif · cupy: " in done.stdout
+    assert "0 checks, 0 red" in done.stdout
+    assert "Nothing that was asked for could be checked; the reasons stand above." in done.stderr
+    done = parity("half", "--quick", "--backend", "cupy", "--backend", "torch", "--device", "cpu")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_peers_are_checked_or_said_to_be_absent(parity: Command) -> None:
     done = parity("if", "klif", "--quick", "--backend", "snntorch", "--device", "cpu")
-    assert done.returncode == 0, done.stdout + done.stderr
     if any(
         line.startswith("not checked if, klif · snntorch: snntorch does not import")
         for line in done.stdout.splitlines()
     ):
+        assert done.returncode == 1, done.stdout + done.stderr
         return
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "not checked klif · snntorch: only if, lif and plif are mapped to snntorch" in done.stdout
     assert "green" in done.stdout
 
@@ -170,6 +182,12 @@ def test_green_asks_the_newest_checks_of_the_present_code(tmp_path: Path) -> Non
             green(store, "lfi", "torch", "float32", "cpu")
         with pytest.raises(UnknownName, match="Unknown backend 'trch'"):
             green(store, "lif", "trch", "float32", "cpu")
+
+
+def test_the_fingerprint_of_a_kernel_leaves_out_how_parity_is_shown() -> None:
+    followed = fingerprint._modules("bench.parity")
+    assert {"bench.parity.rule", "bench.parity.checks", "bench.parity.cases", "bench.parity.runs"} <= followed
+    assert not {"bench.parity.report", "bench.parity.__main__"} & followed
 
 
 def test_the_fingerprint_of_a_kernel_follows_neuron_and_backend() -> None:
