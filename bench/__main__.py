@@ -29,7 +29,7 @@ def main() -> None:
         print(f"Error: {unknown('verb', verb, COMMANDS)}", file=sys.stderr)
         sys.exit(2)
     del sys.argv[1]
-    importlib.import_module(COMMANDS[verb][0]).app()
+    importlib.import_module(COMMANDS[verb][0]).app(prog_name=f"spikebench {verb}")
 
 
 if __name__ == "__main__":

@@ -58,5 +58,7 @@ class Experiment:
         numbers = [
             f"{name}={value:g}" for name, value in self.neuron_options.items() if name in ("tau", "init_tau", "k")
         ]
+        steps = [f"T={T}"] if (T := self.task_options.get("T")) else []
         without = ["without reset"] if self.neuron_options.get("without_reset") else []
-        return " · ".join([self.task, " ".join([self.model, *flags]), " ".join([self.neuron, *numbers, *without])])
+        parts = ([self.task, *steps], [self.model, *flags], [self.neuron, *numbers, *without])
+        return " · ".join(" ".join(part) for part in parts)

@@ -27,6 +27,11 @@ class Request:
     memory: int | None  # bytes of private memory on the host, for each process
     processes: int = 1
 
+    @property
+    def log_place(self) -> str:
+        """Where the log is, in words that hold on any machine."""
+        return f"{self.log.parent.name}/{self.log.name} below --out"
+
     def to_json(self) -> str:
         """The request as text, for another process."""
         return json.dumps(dataclasses.asdict(self), default=str)

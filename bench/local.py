@@ -33,6 +33,7 @@ def execute(
     jobs: int,
     timeout: float | None,
     on_start: Callable[[Request], None],
+    on_data: Callable[[Request, int, int], None],
     on_epoch: Callable[[Request, int, dict[str, float]], None],
     on_result: Callable[[Request, Result], None],
 ) -> None:
@@ -55,7 +56,7 @@ def execute(
             if not running:
                 break
             for child in _ready(running, timeout):
-                result = _next(child, timeout, on_epoch)
+                result = _next(child, timeout, {"data": on_data, "epoch": on_epoch})
                 if result is not None:
                     running.remove(child)
                     _stop(child)
@@ -92,8 +93,8 @@ def _ready(running: list[_Child], timeout: float | None) -> list[_Child]:
     ]
 
 
-def _next(child: _Child, timeout: float | None, on_epoch: Callable[..., None]) -> Result | None:
-    """Handles one message; the result when the child is through."""
+def _next(child: _Child, timeout: float | None, handlers: dict[str, Callable[..., None]]) -> Result | None:
+    """Handles one message by its kind; the result when the child is through."""
     if not child.connection.poll():
         return _failed(child, "timeout", f"stopped after {timeout:g} s; allow more with --timeout")
     try:
@@ -101,8 +102,8 @@ def _next(child: _Child, timeout: float | None, on_epoch: Callable[..., None]) -
     except (EOFError, ConnectionResetError):
         child.process.join()
         return _failed(child, "crashed", _death(child))
-    if kind == "epoch":
-        on_epoch(child.request, *rest)
+    if kind in handlers:
+        handlers[kind](child.request, *rest)
         return None
     return rest[0]
 
@@ -110,7 +111,7 @@ def _next(child: _Child, timeout: float | None, on_epoch: Callable[..., None]) -
 def _death(child: _Child) -> str:
     code = child.process.exitcode
     if child.request.processes > 1:
-        return f"one of the {child.request.processes} processes died; more is in {child.request.log.name}"
+        return f"one of the {child.request.processes} processes died; more is in {child.request.log_place}"
     if code == -signal.SIGKILL:
         return "killed by SIGKILL, often the system's way to end a process when memory runs out"
     return f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code} and no result"

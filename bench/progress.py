@@ -55,6 +55,10 @@ class Progress:
         experiment = request.experiment
         self.running[experiment.key] = self.bars.add_task(experiment.label, total=experiment.epochs, note="loading")
 
+    def data(self, request: Request, done: int, of: int) -> None:
+        """The preparation of the data has come to `done` of `of` samples."""
+        self.bars.update(self.running[request.experiment.key], note=f"preparing data {done:,}/{of:,}")
+
     def epoch(self, request: Request, epoch: int, record: dict[str, float]) -> None:
         note = f"test {100 * record['test_accuracy']:.1f} %"
         self.bars.update(self.running[request.experiment.key], completed=epoch + 1, note=note)
@@ -65,7 +69,8 @@ class Progress:
         self.bars.update(self.all, completed=self.through)
         experiment = request.experiment
         final = {metric.name: metric.value for metric in result.metrics if metric.step is None}
-        what = f"A {_percent(final.get('accuracy_a'))} B {_percent(final.get('accuracy_b'))}"
+        protocols = {"A": final.get("accuracy_a"), "B": final.get("accuracy_b")}
+        what = " ".join(f"{name} {100 * value:.1f} %" for name, value in protocols.items() if value is not None)
         self._say(
             experiment,
             (what if result.outcome == "ok" else f"{result.outcome}: {result.reason}")
@@ -74,7 +79,3 @@ class Progress:
         for dataset in result.datasets:
             if not dataset.complete:
                 self.console.print(f"Warning: {dataset.name} is a subset: {dataset.note}", markup=False, soft_wrap=True)
-
-
-def _percent(fraction: float | None) -> str:
-    return "-" if fraction is None else f"{100 * fraction:.1f} %"

@@ -20,10 +20,10 @@ class PluginError(Exception):
     """An installed plug-in that cannot be used; the message says which and why."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownName:
+def unknown(kind: str, name: object, known: Iterable[str]) -> UnknownName:
     """The error for an unknown `name` of a `kind` ("neuron", "table", ...), with what was probably meant."""
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=2)
+    near = difflib.get_close_matches(str(name), known, n=2)
     hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     return UnknownName(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(known) or 'none'}.")
 

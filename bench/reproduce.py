@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import sys
@@ -142,8 +143,8 @@ def _names() -> list[str]:
 
 
 def _at_least(least: int, option: str, value: float | None) -> None:
-    if value is not None and (value < least or (least == 0 and value == 0)):
-        what = "at least 1" if least else "more than 0"
+    if value is not None and not (least <= value < math.inf and value):
+        what = "at least 1" if least else "more than 0 and finite"
         raise UsageError(f"{option} was given {value}; it must be {what}.")
 
 
@@ -294,6 +295,7 @@ def _carry_out(
             jobs=jobs,
             timeout=timeout,
             on_start=progress.started,
+            on_data=progress.data,
             on_epoch=progress.epoch,
             on_result=on_result,
         )

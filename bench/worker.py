@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import inspect
 import re
 import resource
 import signal
@@ -13,6 +14,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,11 +28,14 @@ from . import identities
 from .job import Request, Result
 from .selection import accuracy_a, accuracy_b, accuracy_closed
 
+BETWEEN_NEWS = 0.5  # seconds between two messages about the preparation of data
+
 
 def main(request: Request, connection: Connection) -> bool:
     """Entry point of the child: sends ("epoch", number, record) after each epoch and ("result", Result) at the end.
 
-    Of a group of processes the first does so, and any other that fails. Returns whether all went well.
+    While data is prepared, ("data", done, all) comes before. Of a group of processes the first does so, and any other
+    that fails. Returns whether all went well.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -38,7 +43,7 @@ def main(request: Request, connection: Connection) -> bool:
     started, start = timestamp(), time.perf_counter()
     first = distributed.first()
     try:
-        result = _guarded(request, (lambda epoch, record: connection.send(("epoch", epoch, record))) if first else None)
+        result = _guarded(request, connection.send if first else lambda message: None)
     except BrokenPipeError:  # the parent is gone; the checkpoint has all that was done
         return False
     seconds = time.perf_counter() - start
@@ -60,13 +65,13 @@ def _prepare(request: Request) -> None:
         Path("/proc/self/clear_refs").write_text("5")  # peak memory counts from here
 
 
-OnEpoch = Callable[[int, dict[str, float]], None] | None
+Send = Callable[[tuple[Any, ...]], None]
 
 
-def _guarded(request: Request, on_epoch: OnEpoch) -> Result:
+def _guarded(request: Request, send: Send) -> Result:
     """The experiment with every failure turned into its outcome."""
     try:
-        return run(request, on_epoch)
+        return run(request, send)
     except BrokenPipeError:
         raise
     except _Busy as error:
@@ -91,7 +96,7 @@ def _log(request: Request) -> str:
             log.write(traceback.format_exc())  # of a group, each failing process adds its own
     except OSError:
         return ""
-    return f"; the traceback is in {request.log.name}"
+    return f"; the traceback is in {request.log_place}"
 
 
 _NO_MEMORY = re.compile(r"can't allocate memory|Cannot allocate memory|std::bad_alloc")
@@ -105,12 +110,18 @@ class _Busy(Exception):
     pass
 
 
-def run(request: Request, on_epoch: OnEpoch) -> Result:
+def run(request: Request, send: Send) -> Result:
     """Trains and measures; raises what goes wrong."""
     experiment = request.experiment
     with _only_one(request.checkpoint) if distributed.first() else nullcontext(), distributed.group(request.device):
         _seed(experiment.seed)
-        task = tasks.load(experiment.task, root=request.data, cache=request.cache, **experiment.task_options)
+        options = {**experiment.task_options, **_progress(experiment.task, send)}
+        task = tasks.load(experiment.task, root=request.data, cache=request.cache, **options)
+        if len(task.train) < experiment.batch_size:
+            raise tasks.TaskError(
+                f"The experiment trains in batches of {experiment.batch_size}, but {experiment.task} has only "
+                f"{len(task.train)} training samples here; get the rest of the data set."
+            )
         neuron = models.factory(experiment.neuron, **experiment.neuron_options)
         _seed(experiment.seed)  # compared networks start alike, however their data were made
         network = models.create(experiment.model, neuron=neuron, **experiment.model_options).to(request.device)
@@ -125,7 +136,7 @@ def run(request: Request, on_epoch: OnEpoch) -> Result:
             seed=experiment.seed,
             device=request.device,
             path=request.checkpoint,
-            on_epoch=on_epoch,
+            on_epoch=lambda epoch, record: send(("epoch", epoch, record)),
         )
     info = task.dataset
     dataset = Dataset(info.digest, info.name, info.complete, {**info.counts, "test": len(task.test)}, info.note)
@@ -141,6 +152,22 @@ def run(request: Request, on_epoch: OnEpoch) -> Result:
         ),
         samples=tuple(Sample("train_seconds", i, record["train_seconds"], "s") for i, record in enumerate(history)),
     )
+
+
+def _progress(task: str, send: Send) -> dict[str, Callable[[int, int], None]]:
+    """The option `progress` for the tasks that take it: tells how far the preparation of their data is."""
+    if "progress" not in inspect.signature(tasks.registry.get(task).load).parameters:
+        return {}
+    told = time.monotonic()
+
+    def tell(done: int, of: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > BETWEEN_NEWS or done == of:
+            told = time.monotonic()
+            with suppress(BrokenPipeError):  # the parent is gone, but what is prepared here is kept for the next run
+                send(("data", done, of))
+
+    return {"progress": tell}
 
 
 class _only_one:

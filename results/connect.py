@@ -60,7 +60,7 @@ def make_engine(url: URL, *, create: bool, read_only: bool) -> Engine:
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreError(
             f"The store {shown} needs a database driver that is not here: {error}. For PostgreSQL: "
-            "pip install 'spikebench[postgresql]'."
+            "pip install 'psycopg[binary]'."
         ) from None
     except (ArgumentError, TypeError) as error:
         found = str(error).splitlines()[0].rstrip(".")

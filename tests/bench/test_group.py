@@ -76,6 +76,7 @@ def run(asked: Request, on_epoch: OnEpoch = lambda epoch: None) -> Result:
             jobs=1,
             timeout=300,
             on_start=lambda request: None,
+            on_data=lambda request, done, of: None,
             on_epoch=lambda request, epoch, record: on_epoch(epoch),
             on_result=lambda request, result: results.append(result),
         )
@@ -169,7 +170,10 @@ def test_a_group_that_was_killed_goes_on_as_if_uninterrupted(tmp_path: Path, alo
 
     crashed = run(asked, kill_the_second)
     alone(asked)
-    assert (crashed.outcome, crashed.reason) == ("crashed", "one of the 2 processes died; more is in 2.log")
+    assert (crashed.outcome, crashed.reason) == (
+        "crashed",
+        f"one of the 2 processes died; more is in {asked.log_place}",
+    )
     assert "SIGKILL" in asked.log.read_text()
 
     def ctrl_c(epoch: int) -> None:

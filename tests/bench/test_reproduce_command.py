@@ -32,7 +32,7 @@ def test_help_and_list_need_no_pytorch() -> None:
 def test_a_table_is_measured_once_and_then_answered_from_the_store(reproduce: Command, tmp_path: Path) -> None:
     first = reproduce("tiny", "--seeds", "2")
     assert first.returncode == 0, first.stderr
-    assert "[4/4]" in first.stdout
+    assert re.search(r"^\[4/4\] .*: A \d+\.\d % B \d+\.\d % in \d+ s$", first.stdout, re.M)
     with Store(tmp_path / "store.db") as store:
         runs = store.runs()
         assert [run.outcome for run in runs] == ["ok"] * 4
@@ -103,7 +103,7 @@ def test_a_failure_costs_its_own_cell_only(reproduce: Command, tmp_path: Path) -
     assert outcomes["hog"][0] == "oom"
     assert "4.0 GiB" in outcomes["hog"][1]
     assert outcomes["bug"][0] == "crashed"
-    assert outcomes["bug"][1].startswith("RuntimeError: first line; the traceback is in")
+    assert outcomes["bug"][1].startswith("RuntimeError: first line; the traceback is in logs/")
     assert any("second line" in log.read_text() for log in (tmp_path / "out" / "logs").glob("*.log"))
     assert outcomes["nan"][0] == "diverged"
     assert "nan in epoch 0" in outcomes["nan"][1]
@@ -177,6 +177,8 @@ def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
         (["tiny", "--processes", "0"], 2, "--processes was given 0; it must be at least 1"),
         (["tiny", "--processes", "3"], 2, "--processes 3 does not divide the batch of 128 samples of digits"),
         (["tiny", "--timeout", "0"], 2, "--timeout was given 0"),
+        (["tiny", "--timeout", "inf"], 2, "--timeout was given inf; it must be more than 0 and finite"),
+        (["tiny", "--memory", "nan"], 2, "--memory was given nan; it must be more than 0 and finite"),
         (["tiny", "--seeds", "many"], 2, "Invalid value for '--seeds'"),
         (["tiny", "--nonsense"], 2, "--nonsense"),
         (["tiny", "--data", "/does/not/exist"], 2, "The data root /does/not/exist is not a folder"),
@@ -194,6 +196,12 @@ def test_torchrun_is_started_and_does_not_start(reproduce: Command) -> None:
     done = reproduce("tiny", TORCHELASTIC_RUN_ID="1")
     assert done.returncode == 2
     assert "Start it plainly" in done.stderr
+
+
+def test_help_of_a_verb_names_it() -> None:
+    command = [sys.executable, "-m", "bench", "reproduce", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert "Usage: spikebench reproduce [OPTIONS]" in done.stdout
 
 
 def test_a_missing_gpu_is_one_sentence(reproduce: Command) -> None:

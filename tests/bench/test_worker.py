@@ -1,0 +1,63 @@
+"""What the worker of one experiment tells its parent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import worker
+from bench.experiment import Experiment
+from bench.job import Request, Result
+
+
+def guarded(folder: Path, task: str, batch_size: int, **task_options: Any) -> tuple[Result, list[tuple[Any, ...]]]:
+    """The result of a small experiment, run in this process, and the messages before it."""
+    experiment = Experiment(
+        task=task,
+        model="plif_mnist",
+        neuron="plif",
+        scheme="bptt",
+        epochs=1,
+        batch_size=batch_size,
+        scale="quick",
+        seed=0,
+        task_options=task_options,
+        model_options={"side": 8, "channels": 3, "hidden": 12, "T": 3},
+        neuron_options={"detach_reset": True},
+        scheme_options={"lr": 0.01},
+    )
+    request = Request(
+        experiment,
+        "cpu",
+        None,
+        folder / "cache",
+        folder / "c.pt",
+        folder / "logs" / "c.log",
+        threads=1,
+        memory=None,
+    )
+    sent: list[tuple[Any, ...]] = []
+    return worker._guarded(request, sent.append), sent
+
+
+def test_a_subset_without_one_whole_batch_is_missing_data(tmp_path: Path) -> None:
+    result, sent = guarded(tmp_path, "digits", 1401)
+    assert result.outcome == "unavailable"
+    assert "batches of 1401, but digits has only 1400 training samples here" in result.reason
+    assert not sent
+    assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize(("pause", "least"), [(0.0, 100), (1e9, 1)])
+def test_the_preparation_of_events_is_told_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pause: float, least: int
+) -> None:
+    monkeypatch.setattr(worker, "BETWEEN_NEWS", pause)
+    _, sent = guarded(tmp_path, "digits_events", 10_000, T=4)
+    assert {kind for kind, *_ in sent} == {"data"}
+    assert least <= len(sent) <= 1797
+    assert sent[-1][1] == sent[-1][2]
+    if pause:
+        assert len(sent) == 1
