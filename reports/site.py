@@ -34,7 +34,7 @@ def build(
 
     Tables and scales: those given, else all that have runs or published values. Files of an earlier build that no
     longer belong are removed. Raises StoreError, ReportError if the folder cannot be written, UnknownName for a scale
-    or table that does not exist.
+    or table that does not exist, PluginError for a table in `table_names` that cannot be loaded.
     """
     place = Path(out) / "report"
     folder.write(place, dict(sorted(_pages(_ReadOnce(store), scales, table_names))))
@@ -87,7 +87,7 @@ def _pages(
     from . import axis, curves, kernels, parity
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
-    shown = _table_pages(store, scales, table_names)
+    shown, unloaded = _table_pages(store, scales, table_names)
     full = _full(store, runs)
     metrics = {run.id: run.metrics for run in full}
     by_paper: dict[str, list[Published]] = defaultdict(list)
@@ -96,7 +96,10 @@ def _pages(
     authors = {paper: curves.authors_curves(values) for paper, values in by_paper.items()}
     checks = store.parity()
     render = _renderer(by_paper, {**kernels.links(runs), **parity.links(checks)})
-    yield "index.html", render("index.html", tables=_by_table(shown), runs=runs, papers=sorted(by_paper))
+    yield (
+        "index.html",
+        render("index.html", tables=_by_table(shown), unloaded=unloaded, runs=runs, papers=sorted(by_paper)),
+    )
     yield "runs.html", render("runs.html", runs=runs[::-1])
     yield from kernels.pages(full, checks, render)
     yield from parity.pages(checks, render)
@@ -131,22 +134,29 @@ def _full(store: _ReadOnce, runs: Sequence[StoredRun]) -> list[Run]:
 
 def _table_pages(
     store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
-) -> list[TablePage]:
+) -> tuple[list[TablePage], list[str]]:
+    """A page per table and scale, and what is wrong with plug-ins whose tables were not asked for by name."""
     from bench.evaluate import evaluate
     from bench.papers import registry
-    from bench.registry import unknown
+    from bench.registry import PluginError, unknown
 
     for scale in scales or ():
         if scale not in SCALES:
             raise unknown("scale", scale, SCALES)
-    pages = []
+    pages, unloaded = [], []
     for name in table_names or registry.names():
-        table = registry.get(name)
+        try:
+            table = registry.get(name)
+        except PluginError as error:
+            if table_names:
+                raise
+            unloaded.append(str(error))
+            continue
         for scale in SCALES if scales is None else [s for s in SCALES if s in scales]:
             result = evaluate(cast("Store", store), table, scale)
             if table_names or any(cell.published or cell.attempts for cell in result.cells):
                 pages.append(TablePage(result, f"{name}-{scale}"))
-    return pages
+    return pages, unloaded
 
 
 def _by_table(pages: Sequence[TablePage]) -> dict[str, dict[str, TablePage]]:

@@ -11,8 +11,9 @@ import pytest
 import synthetic_runs as invented
 from synthetic_runs import all_runs, cell, contents, filled
 
+from bench import papers
 from bench.papers.plif import PLIF_TABLE
-from bench.registry import UnknownName
+from bench.registry import PluginError, Registry, UnknownName
 from reports import ReportError, build
 from results import Store
 from results.published import sync
@@ -221,6 +222,25 @@ def test_what_no_longer_belongs_is_removed_and_nothing_else(store: Store, tmp_pa
     assert (tmp_path / "outside.txt").exists()
     assert not [name for name in left if "quick" in name or "paper" in name]
     assert len([name for name in left if name.startswith("runs/")]) == 2  # the run at short scale, and mine.html
+
+
+def test_a_plug_in_that_cannot_be_loaded_costs_its_own_table_alone(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "half_plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: half-plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[spikebench.tables]\nmine = half_plugin:TABLE\n")
+    (tmp_path / "half_plugin.py").write_text("raise RuntimeError('half <written>')")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry("table", {"plif_table": "bench.papers.plif:PLIF_TABLE"}, "spikebench.tables")
+    monkeypatch.setattr(papers, "registry", registry)
+    folder = build(store, tmp_path / "out", ["quick"]).parent
+    assert (folder / "plif_table-quick.html").exists()
+    words = " ".join(Page(folder / "index.html").text.split())
+    assert "half_plugin:TABLE, that cannot be loaded: RuntimeError: half <written>. Mend the plug-in" in words
+    with pytest.raises(PluginError, match="half <written>"):
+        build(store, tmp_path / "asked", ["quick"], ["mine"])
 
 
 def test_unknown_scale_and_table_are_refused(store: Store, tmp_path: Path) -> None:
