@@ -56,7 +56,8 @@ def show(result: TableResult, console: Console) -> None:
     console.print(_text(f"Rule: {RULE}", "dim"))
     if hints := wording.hints(result):
         console.print()
-        console.print(_indented([("→", "", hint) for hint in hints]))
+        for hint in hints:
+            console.print(_text(f"→ {hint}"), soft_wrap=True)  # a command that is broken in two cannot be copied
 
 
 def _text(text: str, style: str = "") -> Text:

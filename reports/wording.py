@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bench.evaluate import FIRM, LAST_DIGIT
+from bench.papers.paired import SHOWN_ONLY
 
 if TYPE_CHECKING:
     from bench.evaluate import CellResult, PublishedValue, TableResult
@@ -16,6 +17,7 @@ NONE = "–"
 FINE = 1.0  # an interval narrower than this (in the table's unit) is worth a second decimal
 STATES = ("reproduced", "higher", "lower", "sources disagree", "not comparable", "missing", "failed", "not run")
 ENOUGH_SEEDS = 3  # paired tests over seeds start here
+WHATEVER_THE_SEEDS = tuple(SHOWN_ONLY.values())
 
 
 def decimals(result: TableResult) -> int:
@@ -93,13 +95,18 @@ def hints(result: TableResult) -> list[str]:
     found = []
     if unrun := sum(cell.measured is None and not cell.attempts for cell in result.cells):
         found.append(f"{unrun} of {len(result.cells)} cells have not been run: {again}")
-    undecided = sum(finding.status == "undecided" for _, finding in result.claims)
+    undecided = sum(_seeds_may_decide(finding) for _, finding in result.claims)
     if undecided and 0 < len(result.seeds) < ENOUGH_SEEDS:
         seeds = f"{len(result.seeds)} seed{'s' * (len(result.seeds) > 1)}"
         found.append(f"undecided claims ({undecided}) rest on {seeds}; more may decide them: {again} --seeds 3")
     if any(cell.stale for cell in result.cells):
         found.append(f"values marked * were measured by an earlier version of the code: {again}")
     return found
+
+
+def _seeds_may_decide(finding: Finding) -> bool:
+    """Whether a claim is open, and neither for want of results nor because its scale decides nothing."""
+    return finding.status == "undecided" and finding.test != "" and not finding.evidence.startswith(WHATEVER_THE_SEEDS)
 
 
 def summary(result: TableResult) -> dict[str, int]:

@@ -35,7 +35,7 @@ def test_narrow_gives_a_line_per_cell(store: Store) -> None:
     # One seed, 95 % of 360: Wilson [92.2, 96.8], worked out in test_site.py.
     assert re.search(r"^ +MNIST +97\.72 / 99\.72 +95\.0 \[92\.2, 96\.8\] +not comparable¹ *$", text, re.MULTILINE)
     assert re.search(r"^ +CIFAR10-DVS +74\.8 +95\.0 \[92\.2, 96\.8\] +not comparable", text, re.MULTILINE)
-    assert all(len(line) <= 80 for line in text.splitlines())
+    assert all(len(line) <= 80 for line in text.splitlines() if not line.startswith("→"))
 
 
 def test_wide_gives_a_grid(ablation: TableResult) -> None:
@@ -70,6 +70,18 @@ def test_hints_say_what_to_do(store: Store) -> None:
     assert (
         "rest on 1 seed; more may decide them: python -m bench.reproduce plif_ablation --scale quick --seeds 3" in words
     )
+
+
+def test_the_command_of_a_hint_stays_on_one_line(store: Store) -> None:
+    hints = [
+        line
+        for line in printed(evaluate(store, PLIF_ABLATION, "quick", seeds=[0]), 60).splitlines()
+        if line.startswith("→")
+    ]
+    assert [hint.partition(": ")[2] for hint in hints] == [
+        "python -m bench.reproduce plif_ablation --scale quick",
+        "python -m bench.reproduce plif_ablation --scale quick --seeds 3",
+    ]
 
 
 def test_a_failed_seed_is_named_beside_the_value_of_the_others(empty_store: Store) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from bench.evaluate import PublishedValue, evaluate
+from bench.papers.paired import PAIRED_TEST, SHOWN_ONLY
 from bench.papers.plif import PLIF_TABLE
-from bench.table import Finding
+from bench.table import Claim, Finding
 from reports import wording
 from results import Store
 
@@ -41,6 +44,22 @@ def test_evidence_gathers_columns_that_say_the_same() -> None:
     finding = Finding("holds", "MNIST: +1.0 points; CIFAR-10: +2.0 points; N-MNIST: +1.0 points", "")
     assert wording.evidence_lines(finding) == ["MNIST, N-MNIST: +1.0 points", "CIFAR-10: +2.0 points"]
     assert wording.evidence_lines(Finding("undecided", "nothing was measured yet", "")) == ["nothing was measured yet"]
+
+
+def test_more_seeds_are_advised_where_they_can_decide_a_claim(store: Store) -> None:
+    one_seed = evaluate(store, PLIF_TABLE, "quick", seeds=[0])
+    claim = Claim("C0", "", "", lambda evidence: Finding("undecided", "", ""))
+
+    def advice(*findings: Finding) -> list[str]:
+        result = dataclasses.replace(one_seed, claims=tuple((claim, finding) for finding in findings))
+        return [hint for hint in wording.hints(result) if "seed" in hint]
+
+    missing = Finding("undecided", "nothing was measured yet", "")
+    shown_only = [Finding("undecided", f"{why}; MNIST: +1.0 points", PAIRED_TEST) for why in SHOWN_ONLY.values()]
+    assert advice(Finding("holds", "MNIST: +1.0 points", PAIRED_TEST), missing, *shown_only) == []
+    too_few = Finding("undecided", "MNIST: undecided, +1.0 points (1 seed), needs 3", PAIRED_TEST)
+    again = "python -m bench.reproduce plif_table --scale quick --seeds 3"
+    assert advice(missing, too_few) == [f"undecided claims (1) rest on 1 seed; more may decide them: {again}"]
 
 
 def test_control_characters_and_line_breaks_do_not_pass() -> None:
