@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .. import fitted
@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from results import Parity, Run
 
 WIDE = 150  # columns where nobody's window decides
-RATIO_NOTE = (
-    "A ratio says how many times the time of the contender in its heading was taken, with its 95 % interval; "
-    "× copy: of a copy of as many bytes as must move."
-)
+BASE_NOTE = "{}: its time as a multiple of {}'s, with its 95 % interval."
+COPY_NOTE = "× copy: its time as a multiple of that of a copy of as many bytes as must move."
 UNVERIFIED = (
     "unverified: no green parity check of this code on this processor is stored (red: one failed), so it is compared "
     "with nothing; python -m bench.parity makes one."
@@ -51,7 +49,17 @@ def show_all(console: Console, runs: Sequence[Run], parities: Sequence[Parity]) 
         console.print()
     for remark, number in remarks.items():
         console.print(f"({number}) {remark}", highlight=False, markup=False)
-    if any("×" in column for run in runs for column, _ in show.cells(run)):
-        console.print(RATIO_NOTE, highlight=False, markup=False)
+    for note in dict.fromkeys(note for run in runs for note in _notes(run)):
+        console.print(note, highlight=False, markup=False)
     if unverified:
         console.print(UNVERIFIED, highlight=False)
+
+
+def _notes(run: Run) -> Iterator[str]:
+    """What the headings of a run's ratios mean."""
+    columns = [column for column, _ in show.cells(run)]
+    base = run.experiment["base"]
+    if "× base" in columns:
+        yield BASE_NOTE.format("×" if run.experiment["what"] == "psn" else f"× {base}", base)
+    if "× copy" in columns:
+        yield COPY_NOTE

@@ -121,7 +121,11 @@ def test_the_terminal_has_a_line_for_each_size(runs: list[Run]) -> None:
     assert "· forward" in text
     assert "· training" in text
     assert "(unverified)" in text, "no parity is stored"
-    assert "[" not in text.split("A ratio says")[0], "no ratio is shown without it"
+    assert "lif fused ×" in text
+    before, note, _ = text.partition("×: its time as a multiple of psn fused's, with its 95 % interval.")
+    assert note
+    assert "× copy" not in text
+    assert "[" not in before, "no ratio is shown without it"
 
 
 def test_products_have_no_checkpoints_and_one_number_of_steps() -> None:
