@@ -46,7 +46,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a request; `outcome` and `reason` as in the store."""
+    """What came of a request; fields as in the store."""
 
     outcome: str
     reason: str = ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import FAILED
+from .errors import FAILED, INTERRUPTED
 from .papers import psn_speed
 from .table import Finding
 
@@ -46,7 +46,10 @@ class Measured:
     claims: tuple[SpeedClaim, ...] = ()
 
     def run(self, scale: str, device: str, store: str | None, out: Path) -> int:
-        """Measures and shows the table; its exit status. `quick` takes the command's own short form."""
+        """Measures and shows the table; its exit status. `quick` takes the command's own short form.
+
+        Raises KeyboardInterrupt when it was interrupted, after the command has shown what it has.
+        """
         common = [
             "--device",
             device,
@@ -55,8 +58,7 @@ class Measured:
         ]
         commands = [["bench.parity", *self.proves, *common]] if self.proves else []
         commands.append([self.module, *self.options, *common, *(["--out", str(out)] if self.takes_out else [])])
-        statuses = [subprocess.run([sys.executable, "-m", *command], check=False).returncode for command in commands]
-        return max(status if status >= 0 else FAILED for status in statuses)  # below 0: died of a signal
+        return max(_carry_out(command) for command in commands)
 
     def findings(self, store: Store) -> list[tuple[SpeedClaim, Finding]]:
         """The table's claims, decided on all that `store` holds."""
@@ -65,6 +67,24 @@ class Measured:
         keys = sorted({run.experiment_key for run in store.runs() if run.experiment.get("kind") == "kernel"})
         runs = store.full_runs(keys)
         return [(claim, claim.decide(runs, store.parity())) for claim in self.claims]
+
+
+def _carry_out(command: list[str]) -> int:
+    """Runs a module with options; its exit status."""
+    # In a group of its own Ctrl-C does not reach it twice, which would cut short how it ends.
+    with subprocess.Popen([sys.executable, "-m", *command], process_group=0) as running:
+        try:
+            status = running.wait()
+        except KeyboardInterrupt:
+            running.terminate()  # our commands take it as Ctrl-C, and a shell's background jobs hear it, too
+            try:
+                running.wait()
+            except KeyboardInterrupt:
+                running.kill()
+            raise
+    if status == INTERRUPTED:
+        raise KeyboardInterrupt
+    return FAILED if status < 0 else status  # below 0: died of a signal
 
 
 TABLES = {

@@ -22,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
 )
 
 StoreOption = Annotated[
@@ -113,7 +113,7 @@ def export(
 
     Examples:
 
-        python -m results export results/archive/plif.jsonl
+        python -m results export results/archive/plif-quick-cpu.jsonl
 
         python -m results export - --keys 0f3c5a... | gzip > one.jsonl.gz
     """
@@ -137,7 +137,7 @@ def import_(
 
     Examples:
 
-        python -m results import results/archive/plif.jsonl
+        python -m results import results/archive/plif-quick-cpu.jsonl
 
         python -m results import one.jsonl two.jsonl --store sqlite:///both.db
     """
@@ -261,7 +261,10 @@ def _metric_table(metrics: "tuple[Metric, ...]") -> Any:
 
 
 def _title(run: "StoredRun") -> str:
-    parts = [run.experiment.get(name) for name in ("task", "model", "neuron", "scheme", "scale")]
+    names = ("task", "model", "what", "neuron", "contender", "scheme", "scale", "benchmark")
+    parts = [run.experiment.get(name) for name in names]
+    if isinstance(parameters := run.experiment.get("parameters"), dict):  # of a benchmark of asv
+        parts += parameters.values()
     return " ".join(part for part in parts if isinstance(part, str)) or run.experiment_key[:12]
 
 

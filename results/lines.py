@@ -30,7 +30,9 @@ def dump(store: Store, keys: Iterable[str] | None = None) -> list[str]:
     wanted = None if keys is None else set(keys)
     runs = store.full_runs(wanted)
     if wanted is not None and (missing := sorted(wanted - {run.experiment_key for run in runs})):
-        raise StoreError(f"No run of experiment {missing[0]} in {store.url}; python -m results show lists the keys.")
+        raise StoreError(
+            f"No run of experiment {missing[0]} in {store.url}; 'python -m results show RUN' tells the key of a run."
+        )
     parities = store.parity() if wanted is None else []
     lines = set()
     for record in (*runs, *parities):

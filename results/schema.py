@@ -88,7 +88,7 @@ run = Table(
     Column("outcome", Text, nullable=False),
     Column("reason", Text, nullable=False),  # a sentence; empty only for ok
     Column("started", Text, nullable=False),  # ISO-8601, UTC, microseconds, Z: sorts as time does
-    Column("seconds", Double),  # null: never started
+    Column("seconds", Double),  # null: never started; of this run alone, not of those it went on from
     Column("seed", BigInteger, nullable=False),
     Column("device", Text, nullable=False),
     Column("backend", Text, nullable=False),

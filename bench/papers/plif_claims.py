@@ -9,7 +9,7 @@ from bench.evidence import Evidence
 from bench.intervals import accuracy_interval
 from bench.table import Claim, Finding
 
-from .paired import best, by_column, comparable, decided_at, greater, mean_of
+from .paired import MIN_SEEDS, best, by_column, comparable, decided_at, greater, mean_of
 
 FIRST_EPOCHS = 16  # learning speed: mean test accuracy over these
 _of_whole_trainings = decided_at("quick", "paper")
@@ -85,6 +85,8 @@ def _c9(evidence: Evidence, column: str) -> Finding | None:
     if not gaps:
         return None
     test = "A minus B is positive for every seed (never negative by construction when both come from one run)"
+    if len(gaps) < MIN_SEEDS:
+        return Finding("undecided", f"{mean_of(gaps)}, needs {MIN_SEEDS}", test)
     status = "holds" if min(gaps) > 0 else "fails" if max(gaps) < 0 else "undecided"
     return Finding(status, mean_of(gaps), test)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -27,23 +29,76 @@ from bench.errors import FAILED, PARITY_RED
     ],
 )
 def test_the_command_behind_a_table(name: str, scale: str, expected: list[str]) -> None:
-    done = subprocess.CompletedProcess([], PARITY_RED)
-    with mock.patch.object(subprocess, "run", return_value=done) as run:
+    with mock.patch.object(measured, "_carry_out", return_value=PARITY_RED) as carry_out:
         assert measured.TABLES[name].run(scale, "cpu", "s.db", Path("o")) == PARITY_RED
-    assert run.call_args.args[0] == [sys.executable, "-m", *expected]
-
-
-def test_a_measurement_that_was_killed_has_failed() -> None:
-    with mock.patch.object(subprocess, "run", return_value=subprocess.CompletedProcess([], -9)):
-        assert measured.TABLES["kernels"].run("quick", "cpu", None, Path("o")) == FAILED
+    assert carry_out.call_args.args[0] == expected
 
 
 def test_speeds_of_psn_come_after_their_proof() -> None:
-    done = subprocess.CompletedProcess([], 0)
-    with mock.patch.object(subprocess, "run", return_value=done) as run:
+    with mock.patch.object(measured, "_carry_out", return_value=0) as carry_out:
         measured.TABLES["psn_speed"].run("quick", "cpu", None, Path("o"))
-    modules = [call.args[0][2:5] for call in run.call_args_list]
+    modules = [call.args[0][:3] for call in carry_out.call_args_list]
     assert modules == [["bench.parity", "psn", "lif"], ["bench.kernels", "--what", "psn"]]
+
+
+MEASURES = """
+import os, signal, sys, time
+
+def stop(*_):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGTERM, stop)
+try:
+    os.kill(os.{whom}(), signal.{how})
+    time.sleep(30)
+except KeyboardInterrupt:
+    time.sleep(1)  # longer than subprocess would wait
+    print("what was measured", flush=True)
+    sys.exit(130)
+"""
+PARENT = """
+import signal
+from bench import measured
+
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+try:
+    print(measured._carry_out(["measures"]))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize(
+    ("whom", "how", "said"),
+    [
+        ("getppid", "SIGINT", "what was measured\ninterrupted\n"),
+        ("getppid", "SIGTERM", "what was measured\ninterrupted\n"),
+        ("getpid", "SIGTERM", "what was measured\ninterrupted\n"),
+        ("getpid", "SIGKILL", f"{FAILED}\n"),
+    ],
+)
+def test_a_stopped_command_shows_what_it_has(
+    tmp_path: Path, hears_ctrl_c: Callable[[], None], whom: str, how: str, said: str
+) -> None:
+    (tmp_path / "measures.py").write_text(MEASURES.format(whom=whom, how=how))
+    done = subprocess.run(
+        [sys.executable, "-c", PARENT],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},
+        preexec_fn=hears_ctrl_c,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == (said, "")
+
+
+def test_nothing_is_timed_after_an_interrupted_proof() -> None:
+    with (
+        mock.patch.object(measured, "_carry_out", side_effect=[KeyboardInterrupt, 0]) as carry_out,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        measured.TABLES["psn_speed"].run("quick", "cpu", None, Path("o"))
+    assert carry_out.call_count == 1
 
 
 @pytest.mark.parametrize("name", measured.TABLES)

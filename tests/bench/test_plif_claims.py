@@ -105,12 +105,21 @@ def test_pooling(maximum: list[float], average: list[float], expected: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "expected"), [(0.95, 0.93, "holds"), (0.93, 0.93, "undecided"), (0.9, 0.95, "fails")]
+    ("a", "b", "seeds", "expected"),
+    [
+        (0.95, 0.93, 3, "holds"),
+        (0.93, 0.93, 3, "undecided"),
+        (0.9, 0.95, 3, "fails"),
+        (0.95, 0.93, 2, "undecided"),  # few seeds decide nothing
+        (0.9, 0.95, 1, "undecided"),
+    ],
 )
-def test_overestimation(a: float, b: float, expected: str) -> None:
-    curves = {(row, "digits", 0, "test_accuracy"): [a] for row in ("accuracy-A", "accuracy-B")}
-    finals = {("accuracy-A", "digits", 0, "accuracy_a"): a, ("accuracy-B", "digits", 0, "accuracy_b"): b}
-    assert status(claims.C9, Evidence("quick", ("digits",), (0,), curves, finals, {"digits": 397})) == expected
+def test_overestimation(a: float, b: float, seeds: int, expected: str) -> None:
+    rows = {"accuracy-A": ("accuracy_a", a), "accuracy-B": ("accuracy_b", b)}
+    curves = {(row, "digits", seed, "test_accuracy"): [a] for row in rows for seed in range(seeds)}
+    finals = {(row, "digits", s, metric): value for row, (metric, value) in rows.items() for s in range(seeds)}
+    found = Evidence("quick", ("digits",), tuple(range(seeds)), curves, finals, {"digits": 397})
+    assert status(claims.C9, found) == expected
 
 
 @pytest.mark.parametrize("claim", [claims.C1_TAU2, claims.C1_TAU16, claims.C2, claims.C6], ids=lambda claim: claim.id)

@@ -49,6 +49,16 @@ def test_show_lists_runs(path, run):
     assert "no room at T = 128  [31m[bold]" in output  # no control character reaches the terminal, no markup is lost
 
 
+def test_measurements_are_named_by_what_was_measured(path):
+    kernel = {"kind": "kernel", "what": "speed", "neuron": "lif", "contender": "fused", "size": {"T": 4}}
+    asv = {"kind": "asv", "benchmark": "neurons.Speed.time_forward", "parameters": {"layer": "lif", "shape": "4x64"}}
+    with Store(path) as store:
+        store.record_all([a_run(experiment=kernel), a_run(experiment=asv)])
+    output = call("show", "--store", path)
+    assert "speed lif fused" in output
+    assert "neurons.Speed.time_forward lif 4x64" in output
+
+
 def sorted_ids(path):
     with Store(path, read_only=True) as store:
         return [run.id[:8] for run in store.runs()]
@@ -136,6 +146,7 @@ def test_help_loads_nothing_heavy_and_shows_examples():
     for command in ("show", "merge", "export", "import"):
         assert command in answer.stdout
         assert f"python -m results {command}" in call(command, "--help")
+    assert ".asv/results/*/*.json" in call("import-asv", "--help")
 
 
 def test_interruption_is_calm(tmp_path, hears_ctrl_c):

@@ -251,7 +251,9 @@ def test_a_missing_postgresql_driver(monkeypatch):
         return real(name, *arguments, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    refused("postgresql://me@127.0.0.1:1/db", r"No module named 'psycopg'. For PostgreSQL: pip install")
+    refused(
+        "postgresql://me@127.0.0.1:1/db", r"No module named 'psycopg'. For PostgreSQL: pip install 'psycopg\[binary\]'"
+    )
 
 
 @pytest.mark.slow
