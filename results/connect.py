@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from results import schema
-from results.errors import StoreError, explain
+from results.errors import StoreError, damaged, explain
 from results.units import UNITS
 
 PATIENCE = 30.0  # seconds a writer waits for its turn
@@ -91,12 +91,28 @@ def _sqlite_file(url: URL, shown: str, create: bool, read_only: bool) -> URL:
                 f"The folder of the store {shown} cannot be made: {error.strerror} ({error.filename}). "
                 "Name a store elsewhere with --store."
             ) from None
+    elif _cut_off(path):
+        raise damaged(shown, "the file ends within a page")
     if not read_only:
         return url
     query = {"mode": "rw", "uri": "true"}  # "ro" would leave the WAL's files behind; _forbid_writing is enough
     if not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists():
         query["immutable"] = "1"  # readers of a WAL store need its folder for the index, unless nobody can write
     return url.set(database=f"{path.absolute().as_uri()}", query=query)
+
+
+def _cut_off(path: Path) -> bool:
+    """Whether the end of a database is missing from its last page, which SQLite would read as zeros.
+
+    A log beside it may still hold that page, after a crash for instance.
+    """
+    log = Path(f"{path}-wal")
+    with suppress(OSError), path.open("rb") as file:
+        header = file.read(18)
+        if len(header) == 18 and header.startswith(b"SQLite format 3\0") and not (log.exists() and log.stat().st_size):
+            page = int.from_bytes(header[16:]) or 1
+            return path.stat().st_size % (page if page > 1 else 65536) != 0
+    return False
 
 
 def _switch_on(connection: Any, _record: object) -> None:

@@ -73,6 +73,28 @@ def test_a_truncated_file(path, filled, share):
     assert path.read_bytes() == kept
 
 
+@pytest.mark.parametrize("missing", [1, 100, 4000])
+def test_a_file_that_ends_within_a_page(path, filled, missing):
+    """SQLite fills the page with zeros, which may be part of a table that nobody reads for long."""
+    path.write_bytes(filled[:-missing])
+    refused(path, "is damaged or no database: the file ends within a page", read_only=True)
+    refused(path, "is damaged or no database: the file ends within a page")
+
+
+def test_a_file_whose_end_is_still_in_its_log(path, filled):
+    """As a crash may leave it while the log is being taken over."""
+    run = a_run(experiment={"number": "last"})
+    with Store(path) as writer, Store(path) as reader, reader.engine.connect() as connection, connection.begin():
+        connection.execute(text("SELECT 1 FROM machine")).all()  # holds the log where it is
+        writer.record(run)
+        logged = Path(f"{path}-wal").read_bytes()
+    assert logged
+    path.write_bytes(filled + bytes(100))
+    Path(f"{path}-wal").write_bytes(logged)
+    with Store(path) as store:
+        assert len(store.full_runs()) == 201
+
+
 def test_damage_that_shows_only_when_it_is_read(path, filled):
     pages = bytearray(filled)
     half = len(pages) // 2  # header and schema come first and stay intact
