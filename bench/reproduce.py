@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FIRST_SEED = 2020  # the seed of every published PLIF run; further seeds count up from it
 TIMEOUTS = {"quick": 1800.0, "short": 86400.0, "paper": None}  # seconds an experiment
-FAILURES = ("oom", "timeout", "crashed", "diverged", "parity_failed", "interrupted")
+FAILURES = ("oom", "timeout", "crashed", "diverged", "interrupted")
 EXECUTORS = ("local",)
 DEVICES = ("auto", "cpu", "cuda")
 

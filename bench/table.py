@@ -47,11 +47,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Finding:
-    """What the store says of a claim: "holds", "fails" or "undecided", with the numbers and the test."""
+    """What the store says of a claim: "holds", "fails" or "undecided", with the numbers and the test.
+
+    `scale_too_small`: undecided because its scale decides nothing, however many seeds there are.
+    """
 
     status: str
     evidence: str
     test: str
+    scale_too_small: bool = False
 
 
 @dataclass(frozen=True)

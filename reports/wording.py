@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bench.evaluate import FIRM, LAST_DIGIT
-from bench.papers.paired import SHOWN_ONLY
 
 if TYPE_CHECKING:
     from bench.evaluate import CellResult, PublishedValue, TableResult
@@ -17,7 +16,6 @@ NONE = "–"
 FINE = 1.0  # an interval narrower than this (in the table's unit) is worth a second decimal
 STATES = ("reproduced", "higher", "lower", "sources disagree", "not comparable", "missing", "failed", "not run")
 ENOUGH_SEEDS = 3  # paired tests over seeds start here
-WHATEVER_THE_SEEDS = tuple(SHOWN_ONLY.values())
 
 
 def decimals(result: TableResult) -> int:
@@ -106,7 +104,7 @@ def hints(result: TableResult) -> list[str]:
 
 def _seeds_may_decide(finding: Finding) -> bool:
     """Whether a claim is open, and neither for want of results nor because its scale decides nothing."""
-    return finding.status == "undecided" and finding.test != "" and not finding.evidence.startswith(WHATEVER_THE_SEEDS)
+    return finding.status == "undecided" and finding.test != "" and not finding.scale_too_small
 
 
 def summary(result: TableResult) -> dict[str, int]:

@@ -48,7 +48,8 @@ def decided_at(*scales: str) -> Callable[[Callable[[Evidence], Finding]], Callab
             finding = decide(evidence)
             if evidence.scale in scales or not finding.test:  # without a test nothing was measured
                 return finding
-            return replace(finding, status="undecided", evidence=f"{SHOWN_ONLY[evidence.scale]}; {finding.evidence}")
+            text = f"{SHOWN_ONLY[evidence.scale]}; {finding.evidence}"
+            return replace(finding, status="undecided", evidence=text, scale_too_small=True)
 
         return decided
 

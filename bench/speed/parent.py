@@ -11,13 +11,11 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from .job import Job, Measured
 from .race import out_of_memory
 
 CACHES = ("SPIKEBENCH_CACHE", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")  # where compiled kernels are kept
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class ProcessFailed(Exception):
@@ -66,7 +64,6 @@ def run(job: Job, on_note: Callable[[str], None], variables: dict[str, str] | No
     """
     environment = {
         **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
         "OMP_NUM_THREADS": str(job.threads),
         "SPIKEBENCH_POOL": "1" if job.allocator == "pooled" else "0",
         **(variables or {}),

@@ -125,6 +125,7 @@ def test_more_frames() -> None:
     quick = claims.C12.decide(evidence(rows, "CIFAR10-DVS"))
     assert quick.status == "undecided"
     assert "small stand-ins do not decide it" in quick.evidence
+    assert quick.scale_too_small
     assert "+3.0" in quick.evidence  # T = 8 against 4: shown all the same
 
 

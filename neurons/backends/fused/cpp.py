@@ -6,10 +6,10 @@ Compiles with GCC or Clang without a single header. The functions of the library
     reduce(const C* in, C* out, const long* sizes)
 
 `arrays` and `scalars` come in the order in which the functions below read them, `sizes` as in SIZES. Division is true
-division and nothing is contracted (the flags are in `compiler`), so a value is what PyTorch computes, bit for bit. Two
-things may differ in the last bit: exp and its kin, which are Sleef's vector functions out of PyTorch itself (handed in
-through `functions`) where PyTorch with MKL takes exp, log, sin, cos, tanh and erf from there; and addcmul and the alpha
-of add, which PyTorch contracts.
+division and nothing is contracted (the flags are in `compiler`), so a value is what PyTorch computes, bit for bit. What
+may differ in the last bit: exp and its kin, which are Sleef's vector functions out of PyTorch itself (handed in through
+`functions`) where PyTorch with MKL takes exp, log, sin, cos, tanh and erf from there; exp2 and x ** -0.5, for which
+PyTorch has routines of its own; and addcmul and the alpha of add, which it contracts.
 """
 
 from __future__ import annotations
