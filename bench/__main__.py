@@ -24,7 +24,7 @@ def main() -> None:
         print("\nspikebench VERB --help tells more.")
         return
     if verb not in COMMANDS:
-        from .registry import unknown
+        from core.registry import unknown
 
         print(f"Error: {unknown('verb', verb, COMMANDS)}", file=sys.stderr)
         sys.exit(2)

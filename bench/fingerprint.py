@@ -12,8 +12,8 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
-from .experiment import Experiment
-from .registry import unknown
+from core.registry import unknown
+from papers.experiment import Experiment
 
 SHOWING = ("__main__", "report")  # modules of a package that print what the others find out
 ROOMS = ("neurons", "models", "training", "tasks")

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from papers.experiment import Experiment
 from results import Dataset, Metric, Sample
-
-from .experiment import Experiment
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .errors import FAILED, INTERRUPTED, OK, PARITY_RED, UsageError, exit_status
-from .registry import unknown
+from core.errors import FAILED, INTERRUPTED, OK, PARITY_RED, UsageError
+from core.registry import unknown
+from core.shell import exit_status
+
 from .speed.contenders import SAVING
 from .speed.job import ALLOCATORS, Job
 from .speed.plan import BY_NAME, DEFAULT, LIMIT, PEERS, QUICK_LIMIT, WHATS, Asked, installed, jobs, refusals
@@ -95,10 +97,9 @@ def main(
 
     work = jobs(asked)
 
+    from reports import measurement_tables as tables
     from reports import site
     from results import Store, default_url
-
-    from .speed import tables
 
     for (backend, reason), of in refusals(asked).items():
         console.print(
@@ -168,7 +169,9 @@ def _measure(console: Console, store: Store, work: list[tuple[Job, ...]], runs: 
     """Carries out the jobs; each result is stored and appended to `runs` as it comes."""
     from rich.markup import escape
 
-    from .speed import parent, show
+    from reports import measurements as show
+
+    from .speed import parent
     from .speed.record import Recorder
 
     recorder = Recorder()

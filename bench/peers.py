@@ -26,7 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .registry import unknown
+from core.registry import unknown
 
 if TYPE_CHECKING:
     from torch import Tensor

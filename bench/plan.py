@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import tasks
+from papers.experiment import Experiment
 
-from .experiment import Experiment
 from .fingerprint import implementation
 
 if TYPE_CHECKING:

@@ -12,20 +12,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.errors import FAILED, OK, UsageError
+from core.registry import PluginError, unknown
+from core.shell import exit_status
+from papers import registry
+from papers.experiment import SCALES
+from papers.measured import TABLES, stored_findings
+
 from . import measured
-from .errors import FAILED, OK, UsageError, exit_status
-from .experiment import SCALES
-from .papers import registry
-from .registry import PluginError, unknown
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from papers.table import Table
     from results import Store
 
     from .job import Request, Result
     from .plan import Step
-    from .table import Table
 
 FIRST_SEED = 2020  # the seed of every published PLIF run; further seeds count up from it
 TIMEOUTS = {"quick": 1800.0, "short": 86400.0, "paper": None}  # seconds an experiment
@@ -92,17 +95,17 @@ def main(
     for name in names:
         if name not in _names():
             raise unknown("table", name, _names())
-    tables: list[Table] = [registry.get(name) for name in dict.fromkeys(names) if name not in measured.TABLES]
+    tables: list[Table] = [registry.get(name) for name in dict.fromkeys(names) if name not in measured.COMMANDS]
     places = {place for table in tables for cell in table.cells(scale) for place in (cell.row, cell.column)}
     for place in only or ():
         if place not in places:
             raise unknown("row or column", place, sorted(places))
     statuses = [OK]
     for name in dict.fromkeys(names):
-        if name in measured.TABLES and plan:
-            console.print(f"{name}: measured anew each time, by python -m {measured.TABLES[name].module}")
-        elif name in measured.TABLES:
-            statuses.append(_measure(console, measured.TABLES[name], scale, device, store, out))
+        if name in measured.COMMANDS and plan:
+            console.print(f"{name}: measured anew each time, by python -m {measured.COMMANDS[name].module}")
+        elif name in measured.COMMANDS:
+            statuses.append(_measure(console, name, scale, device, store, out))
     if not tables:
         return max(statuses)
     device = _device(device)
@@ -126,20 +129,21 @@ def main(
     return max([FAILED if failed else OK, *statuses])
 
 
-def _measure(console: Console, table: measured.Measured, scale: str, device: str, store: str | None, out: Path) -> int:
+def _measure(console: Console, name: str, scale: str, device: str, store: str | None, out: Path) -> int:
     """Runs the command behind a measured table and says what its claims have come to; its exit status."""
-    status = table.run(scale, device, store, out)
+    status = measured.COMMANDS[name].run(scale, device, store, out)
+    table = TABLES[name]
     if table.claims:
         from reports import terminal
         from results import Store, default_url
 
         with Store(store or default_url()) as opened:
-            terminal.show_claims(table.findings(opened), console)
+            terminal.show_claims(stored_findings(table, opened), console)
     return status
 
 
 def _names() -> list[str]:
-    return [*registry.names(), *measured.TABLES]
+    return [*registry.names(), *TABLES]
 
 
 def _at_least(least: int, option: str, value: float | None) -> None:
@@ -155,7 +159,7 @@ def _list(console: Console) -> int:
         except PluginError as error:
             title = str(error)
         console.print(f"{name:16} {title}", soft_wrap=True)
-    for name, table in measured.TABLES.items():
+    for name, table in TABLES.items():
         console.print(f"{name:16} {table.title}", soft_wrap=True)
     return OK
 
@@ -201,12 +205,12 @@ def _carry_out(
     """Runs what the plan leaves to do and stores every outcome; returns how many runs failed."""
     import psutil
 
+    from reports.progress import Progress
     from results import Run, environment, new_id, timestamp
 
     from .job import Request, Result
     from .local import execute
     from .plan import done
-    from .progress import Progress
 
     by_key = {step.experiment.key: step for step in steps}
     pending = [step for step in steps if step.to_run]
@@ -303,9 +307,8 @@ def _carry_out(
 
 
 def _show_results(console: Console, store: Store, tables: list[Table], scale: str, seeds: range, out: Path) -> None:
+    from papers.evaluate import evaluate
     from reports import site, terminal
-
-    from .evaluate import evaluate
 
     for table in tables:
         terminal.show(evaluate(store, table, scale, seeds), console)

@@ -21,12 +21,12 @@ import torch
 import models
 import tasks
 import training
+from papers.protocols import accuracy_a, accuracy_b, accuracy_closed
+from papers.psn import identities
 from results import Dataset, Metric, Sample, timestamp
 from training import distributed, loop
 
-from . import identities
 from .job import Request, Result
-from .selection import accuracy_a, accuracy_b, accuracy_closed
 
 BETWEEN_NEWS = 0.5  # seconds between two messages about the preparation of data
 

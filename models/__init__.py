@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import neurons
-from bench.registry import Registry
+from core.registry import Registry
 
 if TYPE_CHECKING:
     from torch import nn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from bench.registry import unknown
+from core.registry import unknown
 
 from . import NeuronFactory
 

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.registry import unknown
+from core.registry import unknown
 from neurons.base import Neuron
 from tasks.errors import DataDamaged, DataMissing, TaskError
 

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bench.registry import Registry, unknown
+from core.registry import Registry, unknown
 
 from . import backends as backends  # callable: neurons.backends("plif", "cpu")
 

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from bench.registry import unknown
+from core.registry import unknown
 
 Derivative = Callable[[Tensor, float | Tensor], Tensor]
 

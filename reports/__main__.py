@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bench.errors import OK, exit_status
+from core.errors import OK
+from core.shell import exit_status
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 

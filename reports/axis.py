@@ -10,7 +10,7 @@ from .curves import Plot
 from .figures import Line
 
 if TYPE_CHECKING:
-    from bench.evaluate import CellResult, TableResult
+    from papers.evaluate import CellResult, TableResult
 
 
 @dataclass(frozen=True)

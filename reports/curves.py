@@ -13,7 +13,7 @@ from . import figures
 from .figures import Line
 
 if TYPE_CHECKING:
-    from bench.evaluate import CellResult, TableResult
+    from papers.evaluate import CellResult, TableResult
     from results import Metric, Published, StoredRun
 
 Curve = tuple[tuple[float, ...], tuple[float | None, ...]]  # epochs, values

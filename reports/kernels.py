@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from papers import trust
+from papers.measurement import is_measurement
+
 from . import figures, folder, wording
 
 if TYPE_CHECKING:
-    from bench.measured import SpeedClaim
-    from bench.table import Finding
+    from papers.table import Claim, Finding
     from results import Parity, Run, StoredRun
 
 Render = Callable[..., str]
@@ -68,23 +70,16 @@ class Section:
     legend: tuple[tuple[str, int], ...]
 
 
-def is_kernel(run: StoredRun) -> bool:
-    """Whether a run is a measurement of `bench.kernels`, as this version writes them."""
-    from bench.speed.record import KEYS, KIND
-
-    return run.experiment.get("kind") == KIND and set(run.experiment) >= KEYS
-
-
 def label(run: StoredRun) -> str:
     """A short name for lists of runs."""
-    from bench.speed import show
+    from . import measurements as show
 
     return f"{show.heading(run)} · {run.experiment['contender']}"
 
 
 def links(runs: Sequence[StoredRun]) -> dict[str, str]:
     """The page to link from every page, if there is one."""
-    return {"Kernels": "kernels"} if any(map(is_kernel, runs)) else {}
+    return {"Kernels": "kernels"} if any(map(is_measurement, runs)) else {}
 
 
 def page_of(neuron: str) -> str:
@@ -95,7 +90,7 @@ def page_of(neuron: str) -> str:
 def pages(runs: Sequence[Run], parities: Sequence[Parity], render: Render) -> Iterator[tuple[str, str]]:
     """The overview and a page per neuron: file name and HTML; none without kernel runs."""
     by_neuron: dict[str, list[Run]] = {}
-    for run in filter(is_kernel, runs):
+    for run in filter(is_measurement, runs):
         by_neuron.setdefault(run.experiment["neuron"], []).append(run)
     sections = {neuron: _sections(found, parities) for neuron, found in sorted(by_neuron.items())}
     if sections:
@@ -110,19 +105,19 @@ def pages(runs: Sequence[Run], parities: Sequence[Parity], render: Render) -> It
         )
 
 
-def _claims(runs: Sequence[Run], parities: Sequence[Parity]) -> dict[str, list[tuple[SpeedClaim, Finding]]]:
+def _claims(runs: Sequence[Run], parities: Sequence[Parity]) -> dict[str, list[tuple[Claim, Finding]]]:
     """The claims about each kind of measurement there is, with their findings."""
-    from bench.measured import TABLES
+    from papers import measured
 
-    found: dict[str, list[tuple[SpeedClaim, Finding]]] = {}
+    found: dict[str, list[tuple[Claim, Finding]]] = {}
     kinds = {run.experiment["what"] for run in runs}
-    for claim in (claim for table in TABLES.values() for claim in table.claims if claim.what in kinds):
-        found.setdefault(claim.what, []).append((claim, claim.decide(runs, parities)))
+    claims = [claim for table in measured.TABLES.values() for claim in table.claims if claim.about in kinds]
+    for claim, finding in measured.findings(claims, runs, parities):
+        found.setdefault(claim.about, []).append((claim, finding))
     return found
 
 
 def _sections(runs: Sequence[Run], parities: Sequence[Parity]) -> list[Section]:
-    from bench.speed import show
 
     latest: dict[tuple[str, str, str, str], Run] = {}
     for run in runs:  # oldest first
@@ -135,7 +130,7 @@ def _sections(runs: Sequence[Run], parities: Sequence[Parity]) -> list[Section]:
     for what in TITLES:
         groups = grouped.get(what, {})
         if groups:
-            trusted = {key: show.trusted(group, parities) for key, group in groups.items()}
+            trusted = {key: trust.trusted(group, parities) for key, group in groups.items()}
             plots, legend = _plots(what, groups, trusted)
             tables = tuple(_group(*key, group, trusted[key], parities) for key, group in groups.items())
             found.append(Section(what, TITLES[what], tables, plots, legend))
@@ -144,7 +139,7 @@ def _sections(runs: Sequence[Run], parities: Sequence[Parity]) -> list[Section]:
 
 def _alike(run: Run) -> tuple[str, str, str]:
     """Heading, machine and base: what runs in one table have in common."""
-    from bench.speed import show
+    from . import measurements as show
 
     return show.heading(run), _machine(run), run.experiment["base"]
 
@@ -161,7 +156,7 @@ def _machine(run: Run) -> str:
 def _group(
     heading: str, machine: str, base: str, runs: Sequence[Run], trusted: set[str], parities: Sequence[Parity]
 ) -> Group:
-    from bench.speed import show
+    from . import measurements as show
 
     rows = []
     for run in runs:
@@ -206,7 +201,7 @@ def _over_neurons(
     groups: Groups, trusted: Mapping[tuple[str, str, str], set[str]]
 ) -> tuple[tuple[Figure, ...], tuple[tuple[str, int], ...]]:
     """How many times the time of PSN the LIF of the claim took, over N, a line for each T; a plot a setting."""
-    from bench.papers.psn_speed import LIF, PSN
+    from papers.psn.speed import LIF, PSN
 
     found: dict[tuple[str, str], dict[int, dict[int, Run]]] = {}
     for key, group in groups.items():
@@ -237,7 +232,7 @@ def _ratio(run: Run, phase: str) -> float | None:
 
 
 def _setting(run: Run) -> str:
-    from bench.speed import show
+    from . import measurements as show
 
     what = run.experiment
     threads = f"{what['threads']} thread{'s' * (what['threads'] > 1)}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from . import folder, tables, wording
 
 if TYPE_CHECKING:
-    from bench.evaluate import TableResult
+    from papers.evaluate import TableResult
     from results import Published, Run, Store, StoredRun
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -136,9 +136,9 @@ def _table_pages(
     store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
 ) -> tuple[list[TablePage], list[str]]:
     """A page per table and scale, and what is wrong with plug-ins whose tables were not asked for by name."""
-    from bench.evaluate import evaluate
-    from bench.papers import registry
-    from bench.registry import PluginError, unknown
+    from core.registry import PluginError, unknown
+    from papers import registry
+    from papers.evaluate import evaluate
 
     for scale in scales or ():
         if scale not in SCALES:
@@ -268,11 +268,12 @@ def _leaf(value: Any) -> str:
 
 
 def _label(run: StoredRun) -> str:
-    from bench.experiment import Experiment
+    from papers.experiment import Experiment
+    from papers.measurement import is_measurement
 
     from . import kernels
 
-    if kernels.is_kernel(run):
+    if is_measurement(run):
         return kernels.label(run)
     try:
         return Experiment.of(run.experiment).label
@@ -285,7 +286,7 @@ def _renderer(papers: Collection[str], links: Mapping[str, str]) -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    from bench.verdict import RULE
+    from papers.verdict import RULE
 
     from . import kernels
     from .figures import swatch

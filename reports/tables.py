@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from . import wording
 
 if TYPE_CHECKING:
-    from bench.evaluate import TableResult
+    from papers.evaluate import TableResult
 
 COLUMNS = (
     "table",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench.verdict import RULE
+from papers.verdict import RULE
 
 from . import wording
 
@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    from bench.evaluate import CellResult, TableResult
-    from bench.measured import SpeedClaim
-    from bench.table import Claim, Finding
+    from papers.evaluate import CellResult, TableResult
+    from papers.table import Claim, Finding
 
 STYLES = {
     "reproduced": "green",
@@ -131,7 +130,7 @@ def _lines(result: TableResult, marks: dict[str, str]) -> Grid:
     return grid
 
 
-def show_claims(claims: Sequence[tuple[Claim | SpeedClaim, Finding]], console: Console) -> None:
+def show_claims(claims: Sequence[tuple[Claim, Finding]], console: Console) -> None:
     """Print claims with their findings, evidence and tests to `console`; nothing for none."""
     from rich.table import Table as Grid
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from bench.evaluate import FIRM, LAST_DIGIT
+from papers.evaluate import FIRM, LAST_DIGIT
 
 if TYPE_CHECKING:
-    from bench.evaluate import CellResult, PublishedValue, TableResult
-    from bench.table import Finding
+    from papers.evaluate import CellResult, PublishedValue, TableResult
+    from papers.table import Finding
 
 NONE = "–"
 FINE = 1.0  # an interval narrower than this (in the table's unit) is worth a second decimal

@@ -2,10 +2,12 @@
 
 import sqlite3
 
+from core.errors import SpikebenchError
+
 _ELSEWHERE = "or name another store with --store or SPIKEBENCH_STORE"
 
 
-class StoreError(Exception):
+class StoreError(SpikebenchError):
     """Something asked of the results cannot be done; the message says what was asked, found, and can be done."""
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.registry import Registry, unknown
+from core.registry import Registry, unknown
 from tasks.errors import DataDamaged, DataMissing, TaskError
 from tasks.task import DatasetInfo, Split, Task
 

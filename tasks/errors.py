@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.errors import SpikebenchError
 
-class TaskError(Exception):
+
+class TaskError(SpikebenchError):
     """A task was asked for something it cannot give; the message is one sentence for the user."""
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import tasks
 from bench import measured
-from bench.papers import registry as tables
+from papers import registry as tables
 from results import OUTCOMES
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -38,11 +38,11 @@ def test_commands_and_options_exist(command: str) -> None:
         assert re.search(rf"{option}\b", shown.stdout), f"{command}: {option}"
     if module == "bench.reproduce":
         named = [a for a in arguments if a in tables.names() or a.startswith(("plif", "psn"))]
-        assert all(name in (*tables.names(), *measured.TABLES) for name in named)
+        assert all(name in (*tables.names(), *measured.COMMANDS) for name in named)
 
 
 def test_every_table_is_listed() -> None:
-    for name in (*tables.names(), *measured.TABLES):
+    for name in (*tables.names(), *measured.COMMANDS):
         assert f"`{name}`" in README
 
 

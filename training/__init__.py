@@ -1,5 +1,5 @@
 """Training schemes, losses, the loop and its checkpoints."""
 
-from bench.registry import Registry
+from core.registry import Registry
 
 registry = Registry("training scheme", {"bptt": "training.bptt:BPTT"}, group="spikebench.schemes")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import models
-from bench.registry import unknown
+from core.registry import unknown
 
 from . import distributed
 from .losses import LOSSES

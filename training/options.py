@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from bench.registry import unknown
+from core.registry import unknown
 
 
 def choose(kind: str, name: str, known: Mapping[str, Callable[..., Any]], **options: Any) -> Callable[..., Any]:

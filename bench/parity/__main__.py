@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ..errors import FAILED, OK, PARITY_RED, UsageError, exit_status
-from ..registry import unknown
+from core.errors import FAILED, OK, PARITY_RED, UsageError
+from core.registry import unknown
+from core.shell import exit_status
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 

@@ -6,7 +6,8 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .. import fitted
+from reports import fitted
+
 from .checks import Check, Refusal, check
 from .rule import RULE
 

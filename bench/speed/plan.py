@@ -6,7 +6,8 @@ import importlib.util
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import UsageError
+from core.errors import UsageError
+
 from . import parallel
 from .contenders import COMPILED, FUSED, known_options, suite
 from .job import Job

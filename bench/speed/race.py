@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from papers.measurement import HOST
+
 from . import estimate, stopwatch
 from .job import Job, Measured
 from .priority import Undisturbed
@@ -17,9 +19,7 @@ if TYPE_CHECKING:
 
     from .child import Emitter
 
-DIRECTIONS = ("forward", "training")  # without gradients; forward and backward through autograd
 COPY = "copy"
-HOST = "_host"  # after a direction: not how long the device computed, but how long the host was busy with the call
 WARM_UP = 2  # untimed rounds: compilers see first how they are called, then compile for it
 
 Times = dict[str, dict[str, list[float]]]  # seconds by contender and direction

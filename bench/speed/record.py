@@ -7,15 +7,13 @@ import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
+from papers.measurement import KIND
+
 from .job import Job, Measured
 
 if TYPE_CHECKING:
     from results import Run
 
-KIND = "kernel"  # of the experiment documents
-KEYS = frozenset(
-    ["kind", "what", "neuron", "options", "contender", "differs", "base", "size", "dtype", "threads", "allocator"]
-)  # of every such document
 PACKAGES = ("snntorch", "norse", "sinabs")  # beyond those that results.environment lists
 
 

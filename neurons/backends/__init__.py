@@ -13,7 +13,7 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from bench.registry import unknown
+from core.registry import unknown
 
 if TYPE_CHECKING:
     import torch

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import Command
 
 PLUGIN = """
 import os, signal, time
 from functools import partial
-from bench.experiment import Experiment
-from bench.papers import psn_claims
-from bench.table import Cell, Source, Table
+from papers.experiment import Experiment
+from papers.psn import claims as psn_claims
+from papers.table import Cell, Source, Table
 import models.plif
 
 def cell(name, model="plif_mnist", epochs=2, task="digits", sources=(), **options):
@@ -98,9 +98,6 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-plugin\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(ENTRY_POINTS)
     return folder
-
-
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from bench import fingerprint
-from bench.evaluate import evaluate
-from bench.experiment import SCALES, Experiment
-from bench.papers import registry
-from bench.papers.plif import ARMS, COLUMNS, PLIF_ABLATION, PLIF_TABLE
 from bench.plan import plan
+from papers import registry
+from papers.evaluate import evaluate
+from papers.experiment import SCALES, Experiment
+from papers.plif.tables import ARMS, COLUMNS, PLIF_ABLATION, PLIF_TABLE
 from results import Dataset, Metric, Run, Store, new_id, published, timestamp
 
 

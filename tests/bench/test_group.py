@@ -18,9 +18,9 @@ import torch
 
 import models
 import tasks
-from bench.experiment import Experiment
 from bench.job import Request, Result
 from bench.local import execute
+from papers.experiment import Experiment
 from training.bptt import BPTT
 from training.loop import evaluate
 

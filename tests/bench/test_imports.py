@@ -9,9 +9,9 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from commands import Command
 
-from bench.imports import ROOT, own_first
+from core.imports import ROOT, own_first
 from results import Store
 
 SCRIPT = Path(sysconfig.get_path("scripts"), "spikebench")

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 import neurons
-from bench.speed import contenders, gate, layer, verified
+from bench.speed import contenders, gate, layer
 from bench.speed.child import Emitter
 from bench.speed.inputs import currents
 from bench.speed.job import Job, Measured
+from papers import trust
 from results import Parity, Run
 
 
@@ -194,18 +195,18 @@ def check(green: bool, number: int = 1, **changes: Any) -> Parity:
 
 def test_parity_of_the_same_code_decides_what_may_be_called_fast() -> None:
     run = kernel_run()
-    assert verified.state(run, []) == "unchecked"
-    assert verified.state(run, [check(True)]) == "green"
-    assert verified.state(run, [check(True), check(False, 2, case="silent")]) == "red"
-    assert verified.state(run, [check(False), check(True, 2)]) == "green"  # repeated: the newest counts
+    assert trust.state(run, []) == "unchecked"
+    assert trust.state(run, [check(True)]) == "green"
+    assert trust.state(run, [check(True), check(False, 2, case="silent")]) == "red"
+    assert trust.state(run, [check(False), check(True, 2)]) == "green"  # repeated: the newest counts
     for other in ({"implementation": "old"}, {"dtype": "float16"}, {"neuron": "if"}, {"device": "cuda"}):
-        assert verified.state(run, [check(True, **other)]) == "unchecked"
+        assert trust.state(run, [check(True, **other)]) == "unchecked"
     elsewhere = {"machine": {"cpu": "another", "gpus": []}}
-    assert verified.state(run, [check(True, **elsewhere)]) == "unchecked"  # compiled for another processor
-    assert verified.state(run, [check(False), check(True, 2, **elsewhere)]) == "red"  # and no remedy for this one
-    assert verified.state(kernel_run(backend="torch"), []) == "reference"
-    assert verified.state(kernel_run(backend="snntorch"), []) == "checked"
-    assert [verified.trusted(state) for state in ("green", "red", "unchecked", "reference")] == [
+    assert trust.state(run, [check(True, **elsewhere)]) == "unchecked"  # compiled for another processor
+    assert trust.state(run, [check(False), check(True, 2, **elsewhere)]) == "red"  # and no remedy for this one
+    assert trust.state(kernel_run(backend="torch"), []) == "reference"
+    assert trust.state(kernel_run(backend="snntorch"), []) == "checked"
+    assert [trust.counts(state) for state in ("green", "red", "unchecked", "reference")] == [
         True,
         False,
         False,

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.errors import UsageError
-from bench.speed import contenders, parallel, plan, record, tables
+from bench.speed import contenders, parallel, plan, record
 from bench.speed.child import Emitter
 from bench.speed.job import Job, Measured
+from core.errors import UsageError
+from reports import measurement_tables as tables
 from results import Run
 
 

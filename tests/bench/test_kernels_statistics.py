@@ -11,12 +11,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.speed import estimate, race, record, show, stopwatch
+from bench.speed import estimate, race, record, stopwatch
 from bench.speed.child import Emitter
 from bench.speed.job import Job, Measured
 from bench.speed.rounds import LEAST, Trial, interleave
 from bench.speed.stopwatch import by_clock
 from bench.speed.traffic import must_move
+from reports import measurements as show
 
 
 def test_interval_of_nine_is_from_the_second_to_the_eighth() -> None:

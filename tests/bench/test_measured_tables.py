@@ -10,10 +10,10 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from conftest import Command
+from commands import Command
 
 from bench import measured
-from bench.errors import FAILED, PARITY_RED
+from core.errors import FAILED, PARITY_RED
 
 
 @pytest.mark.parametrize(
@@ -30,13 +30,13 @@ from bench.errors import FAILED, PARITY_RED
 )
 def test_the_command_behind_a_table(name: str, scale: str, expected: list[str]) -> None:
     with mock.patch.object(measured, "_carry_out", return_value=PARITY_RED) as carry_out:
-        assert measured.TABLES[name].run(scale, "cpu", "s.db", Path("o")) == PARITY_RED
+        assert measured.COMMANDS[name].run(scale, "cpu", "s.db", Path("o")) == PARITY_RED
     assert carry_out.call_args.args[0] == expected
 
 
 def test_speeds_of_psn_come_after_their_proof() -> None:
     with mock.patch.object(measured, "_carry_out", return_value=0) as carry_out:
-        measured.TABLES["psn_speed"].run("quick", "cpu", None, Path("o"))
+        measured.COMMANDS["psn_speed"].run("quick", "cpu", None, Path("o"))
     modules = [call.args[0][:3] for call in carry_out.call_args_list]
     assert modules == [["bench.parity", "psn", "lif"], ["bench.kernels", "--what", "psn"]]
 
@@ -97,18 +97,18 @@ def test_nothing_is_timed_after_an_interrupted_proof() -> None:
         mock.patch.object(measured, "_carry_out", side_effect=[KeyboardInterrupt, 0]) as carry_out,
         pytest.raises(KeyboardInterrupt),
     ):
-        measured.TABLES["psn_speed"].run("quick", "cpu", None, Path("o"))
+        measured.COMMANDS["psn_speed"].run("quick", "cpu", None, Path("o"))
     assert carry_out.call_count == 1
 
 
-@pytest.mark.parametrize("name", measured.TABLES)
+@pytest.mark.parametrize("name", measured.COMMANDS)
 def test_the_commands_have_these_options(name: str) -> None:
-    table = measured.TABLES[name]
+    command = measured.COMMANDS[name]
     shown = subprocess.run(
-        [sys.executable, "-m", table.module, "--help"], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-m", command.module, "--help"], capture_output=True, text=True, check=True, timeout=60
     ).stdout
     assert all(option in shown for option in ("--device", "--quick", "--store"))
-    assert ("--out" in shown) == table.takes_out
+    assert ("--out" in shown) == command.takes_out
 
 
 def test_a_plan_measures_nothing(reproduce: Command) -> None:

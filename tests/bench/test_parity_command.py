@@ -13,7 +13,7 @@ import pytest
 from bench import fingerprint
 from bench.fingerprint import kernel_implementation
 from bench.parity import green
-from bench.registry import UnknownName
+from core.registry import UnknownName
 from results import Store, environment
 
 PLUGIN = """

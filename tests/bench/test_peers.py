@@ -11,7 +11,7 @@ import torch
 
 import neurons
 from bench import peers
-from bench.registry import UnknownName
+from core.registry import UnknownName
 from neurons.surrogate import ATan, FastSigmoid
 
 OTHERS = ("snntorch", "norse", "sinabs")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from commands import Command
 
 from results import Store
 
@@ -225,7 +225,7 @@ def test_a_damaged_store_is_left_alone(reproduce: Command, tmp_path: Path) -> No
 
 def test_brackets_in_a_reason_are_no_markup(reproduce: Command, tmp_path: Path) -> None:
     from bench.fingerprint import implementation
-    from bench.papers import registry
+    from papers import registry
     from results import Run, new_id, timestamp
 
     experiment = registry.get("plif_table").experiments("quick", [2020])[0]

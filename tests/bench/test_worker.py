@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bench import worker
-from bench.experiment import Experiment
 from bench.job import Request, Result
+from papers.experiment import Experiment
 
 
 def guarded(folder: Path, task: str, batch_size: int, **task_options: Any) -> tuple[Result, list[tuple[Any, ...]]]:

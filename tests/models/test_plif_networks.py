@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import models
-from bench.registry import UnknownName
+from core.registry import UnknownName
 from models.layers import AvgPool2d, Conv2d, MaxPool2d, SharedDropout, StepBatchNorm2d, Vote
 
 # Spec, section 2: trainable parameters with PLIF and with LIF.

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import models
-from bench.registry import UnknownName
+from core.registry import UnknownName
 from models.layers import AvgPool1d, BatchNorm1d, BatchNorm2d, TEBN2d
 from models.sequences import sequence
 from neurons.base import Neuron

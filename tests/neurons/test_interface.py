@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import neurons
-from bench.registry import UnknownName
+from core.registry import UnknownName
 from neurons.surrogate import ATan
 
 

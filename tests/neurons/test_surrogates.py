@@ -16,7 +16,7 @@ from scipy import integrate, optimize
 from torch.fx.experimental.proxy_tensor import make_fx
 
 import neurons
-from bench.registry import UnknownName
+from core.registry import UnknownName
 from neurons import surrogate
 from neurons.surrogate import SHAPES, ATan, FastSigmoid, MultiGaussian, Rectangle, Sigmoid, Surrogate, Triangle
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bench.experiment import Experiment
 from bench.fingerprint import implementation
-from bench.papers.plif import PLIF_ABLATION, PLIF_TABLE
-from bench.table import Cell
+from papers.experiment import Experiment
+from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
+from papers.table import Cell
 from results import Dataset, Metric, Run, Store
 from results.published import sync
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import synthetic_runs as invented
 
-from bench.evaluate import evaluate
-from bench.papers.plif import PLIF_TABLE
-from bench.papers.psn import PSN_ORDER
+from papers.evaluate import evaluate
+from papers.plif.tables import PLIF_TABLE
+from papers.psn.tables import PSN_ORDER
 from reports import axis, site
 from results import Metric, Store
 from results.published import sync

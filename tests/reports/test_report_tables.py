@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic_runs import HOSTILE, cell
 
-from bench.evaluate import evaluate
-from bench.papers.plif import PLIF_ABLATION, PLIF_TABLE
+from papers.evaluate import evaluate
+from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
 from reports import tables, to_csv, to_latex
 from results import Store
 

@@ -11,9 +11,9 @@ import pytest
 import synthetic_runs as invented
 from synthetic_runs import all_runs, cell, contents, filled
 
-from bench import papers
-from bench.papers.plif import PLIF_TABLE
-from bench.registry import PluginError, Registry, UnknownName
+import papers
+from core.registry import PluginError, Registry, UnknownName
+from papers.plif.tables import PLIF_TABLE
 from reports import ReportError, build
 from results import Store
 from results.published import sync
@@ -233,7 +233,7 @@ def test_a_plug_in_that_cannot_be_loaded_costs_its_own_table_alone(
     (info / "entry_points.txt").write_text("[spikebench.tables]\nmine = half_plugin:TABLE\n")
     (tmp_path / "half_plugin.py").write_text("raise RuntimeError('half <written>')")
     monkeypatch.syspath_prepend(tmp_path)
-    registry = Registry("table", {"plif_table": "bench.papers.plif:PLIF_TABLE"}, "spikebench.tables")
+    registry = Registry("table", {"plif_table": "papers.plif.tables:PLIF_TABLE"}, "spikebench.tables")
     monkeypatch.setattr(papers, "registry", registry)
     folder = build(store, tmp_path / "out", ["quick"]).parent
     assert (folder / "plif_table-quick.html").exists()

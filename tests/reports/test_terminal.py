@@ -10,9 +10,9 @@ import synthetic_runs as invented
 from rich.console import Console
 from synthetic_runs import cell
 
-from bench.evaluate import TableResult, evaluate
-from bench.papers.plif import PLIF_ABLATION, PLIF_TABLE
-from bench.verdict import RULE
+from papers.evaluate import TableResult, evaluate
+from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
+from papers.verdict import RULE
 from reports import show
 from results import Store
 

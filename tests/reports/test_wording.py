@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from bench.evaluate import PublishedValue, evaluate
-from bench.papers.paired import PAIRED_TEST
-from bench.papers.plif import PLIF_TABLE
-from bench.table import Claim, Finding
+from papers.evaluate import PublishedValue, evaluate
+from papers.paired import PAIRED_TEST
+from papers.plif.tables import PLIF_TABLE
+from papers.table import Claim, Finding
 from reports import wording
 from results import Store
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tasks
-from bench.registry import UnknownName
+from core.registry import UnknownName
 from tasks import DataMissing, TaskError
 
 EMBEDDED = {"digits", "digits_events", "digits_recall"}

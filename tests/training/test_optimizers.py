@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from bench.registry import UnknownName
+from core.registry import UnknownName
 from training.bptt import BPTT
 
 

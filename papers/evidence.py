@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from results import Parity, Run
 
 
 @dataclass(frozen=True)
@@ -13,15 +17,18 @@ class Evidence:
     `curve(row, column, seed, metric)` gives a metric by epoch, `final` its value for the whole run (empty or None where
     nothing was measured); `test_samples` the size of the test set behind a column; `published` the values, as
     fractions, that measured ones are held against, by row and column (none where the cell is not comparable).
+    Claims about speed look at `measurements`, the newest last, and the `parities` that back them.
     """
 
-    scale: str
-    columns: tuple[str, ...]
-    seeds: tuple[int, ...]
-    curves: Mapping[tuple[str, str, int, str], Sequence[float]]
-    finals: Mapping[tuple[str, str, int, str], float]
-    test_samples: Mapping[str, int]
+    scale: str = ""
+    columns: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    curves: Mapping[tuple[str, str, int, str], Sequence[float]] = field(default_factory=dict)
+    finals: Mapping[tuple[str, str, int, str], float] = field(default_factory=dict)
+    test_samples: Mapping[str, int] = field(default_factory=dict)
     published: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
+    measurements: Sequence[Run] = ()
+    parities: Sequence[Parity] = ()
 
     def curve(self, row: str, column: str, seed: int, metric: str) -> Sequence[float]:
         return self.curves.get((row, column, seed, metric), ())

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import statistics
 
-from bench.evidence import Evidence
-from bench.intervals import accuracy_interval
-from bench.table import Claim, Finding
-
-from .paired import MIN_SEEDS, best, by_column, comparable, decided_at, greater, mean_of
+from ..evidence import Evidence
+from ..paired import MIN_SEEDS, best, by_column, comparable, decided_at, greater, mean_of
+from ..statistics import accuracy_interval
+from ..table import Claim, Finding
 
 FIRST_EPOCHS = 16  # learning speed: mean test accuracy over these
 _of_whole_trainings = decided_at("quick", "paper")

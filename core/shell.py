@@ -1,4 +1,4 @@
-"""Errors that the command line shows as one sentence."""
+"""The shell every command runs in: exit status, errors as sentences, Ctrl-C, terminals that lack letters."""
 
 from __future__ import annotations
 
@@ -9,34 +9,22 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from .errors import FAILED, INTERRUPTED, SpikebenchError
 from .imports import own_first
-
-OK, FAILED, WRONG_USAGE, PARITY_RED, INTERRUPTED = 0, 1, 2, 3, 130
-
-
-class UsageError(Exception):
-    """The command was used wrongly; the message says what was asked, what was found and what can be done."""
 
 
 def exit_status(command: Callable[..., int]) -> Callable[..., None]:
     """Makes a function a command: its return value is the exit status, its known errors are sentences."""
 
     def status(*args: Any, **kwargs: Any) -> int:
-        from results import StoreError
-        from tasks import TaskError
-
-        from .registry import PluginError, UnknownName
-
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # a terminal without such a letter must not end a long run
                 stream.reconfigure(errors="replace")
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             return command(*args, **kwargs)
-        except (UsageError, UnknownName) as error:
-            return _say(error, WRONG_USAGE)
-        except (StoreError, TaskError, PluginError) as error:
-            return _say(error, FAILED)
+        except SpikebenchError as error:
+            return _say(error, error.exit_status)
         except OSError as error:  # a full disk, a folder that cannot be written
             return _say(error, FAILED)
         except KeyboardInterrupt:

@@ -2,8 +2,8 @@
 
 The work has single runs; here differences are paired by seed, and two seeds decide nothing. Claims about accuracy and
 rates are about whole trainings on images column by column: other tasks and a few epochs are shown and decide nothing.
-The exact claims rest on the checks that every run makes on its trained layers (`bench.identities`). C13 is in
-`bench.papers.psn_speed`.
+The exact claims rest on the checks that every run makes on its trained layers (`papers.psn.identities`). C13 is in
+`papers.psn.speed`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import pairwise
 
-from bench.evidence import Evidence
-from bench.intervals import accuracy_interval
-from bench.table import Claim, Finding, merge
-
-from .paired import COMPARABLE, decided_at, difference, positive, small
+from ..evidence import Evidence
+from ..paired import COMPARABLE, decided_at, difference, positive, small
+from ..statistics import accuracy_interval
+from ..table import Claim, Finding, merge
 
 LAST = ", last epoch"
 CLOSED = ", mask closed"

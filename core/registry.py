@@ -8,15 +8,19 @@ from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
 
+from .errors import WRONG_USAGE, SpikebenchError
 
-class UnknownName(LookupError):
+
+class UnknownName(SpikebenchError, LookupError):
     """A name that no registry entry has; the message names the near ones."""
+
+    exit_status = WRONG_USAGE
 
     def __str__(self) -> str:  # LookupError would print the repr
         return str(self.args[0])
 
 
-class PluginError(Exception):
+class PluginError(SpikebenchError):
     """An installed plug-in that cannot be used; the message says which and why."""
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from .. import fitted
-from . import show, show_psn
+from papers import trust
+
+from . import fitted
+from . import measurements as show
+from . import measurements_over_sizes as show_psn
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,7 +39,7 @@ def show_all(console: Console, runs: Sequence[Run], parities: Sequence[Parity]) 
     for name, group in groups.items():
         console.print(f"\n[bold]{name}[/bold]", highlight=False)
         rows = []
-        sound = show.trusted(group, parities)
+        sound = trust.trusted(group, parities)
         for run in group:
             said = show.status(run, parities)
             unverified |= said.startswith("unverified")

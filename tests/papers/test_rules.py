@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.intervals import accuracy_interval, paired, t_interval, wilson
-from bench.registry import PluginError, Registry, UnknownName
-from bench.selection import Selected, accuracy_a, accuracy_b
-from bench.table import Finding, merge
-from bench.verdict import verdict
+from core.registry import PluginError, Registry, UnknownName
+from papers.protocols import Selected, accuracy_a, accuracy_b
+from papers.statistics import accuracy_interval, paired, t_interval, wilson
+from papers.table import Finding, merge
+from papers.verdict import verdict
 
 
 def test_wilson_by_hand() -> None:

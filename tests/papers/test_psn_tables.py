@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bench.evaluate import evaluate
-from bench.experiment import Experiment
-from bench.papers import psn, registry
-from bench.table import Table
+from papers import registry
+from papers.evaluate import evaluate
+from papers.experiment import Experiment
+from papers.psn import tables as psn
+from papers.table import Table
 from results import Store, published
 
 NAMES = ("psn_sequential", "psn_order", "psn_cifar10", "psn_cifar10dvs", "psn_imagenet")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.registry import unknown
+from core.registry import unknown
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.fingerprint import implementation
+
 from .evidence import Evidence
 from .experiment import Experiment
-from .fingerprint import implementation
-from .intervals import accuracy_interval
+from .statistics import accuracy_interval
 from .table import Cell, Claim, Finding, Source, Table
 from .verdict import verdict
 

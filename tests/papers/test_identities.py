@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 import neurons
-from bench import identities
 from neurons.psn import MaskedPSN, SlidingPSN
+from papers.psn import identities
 
 T, N = 7, 50
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from bench.evidence import Evidence
-from bench.papers import psn_claims as claims
-from bench.table import Claim
+from papers.evidence import Evidence
+from papers.psn import claims
+from papers.table import Claim
 
 DIGITS = "digits"
 NEURONS = ("PSN", "sliding PSN", "masked PSN", "GLIF", "PLIF", "KLIF", "LIF", "LIF without reset")

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.experiment import Experiment
-from bench.table import Cell, Source, Table
-
-from . import psn_claims as claims
-from .psn_claims import CLOSED, LAST
+from ..experiment import Experiment
+from ..table import Cell, Source, Table
+from . import claims
+from .claims import CLOSED, LAST
 
 Options = dict[str, Any]
 

@@ -9,8 +9,8 @@ from rich import progress as rich_progress
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from .experiment import Experiment
-    from .job import Request, Result
+    from bench.job import Request, Result
+    from papers.experiment import Experiment
 
 
 class Progress:

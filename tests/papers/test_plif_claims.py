@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from bench.evidence import Evidence
-from bench.papers import plif_claims as claims
-from bench.table import Claim
+from papers.evidence import Evidence
+from papers.plif import claims
+from papers.table import Claim
 
 ROWS = ("PLIF 2 max", "PLIF 16 max", "LIF 2 max", "LIF 16 max", "PLIF 2 avg")
 

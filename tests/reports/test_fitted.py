@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from bench import fitted
+from reports import fitted
 
 HEADINGS = ["", "one", "two", "three", "four", ""]
 ROWS = [["lif", "11.1", "22.2 [1, 3]", "33.3", "44.4", "unverified"], ["plif", "5", "6", "7", "8", ""]]

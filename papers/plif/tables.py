@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.experiment import Experiment
-from bench.table import Cell, Source, Table
-
-from . import plif_claims as claims
+from ..experiment import Experiment
+from ..table import Cell, Source, Table
+from . import claims
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from . import verified
-from .race import HOST
+from papers import trust
+from papers.measurement import HOST
 
 if TYPE_CHECKING:
     from results import Parity, Run, StoredRun
@@ -131,22 +131,13 @@ def status(run: Run, parities: Iterable[Parity]) -> str:
     """What a reader must know before trusting the figures, in a word or two; `reservation` says more."""
     if run.outcome != "ok":
         return run.outcome
-    known = verified.state(run, parities)
-    if not verified.trusted(known):
-        return "unverified, red" if known == verified.RED else "unverified"
+    known = trust.state(run, parities)
+    if not trust.counts(known):
+        return "unverified, red" if known == trust.RED else "unverified"
     if not run.experiment["differs"]:
         return ""
     equal = any(metric.name == "equal" and metric.value for metric in run.metrics)
     return "same spikes" if equal else "differs"
-
-
-def trusted(group: Iterable[Run], parities: Sequence[Parity]) -> set[str]:
-    """The contenders of a group whose figures may be called fast, or compared with at all."""
-    return {
-        run.experiment["contender"]
-        for run in group
-        if run.outcome == "ok" and verified.trusted(verified.state(run, parities))
-    }
 
 
 def reservation(run: Run) -> str:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from bench import measured
-from bench.papers import psn_speed
+from papers import measured
+from papers.evidence import Evidence
+from papers.psn import speed
+from papers.table import Finding
 from results import Metric, Parity, Run, new_id, timestamp
 
 
@@ -35,10 +37,14 @@ def pair(steps: int, neurons: int, ratio: float, spread: float = 0.1) -> list[Ru
     return [timed("psn fused", steps, neurons), timed("lif torch", steps, neurons, ratio, spread)]
 
 
+def decide(runs: list[Run], parities: list[Parity]) -> Finding:
+    return speed.C13.decide(Evidence(measurements=runs, parities=parities))
+
+
 @pytest.fixture
 def green(monkeypatch: pytest.MonkeyPatch) -> list[Parity]:
     """Every kernel counts as proven."""
-    monkeypatch.setattr("bench.speed.verified.state", lambda run, parities: "green")
+    monkeypatch.setattr("papers.trust.state", lambda run, parities: "green")
     return []
 
 
@@ -47,31 +53,31 @@ def green(monkeypatch: pytest.MonkeyPatch) -> list[Parity]:
 )
 def test_lif_takes_longer_at_small_sizes(ratio: float, spread: float, expected: str, green: list[Parity]) -> None:
     runs = [*pair(4, 256, ratio, spread), *pair(64, 4096, ratio * 1.01, spread)]
-    assert psn_speed.decide(runs, green).status == expected
+    assert decide(runs, green).status == expected
 
 
 def test_large_sizes_are_told_and_decide_nothing(green: list[Parity]) -> None:
     runs = [*pair(8, 256, 10.0), *pair(64, 65536, 0.5), *pair(2, 256, 0.9)]
-    finding = psn_speed.decide(runs, green)
+    finding = decide(runs, green)
     assert finding.status == "holds"
     start = "cpu float32, 1 thread, forward: holds, lif torch took 10 times as long at 1 sizes"
     assert finding.evidence.startswith(f"{start}, lif torch at 2 other sizes 0.5 to 0.9 times")
-    assert psn_speed.decide(pair(64, 65536, 0.5), green).status == "undecided"
+    assert decide(pair(64, 65536, 0.5), green).status == "undecided"
 
 
 def test_the_latest_measurement_counts(green: list[Parity]) -> None:
-    assert psn_speed.decide([*pair(8, 256, 0.5), *pair(8, 256, 5.0)], green).status == "holds"
+    assert decide([*pair(8, 256, 0.5), *pair(8, 256, 5.0)], green).status == "holds"
 
 
 def test_unverified_figures_decide_nothing() -> None:
-    finding = psn_speed.decide(pair(8, 256, 10.0), [])
+    finding = decide(pair(8, 256, 10.0), [])
     assert (finding.status, finding.evidence.partition(";")[0]) == (
         "undecided",
         "1 sizes were timed without green parity",
     )
-    assert psn_speed.decide([], []).evidence.startswith("nothing was measured yet")
+    assert decide([], []).evidence.startswith("nothing was measured yet")
     failed = timed("lif torch", 8, 256, outcome="parity_failed", reason="wrong", metrics=())
-    assert psn_speed.decide([failed], []).status == "undecided"
+    assert decide([failed], []).status == "undecided"
 
 
 def test_the_table_has_the_claim() -> None:

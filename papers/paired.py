@@ -10,9 +10,9 @@ import statistics
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench.evidence import Evidence
-from bench.intervals import paired
-from bench.table import Finding, merge
+from .evidence import Evidence
+from .statistics import paired
+from .table import Finding, merge
 
 PAIRED_TEST = "paired by seed, 95 % interval of the mean difference (Student)"
 MIN_SEEDS = 3

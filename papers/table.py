@@ -60,12 +60,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of a paper, and the function over the stored results that decides it."""
+    """A statement of a paper, and the function over the stored results that decides it.
+
+    One about speed is shown with the measurements of kind `about`.
+    """
 
     id: str
     statement: str
     source: str
     decide: Callable[[Evidence], Finding]
+    about: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .. import fitted
-from . import show
-from .race import DIRECTIONS
+from papers import trust
+from papers.measurement import DIRECTIONS
+
+from . import fitted
+from . import measurements as show
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +30,7 @@ def tables(console: Console, runs: Sequence[Run], parities: Sequence[Parity]) ->
         for way in DIRECTIONS:
             rows = []
             for size, group in sizes.items():
-                sound = show.trusted(group.values(), parities)
+                sound = trust.trusted(group.values(), parities)
                 unverified |= any(show.status(run, parities).startswith("unverified") for run in group.values())
                 cells = (_cell(group.get(name), way, name == base, {base, name} <= sound) for name in names)
                 rows.append([size, *cells])

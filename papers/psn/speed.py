@@ -6,13 +6,16 @@ So LIF here is the plain loop over the steps in PyTorch; what a fused LIF takes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench.table import Finding, merge
+from .. import trust
+from ..table import Claim, Finding, merge
 
 if TYPE_CHECKING:
-    from results import Parity, Run
+    from results import Run
+
+    from ..evidence import Evidence
 
 WHAT, LIF, FUSED_LIF, PSN = "psn", "lif torch", "lif fused", "psn fused"
 FEWEST_STEPS, MOST_NEURONS = 4, 2**12  # at larger sizes the T^2 products of PSN weigh more (spec, section 7, E4)
@@ -25,12 +28,10 @@ Setting = tuple[str, str, int, str]  # device, dtype, threads, processor
 TEST = f"the 95 % interval of the time of {LIF!r} over that of {PSN!r} lies above 1 at each of these sizes"
 
 
-def decide(runs: Iterable[Run], parities: Sequence[Parity]) -> Finding:
+def decide(evidence: Evidence) -> Finding:
     """C13 by device and setting; undecided without verified figures at such sizes."""
-    from bench.speed import show
-
     groups: dict[tuple[Setting, str, tuple[int, int]], dict[str, Run]] = {}
-    for run in runs:  # oldest first
+    for run in evidence.measurements:  # oldest first
         document = run.experiment
         if document.get("what") == WHAT:
             setting = run.device, document["dtype"], document["threads"], run.machine.get("cpu", "")
@@ -39,7 +40,7 @@ def decide(runs: Iterable[Run], parities: Sequence[Parity]) -> Finding:
     sound: dict[Setting, list[tuple[int, int, dict[str, Run]]]] = {}
     unverified = 0
     for (setting, _, (steps, neurons)), group in groups.items():
-        trusted = show.trusted(group.values(), parities)
+        trusted = trust.trusted(group.values(), evidence.parities)
         if {LIF, PSN} <= trusted:
             kept = {name: run for name, run in group.items() if name in trusted}
             sound.setdefault(setting, []).append((steps, neurons, kept))
@@ -83,3 +84,6 @@ def _ratio(run: Run | None, phase: str) -> tuple[float, float, float] | None:
 def _range(ratios: Sequence[tuple[float, float, float]]) -> str:
     values = [ratio for ratio, _, _ in ratios]
     return f"{min(values):.3g} to {max(values):.3g}" if len(values) > 1 else f"{values[0]:.3g}"
+
+
+C13 = Claim("C13", STATEMENT, SOURCE, decide, about=WHAT)

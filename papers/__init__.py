@@ -1,0 +1,17 @@
+"""The tables of the papers, one file per paper."""
+
+from core.registry import Registry
+
+registry = Registry(
+    "table",
+    {
+        "plif_table": "papers.plif.tables:PLIF_TABLE",
+        "plif_ablation": "papers.plif.tables:PLIF_ABLATION",
+        "psn_sequential": "papers.psn.tables:PSN_SEQUENTIAL",
+        "psn_order": "papers.psn.tables:PSN_ORDER",
+        "psn_cifar10": "papers.psn.tables:PSN_CIFAR10",
+        "psn_cifar10dvs": "papers.psn.tables:PSN_CIFAR10DVS",
+        "psn_imagenet": "papers.psn.tables:PSN_IMAGENET",
+    },
+    group="spikebench.tables",
+)

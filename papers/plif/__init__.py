@@ -1,0 +1,1 @@
+"""PLIF: learnable membrane time constant (Fang et al., ICCV 2021)."""
