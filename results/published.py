@@ -1,7 +1,7 @@
 """The published values of the papers: read from published/PAPER.toml and kept in a store.
 
-A file names its `paper` and holds tables, each with id, caption, source, provenance (reported, derived, from_memory or
-pilot) and perhaps a note. A table is made of blocks; all numbers of a block share protocol and unit:
+A file names its `paper` and holds tables, each with id, caption, source, provenance (results.run.PROVENANCES) and
+perhaps a note. A table is made of blocks; all numbers of a block share protocol and unit:
 
     [[table]]
     id = "table1"
@@ -11,10 +11,12 @@ pilot) and perhaps a note. A table is made of blocks; all numbers of a block sha
     [[table.block]]
     protocol = "A"
     unit = "%"
+    decimals = 2
     columns = ["MNIST", "CIFAR-10"]
     rows = [["PLIF 2 max", 99.72, 93.5], ["LIF 16 max", 99.49, ""]]
 
-The first entry of a row is its label; "" is a cell without a number. [curves] describes the file PAPER.curves.csv
+The first entry of a row is its label; "" is a cell without a number. `decimals` are the digits that the source prints
+behind the point; without it they are those written here, number by number. [curves] describes the file PAPER.curves.csv
 beside it, with the columns run, epoch and one per metric; its numbers become the table "curve" with row = run, column =
 metric, step = epoch, and protocol A or B where the run's name begins so ("A-..."). `units` there gives the unit of each
 metric, by its name without a final number (tau for tau0, tau1 ...).
@@ -25,6 +27,7 @@ import hashlib
 import math
 import tomllib
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +64,7 @@ def sync(store: Store, folder: Path = FOLDER) -> list[str]:
 def load(path: Path) -> tuple[list[dict[str, str]], list[Published]]:
     """Tables (table, caption, source, provenance, note) and values of one paper's file, in the order of the file."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
         if document["paper"] != path.stem:
             raise ValueError(f"it says paper = {document['paper']!r}")
         tables, values = [], []
@@ -95,9 +98,10 @@ def _cells(paper: str, table: dict[str, Any]) -> Iterator[Published]:
                 if cell == "":
                     continue
                 where = f"table {table['id']}, row {label!r}, column {column!r}"
-                yield _value(
-                    paper, table, table["id"], label, column, block["protocol"], None, cell, block["unit"], where
-                )
+                number = _number(cell, where)
+                decimals = block.get("decimals", _decimals(cell))
+                place = paper, table["id"], label, column, block["protocol"], None
+                yield _value(*place, number, block["unit"], table, where, decimals)
 
 
 def _curves(paper: str, curves: dict[str, Any], path: Path) -> Iterator[Published]:
@@ -110,28 +114,41 @@ def _curves(paper: str, curves: dict[str, Any], path: Path) -> Iterator[Publishe
             for metric, unit, cell in zip(metrics, units, cells, strict=True):
                 if cell:
                     where = f"{path.name}, line {lines.line_num}, {metric}"
-                    yield _value(paper, curves, CURVES, run, metric, protocol, int(epoch), float(cell), unit, where)
+                    place = paper, CURVES, run, metric, protocol, int(epoch)
+                    yield _value(*place, _number(float(cell), where), unit, curves, where, None)
+
+
+def _number(value: object, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
+        found = str(value).lower() if isinstance(value, Decimal) else repr(value)
+        raise ValueError(f'{where}: {found} is no number; write "" where there is none')
+    return float(value)
+
+
+def _decimals(value: int | Decimal) -> int:
+    """Digits behind the point as the file writes them."""
+    return max(0, -int(Decimal(value).as_tuple().exponent))
 
 
 def _value(
     paper: str,
-    table: dict[str, Any],
     name: str,
     row: str,
     column: str,
     protocol: str,
     step: int | None,
-    value: object,
+    value: float,
     unit: str,
+    table: dict[str, Any],
     where: str,
+    decimals: int | None,
 ) -> Published:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f'{where}: {value!r} is no number; write "" where there is none')
     if unit not in UNITS:
         raise ValueError(f"{where}: unknown unit {unit!r}, known are {', '.join(UNITS)}")
     if protocol not in ("A", "B", ""):
         raise ValueError(f'{where}: protocol {protocol!r} is none of "A", "B", ""')
-    return Published(paper, name, row, column, protocol, step, float(value), unit, table["source"], table["provenance"])
+    source, provenance = table["source"], table["provenance"]
+    return Published(paper, name, row, column, protocol, step, value, unit, source, provenance, decimals)
 
 
 def _require_unique(values: list[Published]) -> None:

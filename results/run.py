@@ -19,7 +19,18 @@ from results.errors import StoreError
 from results.outcomes import OK, OUTCOMES
 from results.units import UNITS
 
-PROVENANCES = ("reported", "derived", "from_memory", "pilot")
+PROVENANCES = {
+    "reported": "printed in the work",
+    "derived": "recomputed from the authors' logs or code",
+    "log": "computed from released logs",
+    "repo": "printed in the release",
+    "code": "counted by running the released code",
+    "abstract": "read in the work's abstract",
+    "quoted": "printed in another work",
+    "measured": "measured on the released code",
+    "from_memory": "recalled, not verified",
+    "pilot": "our own small measurement",
+}
 
 
 def canonical_json(document: Any) -> str:
@@ -205,8 +216,27 @@ class Parity:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What an experiment rests on now: fingerprint of the code, digest of the data ("" where it is not here)."""
+
+    implementation: str
+    data: str = ""
+
+    def reason_against(self, implementation: str, digests: Iterable[str]) -> str:
+        """Why a result of that code and data is stale; empty if it is current."""
+        if implementation != self.implementation:
+            return "the code behind it has changed since it was measured"
+        if self.data and digests and self.data not in digests:
+            return "other data"
+        return ""
+
+
+@dataclass(frozen=True)
 class Published:
-    """One published number. Protocol is "A", "B" or "" where none applies; step is an epoch or None."""
+    """One published number. Protocol is "A", "B" or "" where none applies; step is an epoch or None.
+
+    `decimals` are the digits printed behind the point, None for a number that was computed.
+    """
 
     paper: str
     table: str
@@ -218,6 +248,7 @@ class Published:
     unit: str
     source: str
     provenance: str
+    decimals: int | None = None
 
 
 def metric_key(metric: Metric) -> tuple[str, int]:

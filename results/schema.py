@@ -22,7 +22,7 @@ from sqlalchemy import (
 from results.outcomes import OK, OUTCOMES
 from results.run import PROVENANCES
 
-REVISION = "r0001"  # the migration that leads to this schema
+REVISION = "r0002"  # the migration that leads to this schema
 WHOLE_RUN = -1  # step of a value that belongs to no epoch: a primary key cannot hold NULL
 
 METADATA = MetaData(
@@ -101,6 +101,14 @@ run = Table(
     CheckConstraint("seconds >= 0", name="seconds_positive"),
     CheckConstraint("peak_memory >= 0", name="peak_memory_positive"),
     Index(None, "experiment_key"),
+)
+
+standing = Table(  # what a command found that knows the sources: results that rest on anything else are stale
+    "standing",
+    METADATA,
+    Column("experiment_key", Text, primary_key=True),  # of the experiment with seed 0: one for all its seeds
+    Column("implementation", Text, nullable=False),
+    Column("data", Text, nullable=False),  # digest of the data set at hand; empty: not known here
 )
 
 run_dataset = Table(
@@ -188,7 +196,9 @@ published = Table(
     Column("position", Integer, nullable=False),  # reading order within the table
     Column("value", Double, nullable=False),  # a cell without a number has no row
     Column("unit", Text, ForeignKey("unit.name"), nullable=False),
+    Column("decimals", Integer),  # digits printed behind the point; null: computed, not printed
     ForeignKeyConstraint(["paper", "table"], ["published_table.paper", "published_table.table"]),
     CheckConstraint(f"step >= {WHOLE_RUN}", name="step_valid"),
+    CheckConstraint("decimals >= 0", name="decimals_positive"),
     sqlite_with_rowid=False,
 )

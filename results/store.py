@@ -19,6 +19,7 @@ from results.run import (
     Published,
     Run,
     Sample,
+    Standing,
     StoredRun,
     canonical_json,
     content_key,
@@ -96,12 +97,23 @@ class Store:
             add.fresh(schema.sample, [{"run_id": run.id, **vars(sample)} for run in fresh for sample in run.samples])
             return len(new) + len(add(schema.parity, [_row(schema.parity, parity) for parity in parities]))
 
+    def record_standing(self, standing: Mapping[str, Standing]) -> None:
+        """Keep, by key of the experiment with seed 0, what its results must rest on to be current."""
+        self._require_writable()
+        rows = [{"experiment_key": key, **vars(now)} for key, now in sorted(standing.items())]
+        with connect.writing(self.engine, self.url) as connection:
+            for row in rows:
+                key = schema.standing.c.experiment_key
+                connection.execute(delete(schema.standing).where(key == row["experiment_key"]))
+            if rows:
+                connection.execute(insert(schema.standing), rows)
+
     def replace_published(
         self, paper: str, digest: str, tables: Sequence[Mapping[str, str]], values: Sequence[Published]
     ) -> None:
         """Replace what is known of a paper; `tables` give table, caption, source, provenance and note of each."""
         self._require_writable()
-        own = ("paper", "table", "row", "column", "protocol", "value", "unit")
+        own = ("paper", "table", "row", "column", "protocol", "value", "unit", "decimals")
         rows = [
             {
                 **{name: getattr(value, name) for name in own},
@@ -162,6 +174,12 @@ class Store:
             rows = connection.execute(_joined(schema.parity)).mappings().all()
         found = [Parity(**_fields(Parity, row, self.url)) for row in rows]
         return sorted(found, key=lambda parity: (parity.started, parity.id))
+
+    def standing(self) -> dict[str, Standing]:
+        """What the last commands found current, by key of the experiment with seed 0."""
+        with connect.reading(self.engine, self.url) as connection:
+            rows = connection.execute(select(schema.standing)).mappings()
+            return {row["experiment_key"]: Standing(row["implementation"], row["data"]) for row in rows}
 
     def published(self, paper: str | None = None, tables: Iterable[str] | None = None) -> list[Published]:
         """Published values by paper and table, within a table in reading order. published.sync() puts them here."""

@@ -214,3 +214,15 @@ def test_captions_and_notes_are_kept(tmp_path: Path) -> None:
         caption, note = store.published_notes()["plif", "readme_accuracy_ab"]
     assert "both protocols" in caption
     assert "97.72" in note
+
+
+def test_printed_digits_are_kept(plif):
+    by_place = {(v.table, v.row, v.column, v.protocol): v for v in plif if v.step is None}
+    cell = by_place["readme_ablation_a", "PLIF 2 max", "CIFAR-10", "A"]
+    assert (cell.value, cell.decimals) == (93.5, 2)  # printed 93.50
+    assert all(v.decimals is None for v in plif if v.table == published.CURVES)
+
+
+def test_digits_as_the_file_writes_them(small):
+    _, values = published.load(small / "small.toml")
+    assert [(v.value, v.decimals) for v in values if v.table == "t"] == [(1.0, 0), (2.0, 0), (3.5, 1)]

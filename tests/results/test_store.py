@@ -4,6 +4,7 @@ import dataclasses
 import sqlite3
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -13,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from results import connect, schema
 from results.errors import StoreError
-from results.run import Metric
+from results.run import Metric, Standing
 from results.store import AT_ONCE, DEFAULT_URL, Store, default_url
 from results.units import UNITS
 
@@ -142,6 +143,44 @@ def test_the_migrations_lead_to_the_schema(store):
     with store.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.METADATA) == []
     assert ScriptDirectory.from_config(connect._scripts()).get_current_head() == schema.REVISION
+
+
+def test_a_store_of_the_first_schema_loses_nothing(url):
+    with Store(url) as store, store.engine.begin() as connection:
+        for table in reversed(schema.METADATA.sorted_tables):
+            connection.execute(text(f'DROP TABLE "{table.name}"'))
+        connection.execute(text("DROP TABLE alembic_version"))
+    config = connect._scripts()
+    with store.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "r0001")
+        connection.execute(text("INSERT INTO unit VALUES ('%')"))
+        connection.execute(text("INSERT INTO published_table VALUES ('p', 't', 'c', 's', 'pilot', '', 'old')"))
+        connection.execute(text("INSERT INTO published VALUES ('p', 't', 'r', 'c', 'A', -1, 0, 93.5, '%')"))
+    with Store(url) as store:
+        assert [(v.value, v.decimals, v.provenance) for v in store.published()] == [(93.5, None, "pilot")]
+        assert store.published_digests() == {"p": ""}  # so that it is loaded again
+        store.record(a_run())
+
+
+def test_what_is_current_is_replaced(store):
+    store.record_standing({"a": Standing("code", "data"), "b": Standing("code")})
+    store.record_standing({"a": Standing("newer", "data")})
+    assert store.standing() == {"a": Standing("newer", "data"), "b": Standing("code")}
+
+
+@pytest.mark.parametrize(
+    ("implementation", "digests", "reason"),
+    [
+        ("code", ["data"], ""),
+        ("code", [], ""),
+        ("code", ["other"], "other data"),
+        ("older", ["data"], "the code behind it has changed since it was measured"),
+    ],
+)
+def test_what_makes_a_result_stale(implementation, digests, reason):
+    assert Standing("code", "data").reason_against(implementation, digests) == reason
+    assert Standing("code").reason_against("code", ["other"]) == ""  # the data is not here to compare with
 
 
 def test_opening_again_changes_nothing(store, url):
