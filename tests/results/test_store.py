@@ -146,12 +146,11 @@ def test_the_migrations_lead_to_the_schema(store):
 
 
 def test_a_store_of_the_first_schema_loses_nothing(url):
+    config = connect._scripts()
     with Store(url) as store, store.engine.begin() as connection:
         for table in reversed(schema.METADATA.sorted_tables):
             connection.execute(text(f'DROP TABLE "{table.name}"'))
         connection.execute(text("DROP TABLE alembic_version"))
-    config = connect._scripts()
-    with store.engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "r0001")
         connection.execute(text("INSERT INTO unit VALUES ('%')"))
