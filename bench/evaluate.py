@@ -12,7 +12,7 @@ from .evidence import Evidence
 from .experiment import Experiment
 from .fingerprint import implementation
 from .intervals import accuracy_interval
-from .table import Cell, Claim, Finding, Source, Table
+from .table import Cell, Claim, Finding, Source, Table, headings
 from .verdict import verdict
 
 if TYPE_CHECKING:
@@ -71,6 +71,11 @@ class TableResult:
     @property
     def columns(self) -> list[str]:
         return list(dict.fromkeys(result.cell.column for result in self.cells))
+
+    @property
+    def headings(self) -> dict[str, str]:
+        """The columns as they are shown: with what stands in for their data sets."""
+        return headings(result.cell for result in self.cells)
 
     def at(self, row: str, column: str) -> CellResult | None:
         """The cell in `row` and `column`, or None where the table has none."""
@@ -197,7 +202,7 @@ def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs, results: Sequence[
         for result in results
         if result.verdict != "not comparable"
     }
-    return Evidence(scale, columns, tuple(runs.seeds), curves, finals, test_samples, published)
+    return Evidence(scale, columns, tuple(runs.seeds), curves, finals, test_samples, published, headings(cells))
 
 
 class _PublishedLookup:

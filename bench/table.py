@@ -32,7 +32,8 @@ class Cell:
 
     `experiment` is given for seed 0 and run for each seed asked for. `not_comparable` is the reason why its number must
     not be held against the published one; empty when scale, protocol and data are the same. `log` is the authors'
-    training run of the same cell, whose curve is shown beside ours.
+    training run of the same cell, whose curve is shown beside ours. `stand_in` is the data that a small experiment was
+    run on in place of the set that the table or the column names, such as "8x8 digits"; `heading` says so.
     """
 
     row: str
@@ -43,6 +44,20 @@ class Cell:
     sources: tuple[Source, ...]
     not_comparable: str = ""
     log: str = ""
+    stand_in: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The column as it is shown: "Fashion-MNIST (8x8 digits)"."""
+        return f"{self.column} ({self.stand_in})" if self.stand_in else self.column
+
+
+def headings(cells: Iterable[Cell]) -> dict[str, str]:
+    """How each column is shown; a column whose cells have several stand-ins names them all."""
+    found: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        found.setdefault(cell.column, {}).update({cell.stand_in: None} if cell.stand_in else {})
+    return {column: f"{column} ({', '.join(names)})" if names else column for column, names in found.items()}
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ def _places(pages: Sequence[TablePage]) -> dict[str, list[Place]]:
     found: dict[str, list[Place]] = defaultdict(list)
     for page in pages:
         for number, cell in enumerate(page.result.cells, start=1):
-            text = f"{page.result.table.name}, {page.result.scale}: {cell.cell.row}, {cell.cell.column}"
+            text = f"{page.result.table.name}, {page.result.scale}: {cell.cell.row}, {cell.cell.heading}"
             for run_id in dict.fromkeys(run.id for run in (*cell.runs, *cell.attempts)):
                 found[run_id].append(Place(f"{page.name}.html#cell-{number}", text))
     return found
