@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .evidence import Evidence
@@ -76,6 +76,10 @@ class TableResult:
     def headings(self) -> dict[str, str]:
         """The columns as they are shown: with what stands in for their data sets."""
         return headings(result.cell for result in self.cells)
+
+    def of(self, wanted: Callable[[Cell], bool]) -> TableResult:
+        """The same with the wanted cells alone; its claims are decided on all cells."""
+        return replace(self, cells=tuple(result for result in self.cells if wanted(result.cell)))
 
     def at(self, row: str, column: str) -> CellResult | None:
         """The cell in `row` and `column`, or None where the table has none."""

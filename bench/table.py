@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -99,9 +99,11 @@ class Table:
     notes: tuple[str, ...] = ()
     axis: str = ""
 
-    def experiments(self, scale: str, seeds: Iterable[int], only: Collection[str] = ()) -> list[Experiment]:
-        """The distinct experiments behind the cells, in table order; `only` those of the rows and columns named."""
-        cells = [cell for cell in self.cells(scale) if not only or {cell.row, cell.column} & set(only)]
+    def experiments(
+        self, scale: str, seeds: Iterable[int], wanted: Callable[[Cell], bool] = lambda cell: True
+    ) -> list[Experiment]:
+        """The distinct experiments behind the cells, or behind those that are wanted, in table order."""
+        cells = [cell for cell in self.cells(scale) if wanted(cell)]
         distinct = {e.key: e for seed in seeds for cell in cells for e in [cell.experiment.with_seed(seed)]}
         return list(distinct.values())
 

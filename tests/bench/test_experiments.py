@@ -70,12 +70,6 @@ def test_keys_are_equal_for_equal_descriptions_only() -> None:
     assert all(len(key) == 20 for key in keys)
 
 
-@pytest.mark.parametrize("name", ["psn_cifar10dvs", "psn_order"])
-def test_labels_tell_the_runs_of_a_table_apart(name: str) -> None:
-    experiments = registry.get(name).experiments("paper", [0])
-    assert len({experiment.label for experiment in experiments}) == len(experiments)
-
-
 @pytest.mark.parametrize("name", registry.names())
 @pytest.mark.parametrize("scale", SCALES)
 def test_tables_are_complete_and_say_what_is_not_comparable(name: str, scale: str) -> None:
