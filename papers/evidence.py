@@ -16,8 +16,9 @@ class Evidence:
 
     `curve(row, column, seed, metric)` gives a metric by epoch, `final` its value for the whole run (empty or None where
     nothing was measured); `test_samples` the size of the test set behind a column; `published` the values, as
-    fractions, that measured ones are held against, by row and column (none where the cell is not comparable).
-    Claims about speed look at `measurements`, the newest last, and the `parities` that back them.
+    fractions, that measured ones are held against, by row and column (none where the cell is not comparable);
+    `headings` how columns are shown where that is not their name. Claims about speed look at `measurements`, the newest
+    last, and the `parities` that back them.
     """
 
     scale: str = ""
@@ -29,6 +30,11 @@ class Evidence:
     published: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
     measurements: Sequence[Run] = ()
     parities: Sequence[Parity] = ()
+    headings: Mapping[str, str] = field(default_factory=dict)
+
+    def heading(self, column: str) -> str:
+        """The column as it is shown: with what stands in for its data set."""
+        return self.headings.get(column, column)
 
     def curve(self, row: str, column: str, seed: int, metric: str) -> Sequence[float]:
         return self.curves.get((row, column, seed, metric), ())

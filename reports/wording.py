@@ -69,7 +69,7 @@ def reasons(result: TableResult) -> dict[str, int]:
 def failures(result: TableResult) -> list[str]:
     """Failed latest runs of cells that have a value all the same, from other seeds or from before: one line a run."""
     found = {
-        run.id: f"{run.outcome}, seed {run.seed}, {cell.cell.row}, {cell.cell.column}: {run.reason}"
+        run.id: f"{run.outcome}, seed {run.seed}, {cell.cell.row}, {cell.cell.heading}: {run.reason}"
         for cell in reversed(result.cells)
         if cell.measured is not None
         for run in cell.attempts
