@@ -120,7 +120,7 @@ def main(
     experiments = {e.key: e for table in tables for e in table.experiments(scale, chosen_seeds, wanted)}
     root = str(data) if data else None
 
-    from results import Store, default_url, published
+    from results import Standing, Store, default_url, published
 
     from .plan import plan as make_plan
 
@@ -132,6 +132,7 @@ def main(
     with Store(store or default_url()) as opened:
         published.sync(opened)
         steps = make_plan(opened, experiments.values(), root, force)
+        opened.record_standing({step.experiment.with_seed(0).key: Standing(step.implementation) for step in steps})
         failed = _carry_out(console, opened, steps, scale, device, jobs, processes, timeout, memory, data, out)
         _show_results(console, opened, tables, wanted, scale, chosen_seeds, out)
     return max([FAILED if failed else OK, *statuses])

@@ -21,7 +21,7 @@ import torch
 import models
 import tasks
 import training
-from papers.protocols import accuracy_a, accuracy_b, accuracy_closed
+from papers.measures import of_metric
 from papers.psn import identities
 from results import Dataset, Metric, Sample, timestamp
 from training import distributed, loop
@@ -203,11 +203,12 @@ def _seed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-_UNITS = {"accuracy": "fraction", "seconds": "s", "samples": "count", "tau": "steps"}
+_UNITS = {"train_seconds": "s", "train_samples": "count"}
 
 
 def _unit(name: str) -> str:
-    return next((unit for part, unit in _UNITS.items() if part in name.split("_")), "1")
+    known = of_metric(name)
+    return known[1].unit if known else "steps" if name.startswith("tau_") else _UNITS.get(name, "1")
 
 
 def _curves(history: loop.History) -> list[Metric]:
@@ -219,20 +220,9 @@ def _curves(history: loop.History) -> list[Metric]:
 
 
 def _summary(history: loop.History, network: torch.nn.Module) -> list[Metric]:
-    test = [record["test_accuracy"] for record in history]
-    best = accuracy_a(test)
-    chosen = {"a": best}
-    if "validation_accuracy" in history[0]:
-        chosen["b"] = accuracy_b(test, [record["validation_accuracy"] for record in history])
-    if closed := accuracy_closed(test, [record.get("lambda_0", 0.0) for record in history]):
-        chosen["closed"] = closed
-    metrics = [Metric(f"accuracy_{name}", s.accuracy, "fraction") for name, s in chosen.items()]
-    metrics += [Metric(f"epoch_{name}", s.epoch, "epochs") for name, s in chosen.items()]
     seen = sum(record["train_samples"] for record in history)
     seconds = sum(record["train_seconds"] for record in history)
     return [
-        *metrics,
-        Metric("accuracy_last", test[-1], "fraction"),
         Metric("parameters", sum(p.numel() for p in network.parameters() if p.requires_grad), "count"),
         Metric("train_throughput", seen / seconds, "samples/s"),
     ]

@@ -4,41 +4,46 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from bench.fingerprint import implementation
-
+from .claims import Finding
 from .evidence import Evidence
 from .experiment import Experiment
-from .statistics import accuracy_interval
-from .table import Cell, Claim, Finding, Source, Table, headings
-from .verdict import verdict
+from .measures import shown
+from .protocols import Curves
+from .statistics import interval
+from .table import Cell, Claim, Source, Table
+from .verdict import Printed, verdict
 
 if TYPE_CHECKING:
-    from results import Dataset, Metric, Published, Store, StoredRun
+    from results import Dataset, Published, Standing, Store, StoredRun
 
-FIRM = ("reported", "derived")  # provenances that decide a verdict
-LAST_DIGIT = 0.005  # half a unit of the last digit of a percentage printed with two decimals
+RECALLED = ("from_memory", "pilot")  # provenances that decide no verdict
 
 
 @dataclass(frozen=True)
-class PublishedValue:
-    """A published number in the table's unit, and where it stands; `provenance` as in the store."""
+class PublishedValue(Printed):
+    """A published number in the unit that the measure shows, and where it stands; `provenance` as in the store."""
 
-    value: float
-    source: str
-    provenance: str
+    source: str = ""
+    provenance: str = ""
+
+    @property
+    def firm(self) -> bool:
+        """Whether it may decide a verdict."""
+        return self.provenance not in RECALLED
 
 
 @dataclass(frozen=True)
 class CellResult:
-    """A cell with what is known of it. Values are in the table's unit; `low` and `high` bound a 95 % interval.
+    """A cell with what is known of it. Values are in the unit that its measure shows.
 
     `measured` is the mean over `values` (one a seed, with `runs` in the same order), None when nothing was measured;
-    `reason` says why the verdict is what it is, or why there is no measurement. `attempts` are the latest runs, one a
-    seed, whatever their outcome. `stale` marks a value measured by an earlier implementation.
+    [`low`, `high`] is its 95 % interval, None where the runs are too few for one. `reason` says why the verdict is what
+    it is, or why there is no measurement. `attempts` are the latest runs, one a seed, whatever their outcome. `stale`
+    says why the value is no longer current, empty if it is.
     """
 
     cell: Cell
@@ -52,7 +57,7 @@ class CellResult:
     reason: str
     runs: tuple[StoredRun, ...]
     attempts: tuple[StoredRun, ...]
-    stale: bool
+    stale: str
 
 
 @dataclass(frozen=True)
@@ -71,12 +76,13 @@ class TableResult:
 
     @property
     def columns(self) -> list[str]:
-        return list(dict.fromkeys(result.cell.column for result in self.cells))
+        """The columns as they are shown: with what stands in for their data, and the protocol."""
+        return list(dict.fromkeys(result.cell.heading for result in self.cells))
 
     @property
-    def headings(self) -> dict[str, str]:
-        """The columns as they are shown: with what stands in for their data sets."""
-        return headings(result.cell for result in self.cells)
+    def unit(self) -> str:
+        """The unit of the cells; several, where they differ."""
+        return ", ".join(dict.fromkeys(result.cell.measure.show for result in self.cells))
 
     def of(self, wanted: Callable[[Cell], bool]) -> TableResult:
         """The same with the wanted cells alone; its claims are decided on all cells."""
@@ -84,30 +90,44 @@ class TableResult:
 
     def at(self, row: str, column: str) -> CellResult | None:
         """The cell in `row` and `column`, or None where the table has none."""
-        return next((r for r in self.cells if (r.cell.row, r.cell.column) == (row, column)), None)
+        return next((r for r in self.cells if (r.cell.row, r.cell.heading) == (row, column)), None)
 
 
 class _Runs:
-    """The latest runs of a table's experiments, whatever their seed, and their data."""
+    """The latest runs of a table's experiments, whatever their seed, with what they measured."""
 
     def __init__(self, store: Store, cells: Sequence[Cell], seeds: Iterable[int] | None) -> None:
         wanted = {cell.experiment.key for cell in cells}  # all with seed 0
-        best: dict[tuple[str, int], StoredRun] = {}
-        latest: dict[tuple[str, int], StoredRun] = {}
         chosen = None if seeds is None else set(seeds)
-        for run in store.runs():  # oldest first
-            template = _template(run)
-            if template not in wanted or (chosen is not None and run.seed not in chosen):
-                continue
-            latest[template, run.seed] = run
-            old = best.get((template, run.seed))
-            if run.outcome == "ok" and (old is None or _is_stale(old) or not _is_stale(run)):
-                best[template, run.seed] = run
-        self.ok, self.latest = best, latest
-        ids = [run.id for run in best.values()]
-        self.metrics: dict[str, list[Metric]] = store.metrics(ids)
+        found = [
+            (template, run)
+            for run in store.runs()  # oldest first
+            if (template := _template(run)) in wanted and (chosen is None or run.seed in chosen)
+        ]
+        ids = [run.id for _, run in found if run.outcome == "ok"]
         self.datasets: dict[str, tuple[Dataset, ...]] = {run_id: store.datasets(run_id) for run_id in ids}
-        self.seeds = sorted({seed for _, seed in latest})
+        self.standing: dict[str, Standing] = store.standing()
+        self.ok: dict[tuple[str, int], StoredRun] = {}
+        self.latest: dict[tuple[str, int], StoredRun] = {}
+        for template, run in found:
+            assert template is not None
+            place = template, run.seed
+            self.latest[place] = run
+            old = self.ok.get(place)
+            if run.outcome == "ok" and (old is None or self.stale(template, old) or not self.stale(template, run)):
+                self.ok[place] = run
+        self.curves: dict[str, Curves] = {}
+        self.finals: dict[str, Mapping[str, float]] = {}
+        for run_id, metrics in store.metrics([run.id for run in self.ok.values()]).items():
+            curves: dict[str, dict[int, float]] = defaultdict(dict)
+            finals: dict[str, float] = {}
+            for metric in metrics:
+                if metric.value is not None and metric.step is None:
+                    finals[metric.name] = metric.value
+                elif metric.value is not None and metric.step is not None:
+                    curves[metric.name][metric.step] = metric.value
+            self.curves[run_id], self.finals[run_id] = curves, finals
+        self.seeds = sorted({seed for _, seed in self.latest})
 
     def of(self, cell: Cell) -> list[StoredRun]:
         return [run for (key, _), run in sorted(self.ok.items()) if key == cell.experiment.key]
@@ -115,8 +135,18 @@ class _Runs:
     def attempts(self, cell: Cell) -> list[StoredRun]:
         return [run for (key, _), run in sorted(self.latest.items()) if key == cell.experiment.key]
 
-    def value(self, run: StoredRun, metric: str) -> float | None:
-        return next((m.value for m in self.metrics[run.id] if m.name == metric and m.step is None), None)
+    def value(self, run: StoredRun, cell: Cell) -> float | None:
+        """What the run measured for the cell, as stored."""
+        if not cell.measure.over:
+            return self.finals[run.id].get(cell.measure.name)
+        found = cell.protocol.select(self.curves[run.id], cell.measure)
+        return None if found is None else found.value
+
+    def stale(self, template: str, run: StoredRun) -> str:
+        """Why a run is not current, by what the last command found that knows the sources."""
+        now = self.standing.get(template)
+        digests = [dataset.digest for dataset in self.datasets.get(run.id, ())]
+        return now.reason_against(run.implementation, digests) if now else ""
 
     def test_samples(self, runs: Sequence[StoredRun]) -> int | None:
         return next((d.counts["test"] for run in runs for d in self.datasets[run.id] if "test" in d.counts), None)
@@ -134,10 +164,6 @@ def _template(run: StoredRun) -> str | None:
         return None
 
 
-def _is_stale(run: StoredRun) -> bool:
-    return run.implementation != implementation(Experiment.of(run.experiment))
-
-
 def evaluate(store: Store, table: Table, scale: str, seeds: Iterable[int] | None = None) -> TableResult:
     """`table` at `scale` from what `store` holds; only the given `seeds`, or all that are there."""
     cells = table.cells(scale)
@@ -151,35 +177,35 @@ def evaluate(store: Store, table: Table, scale: str, seeds: Iterable[int] | None
 
 
 def _cell_result(cell: Cell, runs: _Runs, lookup: _PublishedLookup) -> CellResult:
-    measured_runs = [run for run in runs.of(cell) if runs.value(run, cell.metric) is not None]
-    fractions = [value for run in measured_runs if (value := runs.value(run, cell.metric)) is not None]
+    measured = [(run, value) for run in runs.of(cell) if (value := runs.value(run, cell)) is not None]
+    measured_runs, values = [run for run, _ in measured], [value for _, value in measured]
     attempts = runs.attempts(cell)
-    published = tuple(found for source in cell.sources if (found := lookup.value(source)) is not None)
+    published = tuple(found for source in cell.sources if (found := lookup.value(source, cell)) is not None)
     n = runs.test_samples(measured_runs)
-    low = high = measured = None
-    if fractions and n:
-        low, high = (100 * bound for bound in accuracy_interval(fractions, n))
-        measured = 100 * statistics.fmean(fractions)
-    firm = [p.value for p in published if p.provenance in FIRM]
+    within = interval(cell.measure.interval, values, n) if values else None
+    bounds = (cell.measure.shown(within[0]), cell.measure.shown(within[1])) if within else None
+    mean = cell.measure.shown(statistics.fmean(values)) if values else None
+    firm = [value for value in published if value.firm]
     soft = "" if firm or not published else "the published value is " + published[0].provenance.replace("_", " ")
     not_comparable = cell.not_comparable or runs.incomplete(measured_runs) or soft
-    word, reason = verdict(firm or [p.value for p in published], low, high, not_comparable, LAST_DIGIT)
-    if measured is None and attempts:
+    word, reason = verdict(firm or published, mean, bounds, not_comparable)
+    if mean is None and attempts:
         ended = attempts[-1]
-        reason = f"the run has no {cell.metric}" if ended.outcome == "ok" else f"{ended.outcome}: {ended.reason}"
+        lacking = f"the run has no {cell.measure.title}, {cell.protocol.says}"
+        reason = lacking if ended.outcome == "ok" else f"{ended.outcome}: {ended.reason}"
     return CellResult(
-        cell,
-        published,
-        tuple(100 * value for value in fractions),
-        measured,
-        low,
-        high,
-        n,
-        word,
-        reason,
-        tuple(measured_runs),
-        tuple(attempts),
-        any(_is_stale(run) for run in measured_runs),
+        cell=cell,
+        published=published,
+        values=tuple(cell.measure.shown(value) for value in values),
+        measured=mean,
+        low=bounds[0] if bounds else None,
+        high=bounds[1] if bounds else None,
+        test_samples=n,
+        verdict=word,
+        reason=reason,
+        runs=tuple(measured_runs),
+        attempts=tuple(attempts),
+        stale=next((why for run in measured_runs if (why := runs.stale(cell.experiment.key, run))), ""),
     )
 
 
@@ -187,28 +213,31 @@ def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs, results: Sequence[
     curves: dict[tuple[str, str, int, str], list[float]] = {}
     finals: dict[tuple[str, str, int, str], float] = {}
     test_samples: dict[str, int] = {}
+    stand_ins: dict[str, dict[str, None]] = defaultdict(dict)
     for cell in cells:
+        if cell.stand_in:
+            stand_ins[cell.column][cell.stand_in] = None
         for run in runs.of(cell):
             place = (cell.row, cell.column, run.seed)
-            by_epoch: dict[str, list[tuple[int, float]]] = defaultdict(list)
-            for metric in runs.metrics[run.id]:
-                if metric.value is None:
-                    continue
-                if metric.step is None:
-                    finals[(*place, metric.name)] = metric.value
-                else:
-                    by_epoch[metric.name].append((metric.step, metric.value))
-            for name, points in by_epoch.items():
-                curves[(*place, name)] = [value for _, value in sorted(points)]
+            finals |= {(*place, name): value for name, value in runs.finals[run.id].items()}
+            for name, points in runs.curves[run.id].items():
+                curves[(*place, name)] = [value for _, value in sorted(points.items())]
             test_samples[cell.column] = runs.test_samples([run]) or 0
-    columns = tuple(dict.fromkeys(cell.column for cell in cells))
-    published = {
-        (result.cell.row, result.cell.column): [p.value / 100 for p in result.published if p.provenance in FIRM]
-        for result in results
-        if result.verdict != "not comparable"
-    }
+    published: dict[tuple[str, str], list[float]] = {}
+    for result in results:
+        place_of = (result.cell.row, result.cell.column)
+        if result.verdict != "not comparable" and place_of not in published:  # the first protocol is the reported one
+            published[place_of] = [value.value for value in result.published if value.firm]
     return Evidence(
-        scale, columns, tuple(runs.seeds), curves, finals, test_samples, published, headings=headings(cells)
+        scale=scale,
+        columns=tuple(dict.fromkeys(cell.column for cell in cells)),
+        seeds=tuple(runs.seeds),
+        curves=curves,
+        finals=finals,
+        test_samples=test_samples,
+        published=published,
+        headings={column: f"{column} ({', '.join(names)})" for column, names in stand_ins.items()},
+        at={cell.row: cell.at for cell in cells if cell.at is not None},
     )
 
 
@@ -217,32 +246,32 @@ class _PublishedLookup:
 
     def __init__(self, store: Store, paper: str) -> None:
         self.values: dict[tuple[str, str, str], Published] = {}
-        self.curves: dict[tuple[str, str], dict[int, Published]] = defaultdict(dict)
+        self.curves: dict[str, dict[str, dict[int, Published]]] = defaultdict(lambda: defaultdict(dict))
         for value in store.published(paper):
             if value.step is None:
                 self.values[value.table, value.row, value.column] = value
             else:
-                self.curves[value.row, value.column][value.step] = value
+                self.curves[value.row][value.column][value.step] = value
 
-    def value(self, source: Source) -> PublishedValue | None:
+    def value(self, source: Source, cell: Cell) -> PublishedValue | None:
         if source.until is not None:
-            return self._from_curve(source, source.until)
+            return self._from_curve(source.row, source.until, cell)
         found = self.values.get((source.table, source.row, source.column))
-        return None if found is None else PublishedValue(found.value, found.source, found.provenance)
-
-    def _from_curve(self, source: Source, until: int) -> PublishedValue | None:
-        """Accuracy A (largest on test), B (test at the last of the largest on validation) or last of the epochs."""
-        test = {epoch: p for epoch, p in self.curves[source.row, "test_acc"].items() if epoch < until}
-        if not test:
+        if found is None:
             return None
-        chosen = test
-        if source.column == "accuracy_b":
-            chosen = {epoch: p for epoch, p in self.curves[source.row, "val_acc"].items() if epoch in test}
-        epoch = max(chosen, key=lambda e: (chosen[e].value, e))
-        if source.column == "accuracy_last":
-            epoch = max(test)
-        return PublishedValue(
-            round(100 * test[epoch].value, 4),
-            f"{test[epoch].source}, first {until} epochs of {source.row}",
-            test[epoch].provenance,
-        )
+        value, _ = shown(found.value, found.unit)
+        tolerance = 0.0 if found.decimals is None else shown(0.5 * 10.0**-found.decimals, found.unit)[0]
+        return PublishedValue(value, tolerance, found.source, found.provenance)
+
+    def _from_curve(self, run: str, until: int, cell: Cell) -> PublishedValue | None:
+        """What the protocol of the cell finds in the first `until` epochs of the authors' run."""
+        curves: Curves = {
+            name: {step: point.value for step, point in points.items() if step < until}
+            for name, points in self.curves[run].items()
+        }
+        found = cell.protocol.select(curves, cell.measure)
+        if found is None:
+            return None
+        point = next(point for points in self.curves[run].values() for point in points.values())
+        source = f"{point.source}, first {until} epochs of {run}"
+        return PublishedValue(round(cell.measure.shown(found.value), 4), 0.0, source, point.provenance)

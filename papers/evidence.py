@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from . import statistics
+from .measures import Measure
+from .protocols import Curves, Protocol
 
 if TYPE_CHECKING:
     from results import Parity, Run
+
+Place = tuple[str, str, int]  # row, column, seed
 
 
 @dataclass(frozen=True)
 class Evidence:
     """Measured results of a table at one scale.
 
-    `curve(row, column, seed, metric)` gives a metric by epoch, `final` its value for the whole run (empty or None where
-    nothing was measured); `test_samples` the size of the test set behind a column; `published` the values, as
-    fractions, that measured ones are held against, by row and column (none where the cell is not comparable);
-    `headings` how columns are shown where that is not their name. Claims about speed look at `measurements`, the newest
-    last, and the `parities` that back them.
+    `curves` are metrics by epoch and `finals` those of a whole run, by row, column, seed and name; `test_samples` the
+    size of the test set behind a column; `published` the values that measured ones are held against, in the unit that
+    their measure shows, by row and column (none where the cell is not comparable); `headings` how columns are shown
+    where that is not their name; `at` the places of the rows on the table's axis. Claims about speed look at
+    `measurements`, the newest last, and the `parities` that back them.
     """
 
     scale: str = ""
@@ -28,20 +36,45 @@ class Evidence:
     finals: Mapping[tuple[str, str, int, str], float] = field(default_factory=dict)
     test_samples: Mapping[str, int] = field(default_factory=dict)
     published: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
+    headings: Mapping[str, str] = field(default_factory=dict)
+    at: Mapping[str, float] = field(default_factory=dict)
     measurements: Sequence[Run] = ()
     parities: Sequence[Parity] = ()
-    headings: Mapping[str, str] = field(default_factory=dict)
 
     def heading(self, column: str) -> str:
         """The column as it is shown: with what stands in for its data set."""
         return self.headings.get(column, column)
 
     def curve(self, row: str, column: str, seed: int, metric: str) -> Sequence[float]:
+        """A metric by epoch; empty where it was not measured."""
         return self.curves.get((row, column, seed, metric), ())
 
     def final(self, row: str, column: str, seed: int, metric: str) -> float | None:
+        """The value of a metric for the whole run."""
         return self.finals.get((row, column, seed, metric))
+
+    def layers(self, row: str, column: str, seed: int, metric: str) -> list[Sequence[float]]:
+        """The curves of a metric that each layer has one of, METRIC_0, METRIC_1 ..., in the order of the layers."""
+        parts = (name.rpartition("_") for name in self._places.get((row, column, seed), {}))
+        numbers = sorted(int(number) for head, _, number in parts if head == metric and number.isdecimal())
+        return [self.curve(row, column, seed, f"{metric}_{number}") for number in numbers]
+
+    def value(self, row: str, column: str, seed: int, measure: Measure, protocol: Protocol) -> float | None:
+        """The value of a measure by a protocol, as stored; None where the run does not have it."""
+        found = protocol.select(self._places.get((row, column, seed), {}), measure)
+        return None if found is None else found.value
+
+    def interval(self, column: str, measure: Measure, values: Sequence[float]) -> statistics.Interval | None:
+        """95 % interval of the mean of `values`, one a seed, all as stored."""
+        return statistics.interval(measure.interval, values, self.test_samples.get(column))
 
     def seeds_of(self, column: str, *rows: str) -> list[int]:
         """The seeds for which every one of `rows` was measured in `column`."""
-        return [s for s in self.seeds if all(self.curve(row, column, s, "test_accuracy") for row in rows)]
+        return [seed for seed in self.seeds if all((row, column, seed) in self._places for row in rows)]
+
+    @cached_property
+    def _places(self) -> Mapping[Place, Curves]:
+        found: dict[Place, dict[str, dict[int, float]]] = defaultdict(dict)
+        for (row, column, seed, name), values in self.curves.items():
+            found[row, column, seed][name] = dict(enumerate(values))
+        return dict(found)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .experiment import Experiment
+from .measures import shown
 
 PARTS = ("task", "model", "neuron")
 ALWAYS = (
@@ -23,12 +24,21 @@ ALWAYS = (
 )
 POOLING = {True: "max pooling", False: "average pooling"}
 OWN_WORDS = {
-    "task_options.validation": lambda value: f"{100 * value:g} % held out" if value else "nothing held out",
+    "task_options.validation": lambda value: (
+        f"{shown(value, 'fraction')[0]:g} % held out" if value else "nothing held out"
+    ),
     "epochs": lambda value: f"{value} epochs",
     "batch_size": lambda value: f"batches of {value}",
     "scale": lambda value: f"{value} scale",
     "scheme": lambda value: f"trained by {value}",
 }
+
+
+def _percent(share: float) -> str:
+    value, unit = shown(share, "fraction")
+    return f"{value:g} {unit}"
+
+
 Values = dict[str, Any]  # what an experiment consists of besides its parts and its seed, by dotted name
 
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .claims import Finding
 from .evidence import Evidence
 from .measurement import is_measurement
 from .psn import speed
-from .table import Claim, Finding
+from .table import Claim
 
 if TYPE_CHECKING:
     from results import Parity, Run, Store

@@ -7,28 +7,60 @@ from __future__ import annotations
 
 import functools
 import statistics
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
+from .claims import SCALE, SEEDS, Finding, merge
 from .evidence import Evidence
+from .measures import Measure
+from .protocols import Protocol
 from .statistics import paired
-from .table import Finding, merge
 
 PAIRED_TEST = "paired by seed, 95 % interval of the mean difference (Student)"
 MIN_SEEDS = 3
-COMPARABLE = 2.0  # points of accuracy within which two results count as comparable
-Score = Callable[[Evidence, str, str, int], float]
-"""A number, as a fraction, of a row, column and seed."""
+COMPARABLE = 2.0  # within so many, in the unit that is shown, two results count as comparable
+Decide = Callable[[Evidence], Finding]
 
 
-def by_column(decide: Callable[[Evidence, str], Finding | None]) -> Callable[[Evidence], Finding]:
+@dataclass(frozen=True)
+class Score:
+    """A number of a row, column and seed: `value` as stored, None where the run does not have it."""
+
+    measure: Measure
+    value: Callable[[Evidence, str, str, int], float | None]
+
+
+def by(measure: Measure, protocol: Protocol) -> Score:
+    """The value of a measure by a protocol."""
+    return Score(measure, lambda evidence, row, column, seed: evidence.value(row, column, seed, measure, protocol))
+
+
+@dataclass(frozen=True)
+class Differences:
+    """First minus second row, a value a seed, in the unit that the measure shows."""
+
+    values: Sequence[float]
+    unit: str
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    @property
+    def count(self) -> str:
+        return f"{len(self.values)} seed{'s' * (len(self.values) != 1)}"
+
+    def __str__(self) -> str:
+        return f"{self.mean:+.1f} {self.unit} ({self.count})"
+
+
+def by_column(decide: Callable[[Evidence, str], Finding | None]) -> Decide:
     """Decides a claim column by column; columns that were not measured are left out."""
 
     @functools.wraps(decide)
     def every_column(evidence: Evidence) -> Finding:
         findings = [(evidence.heading(column), decide(evidence, column)) for column in evidence.columns]
-        measured = [(heading, finding) for heading, finding in findings if finding is not None]
-        return merge(measured) if measured else Finding("undecided", "nothing was measured yet", "")
+        return merge((heading, finding) for heading, finding in findings if finding is not None)
 
     return every_column
 
@@ -39,71 +71,73 @@ SHOWN_ONLY = {  # why the numbers of a scale do not decide a claim
 }
 
 
-def decided_at(*scales: str) -> Callable[[Callable[[Evidence], Finding]], Callable[[Evidence], Finding]]:
+def decided_at(*scales: str) -> Callable[[Decide], Decide]:
     """Elsewhere than at `scales` a claim gives its numbers and stays undecided."""
 
-    def limited(decide: Callable[[Evidence], Finding]) -> Callable[[Evidence], Finding]:
+    def limited(decide: Decide) -> Decide:
         @functools.wraps(decide)
         def decided(evidence: Evidence) -> Finding:
             finding = decide(evidence)
             if evidence.scale in scales or not finding.test:  # without a test nothing was measured
                 return finding
-            text = f"{SHOWN_ONLY[evidence.scale]}; {finding.evidence}"
-            return replace(finding, status="undecided", evidence=text, scale_too_small=True)
+            why = SHOWN_ONLY[evidence.scale]
+            text = f"{why}; {finding.evidence}" if finding.evidence else why
+            return replace(finding, status="undecided", evidence=text, lacks=SCALE)
 
         return decided
 
     return limited
 
 
-def best(evidence: Evidence, row: str, column: str, seed: int) -> float:
-    """The largest test accuracy of all epochs."""
-    return max(evidence.curve(row, column, seed, "test_accuracy"))
+def difference(evidence: Evidence, column: str, rows: tuple[str, str], score: Score) -> Differences:
+    """The differences of two rows over the seeds that both were measured with."""
+    found = []
+    for seed in evidence.seeds_of(column, *rows):
+        first, second = (score.value(evidence, row, column, seed) for row in rows)
+        if first is not None and second is not None:
+            found.append(score.measure.shown(first - second))
+    return Differences(found, score.measure.difference)
 
 
-def difference(evidence: Evidence, column: str, rows: tuple[str, str], score: Score) -> list[float]:
-    """score(first row) - score(second row) in points, a value a seed."""
-    first, second = rows
-    return [
-        100 * (score(evidence, first, column, seed) - score(evidence, second, column, seed))
-        for seed in evidence.seeds_of(column, *rows)
-    ]
+def needs_seeds(differences: Differences, test: str) -> Finding:
+    """The finding where there are too few seeds to test anything."""
+    return Finding("undecided", f"{differences}, needs {MIN_SEEDS}", test, lacks=SEEDS)
 
 
-def mean_of(differences: list[float]) -> str:
-    """The mean in words, where there is no interval."""
-    return f"{statistics.fmean(differences):+.1f} points ({len(differences)} seed{'s' * (len(differences) > 1)})"
+def _decided(status: str, differences: Differences, low: float, high: float, test: str) -> Finding:
+    text = f"{differences.mean:+.1f} [{low:+.1f}, {high:+.1f}] {differences.unit} ({differences.count})"
+    return Finding(status, text, test, lacks=SEEDS if status == "undecided" else "")
 
 
-def positive(differences: list[float]) -> Finding | None:
-    """Whether the mean of differences (points, one a seed) is above 0; None without any."""
-    if not differences:
+def positive(differences: Differences) -> Finding | None:
+    """Whether the mean of the differences is above 0; None without any."""
+    if not differences.values:
         return None
-    if len(differences) < MIN_SEEDS:
-        return Finding("undecided", f"{mean_of(differences)}, needs {MIN_SEEDS}", PAIRED_TEST)
-    mean, low, high = paired(differences)
+    if len(differences.values) < MIN_SEEDS:
+        return needs_seeds(differences, PAIRED_TEST)
+    _, low, high = paired(differences.values)
     status = "holds" if low > 0 else "fails" if high < 0 else "undecided"
-    return Finding(status, f"{mean:+.1f} [{low:+.1f}, {high:+.1f}] points ({len(differences)} seeds)", PAIRED_TEST)
+    return _decided(status, differences, low, high, PAIRED_TEST)
 
 
-def small(differences: list[float]) -> Finding | None:
-    """Whether the mean of differences (points, one a seed) lies within COMPARABLE of 0; None without any."""
-    test = f"{PAIRED_TEST} lies within +-{COMPARABLE:g} points (holds) or outside (fails)"
-    if not differences:
+def small(differences: Differences) -> Finding | None:
+    """Whether the mean of the differences lies within COMPARABLE of 0; None without any."""
+    test = f"{PAIRED_TEST} lies within +-{COMPARABLE:g} {differences.unit} (holds) or outside (fails)"
+    if not differences.values:
         return None
-    if len(differences) < MIN_SEEDS:
-        return Finding("undecided", f"{mean_of(differences)}, needs {MIN_SEEDS}", test)
-    mean, low, high = paired(differences)
+    if len(differences.values) < MIN_SEEDS:
+        return needs_seeds(differences, test)
+    _, low, high = paired(differences.values)
     inside, outside = low > -COMPARABLE and high < COMPARABLE, low > COMPARABLE or high < -COMPARABLE
     status = "holds" if inside else "fails" if outside else "undecided"
-    return Finding(status, f"{mean:+.1f} [{low:+.1f}, {high:+.1f}] points ({len(differences)} seeds)", test)
+    return _decided(status, differences, low, high, test)
 
 
-def greater(first: str, second: str, score: Score = best) -> Callable[[Evidence], Finding]:
+def greater(first: str, second: str, score: Score) -> Decide:
     """Decides that one row scores higher than another, in every column."""
     return by_column(lambda evidence, column: positive(difference(evidence, column, (first, second), score)))
 
 
-def comparable(first: str, second: str, score: Score = best) -> Callable[[Evidence], Finding]:
-    """Decides that two rows score the same within COMPARABLE points, in every column."""
+def comparable(first: str, second: str, score: Score) -> Decide:
+    """Decides that two rows score the same within COMPARABLE, in every column."""
     return by_column(lambda evidence, column: small(difference(evidence, column, (first, second), score)))

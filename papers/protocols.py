@@ -1,35 +1,76 @@
-"""Which epoch is reported: protocols from one training run."""
+"""Which value of a training counts: pure functions of its curves, the same for our runs and for the authors'."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from .measures import TEST, VALIDATION, Measure
+
+Curve = Mapping[int, float]  # value by step (an epoch, counted from 0)
+Curves = Mapping[str, Curve]  # by metric
 
 
 @dataclass(frozen=True)
 class Selected:
-    """A reported accuracy (fraction) and the epoch, from 0, that it belongs to."""
+    """A reported value and the step that it belongs to."""
 
-    accuracy: float
-    epoch: int
-
-
-def accuracy_a(test: Sequence[float]) -> Selected:
-    """Best on test: optimistic, because the test set chooses. The last epoch among equals."""
-    epoch = max(range(len(test)), key=lambda e: (test[e], e))
-    return Selected(test[epoch], epoch)
+    value: float
+    step: int
 
 
-def accuracy_b(test: Sequence[float], validation: Sequence[float]) -> Selected:
-    """Test accuracy at the best validation accuracy, the last such epoch (the released code compares with <=)."""
-    epoch = max(range(len(validation)), key=lambda e: (validation[e], e))
-    return Selected(test[epoch], epoch)
+@dataclass(frozen=True)
+class Protocol:
+    """`select` finds the value in the curves of a training, None where they do not have it.
+
+    `says` tells a reader which value it is; `label` is short for it, put behind a column whose cells have another
+    protocol than the table's first.
+    """
+
+    name: str
+    says: str
+    select: Callable[[Curves, Measure], Selected | None]
+    label: str = ""
 
 
-def accuracy_closed(test: Sequence[float], mask: Sequence[float]) -> Selected | None:
-    """Best on test among the epochs in which a masked PSN saw no future: `mask` (lambda) was 1. None without any."""
-    closed = [epoch for epoch, value in enumerate(mask) if value >= 1]
-    if not closed:
-        return None
-    epoch = max(closed, key=lambda e: (test[e], e))
-    return Selected(test[epoch], epoch)
+def best_of(curve: Curve, measure: Measure) -> int | None:
+    """The step of the best value, the last among equals (the authors' code compares with <=)."""
+    return max(curve, key=lambda step: (measure.sign * curve[step], step), default=None)
+
+
+def _best(curves: Curves, measure: Measure) -> Selected | None:
+    return _at(best_of(test := _test(curves, measure), measure), test)
+
+
+def _chosen(curves: Curves, measure: Measure) -> Selected | None:
+    test = _test(curves, measure)
+    validation = {step: v for step, v in curves.get(measure.curve(VALIDATION), {}).items() if step in test}
+    return _at(best_of(validation, measure), test)
+
+
+def _last(curves: Curves, measure: Measure) -> Selected | None:
+    return _at(max(test := _test(curves, measure), default=None), test)
+
+
+def best_where(metric: str, least: float) -> Callable[[Curves, Measure], Selected | None]:
+    """The best test value among the steps at which `metric` is at least `least`."""
+
+    def select(curves: Curves, measure: Measure) -> Selected | None:
+        condition = curves.get(metric, {})
+        test = {step: value for step, value in _test(curves, measure).items() if condition.get(step, -1.0) >= least}
+        return _at(best_of(test, measure), test)
+
+    return select
+
+
+def _test(curves: Curves, measure: Measure) -> Curve:
+    return curves.get(measure.curve(TEST), {})
+
+
+def _at(step: int | None, curve: Curve) -> Selected | None:
+    return None if step is None else Selected(curve[step], step)
+
+
+BEST = Protocol("A", "best epoch on the test set, an optimistic choice", _best)
+CHOSEN = Protocol("B", "test value of the best epoch on validation", _chosen)
+LAST = Protocol("last", "last epoch", _last, "last epoch")

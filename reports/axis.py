@@ -10,7 +10,7 @@ from .curves import Plot
 from .figures import Line
 
 if TYPE_CHECKING:
-    from papers.evaluate import CellResult, TableResult
+    from papers.evaluate import TableResult
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,14 @@ class Axis:
 def plots(result: TableResult) -> Axis | None:
     """Measured values with their intervals, and the first published value of each cell; None without such an axis."""
     axis = result.table.axis
-    if not axis:
+    placed = [(cell.cell.at, cell) for cell in result.cells if cell.cell.at is not None]
+    if not axis or not placed:
         return None
     styles = {column: style for style, column in enumerate(result.columns)}
     measured: list[Line] = []
     published: list[Line] = []
     for column, style in styles.items():
-        cells = [(number(cell, axis), cell) for cell in result.cells if cell.cell.column == column]
+        cells = [(place, cell) for place, cell in placed if cell.cell.heading == column]
         ours = [(x, cell) for x, cell in cells if cell.measured is not None]
         x = tuple(place for place, _ in ours)
         measured.append(Line(column, x, tuple(cell.measured for _, cell in ours), style))
@@ -41,7 +42,8 @@ def plots(result: TableResult) -> Axis | None:
         ]
         theirs = [(place, cell.published[0].value) for place, cell in cells if cell.published]
         published.append(Line(column, tuple(x for x, _ in theirs), tuple(y for _, y in theirs), style))
-    label = f"accuracy, {result.table.unit}"
+    title = ", ".join(dict.fromkeys(cell.cell.measure.title for _, cell in placed))
+    label = f"{title}, {result.unit}"
     data = ", ".join(dict.fromkeys(cell.cell.stand_in for cell in result.cells if cell.cell.stand_in))
     measured_on = f"Measured on {data}" if data else "Measured"
     found = (
@@ -51,9 +53,4 @@ def plots(result: TableResult) -> Axis | None:
         ),
         Plot(figures.panel(f"Published, over {axis}", published, label, x_label=axis), "Published"),
     )
-    return Axis(f"Accuracy against {axis}", tuple(styles.items()), tuple(plot for plot in found if plot.svg))
-
-
-def number(cell: CellResult, axis: str) -> float:
-    """The place of a cell on the axis "k": 4 for the row "k=4"."""
-    return float(cell.cell.row.removeprefix(f"{axis}="))
+    return Axis(f"{title.capitalize()} against {axis}", tuple(styles.items()), tuple(p for p in found if p.svg))

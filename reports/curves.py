@@ -9,14 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from papers.measures import TEST, TRAIN, VALIDATION, shown
+
 from . import figures
 from .figures import Line
 
 if TYPE_CHECKING:
     from papers.evaluate import CellResult, TableResult
+    from papers.measures import Measure
     from results import Metric, Published, StoredRun
 
 Curve = tuple[tuple[float, ...], tuple[float | None, ...]]  # epochs, values
+NO_MEASURES = ("train_seconds", "train_samples")  # kept for each epoch, but about the machine
 AuthorsCurves = Mapping[str, Mapping[str, Curve]]  # by run of the authors and metric
 
 
@@ -32,12 +36,12 @@ class Plot:
 class Group:
     """The plots of the columns that one set of experiments stands for.
 
-    `legend` gives a line style by row for the accuracies, `layers` one by layer for the time constants.
+    `legend` gives a line style by row for what was measured, `layers` one by layer for the time constants.
     """
 
     title: str
     legend: tuple[tuple[str, int], ...]
-    accuracy: tuple[Plot, ...]
+    measured: tuple[Plot, ...]
     layers: tuple[tuple[str, int], ...]
     taus: tuple[Plot, ...]
 
@@ -84,7 +88,7 @@ def groups(result: TableResult, metrics: Mapping[str, Sequence[Metric]], authors
         return []
     columns: dict[tuple[str, ...], list[str]] = {}
     for column in result.columns:
-        cells = [cell for cell in result.cells if cell.cell.column == column]
+        cells = [cell for cell in result.cells if cell.cell.heading == column]
         if any(cell.runs for cell in cells):
             columns.setdefault(tuple(cell.cell.experiment.key for cell in cells), []).append(column)
     return [_group(result, names, metrics, authors) for names in columns.values()]
@@ -97,17 +101,18 @@ def _group(
     authors: AuthorsCurves,
 ) -> Group:
     styles = {row: style for style, row in enumerate(result.rows)}
-    cells = [cell for cell in result.cells if cell.cell.column == columns[0]]
+    cells = [cell for cell in result.cells if cell.cell.heading == columns[0]]
     ours: dict[str, list[CellResult]] = {}
     for cell in cells:
         ours.setdefault(cell.cell.experiment.key, []).append(cell)
     curves = {run.id: by_name(metrics.get(run.id, ())) for cell in cells for run in cell.runs}
-    accuracy = [_ours(ours.values(), curves, styles)]
-    with_taus: list[tuple[str, Mapping[str, Curve], str]] = []
+    measure = cells[0].cell.measure
+    plots = [_ours(measure, ours.values(), curves, styles)]
+    with_taus: list[tuple[str, Mapping[str, Curve]]] = []
     for same in ours.values():
         if same[0].runs:
             run = same[0].runs[0]
-            with_taus.append((f"Ours, {_rows(same)}, seed {run.seed}", curves[run.id], "tau_"))
+            with_taus.append((f"Ours, {_rows(same)}, seed {run.seed}", curves[run.id]))
     experiment = cells[0].cell.experiment
     # A small stand-in has epochs of its own; where the data are the paper's, the same epochs stand side by side.
     last = math.inf if experiment.scale == "quick" else experiment.epochs - 1
@@ -115,18 +120,18 @@ def _group(
     remark = f"{span}; not the same experiment" if cells[0].cell.not_comparable else span
     shown: list[dict[str, str]] = []
     for column in columns:
-        logs = {c.cell.row: c.cell.log for c in result.cells if c.cell.column == column and c.cell.log in authors}
+        logs = {c.cell.row: c.cell.log for c in result.cells if c.cell.heading == column and c.cell.log in authors}
         if logs in shown:  # the same runs read by another protocol
             continue
         shown.append(logs)
         theirs = {row: _until(authors[log], last) for row, log in logs.items()}
-        accuracy.append(_theirs(column, theirs, styles, remark))
-        with_taus += [(f"Authors, {column}, {row}{remark}", found, "tau") for row, found in theirs.items()]
-    layers = max((len(_layers(found, prefix)) for _, found, prefix in with_taus), default=0)
+        plots.append(_theirs(measure, column, theirs, styles, remark))
+        with_taus += [(f"Authors, {column}, {row}{remark}", found) for row, found in theirs.items()]
+    layers = max((len(_layers(found, "tau_")) for _, found in with_taus), default=0)
     return Group(
-        ", ".join(result.headings[column] for column in columns),
+        ", ".join(columns),
         tuple(styles.items()),
-        tuple(plot for plot in accuracy if plot.svg),
+        tuple(plot for plot in plots if plot.svg),
         tuple((f"layer {layer + 1}", layer) for layer in range(layers)),
         tuple(plot for plot in (_taus(*one) for one in with_taus) if plot.svg),
     )
@@ -136,18 +141,23 @@ def _rows(cells: Sequence[CellResult]) -> str:
     return " and ".join(cell.cell.row for cell in cells)
 
 
-def _percent(curve: Curve) -> Curve:
-    return curve[0], tuple(None if value is None else 100 * value for value in curve[1])
+def _shown(curve: Curve, unit: str) -> Curve:
+    """The curve in the unit that a reader gets."""
+    return curve[0], tuple(None if value is None else shown(value, unit)[0] for value in curve[1])
 
 
 def _ours(
-    series: Iterable[list[CellResult]], curves: Mapping[str, Mapping[str, Curve]], styles: Mapping[str, int]
+    measure: Measure,
+    series: Iterable[list[CellResult]],
+    curves: Mapping[str, Mapping[str, Curve]],
+    styles: Mapping[str, int],
 ) -> Plot:
+    name = measure.curve(TEST)
     lines: list[Line] = []
     shared, seeds = [], set()
     for same in series:
         style = styles[same[0].cell.row]
-        found = [_percent(curves[run.id]["test_accuracy"]) for run in same[0].runs if "test_accuracy" in curves[run.id]]
+        found = [_shown(curves[run.id][name], measure.unit) for run in same[0].runs if name in curves[run.id]]
         seeds |= {run.seed for run in same[0].runs}
         if len(found) > 1:
             lines += [Line(_rows(same), x, y, style, faint=True) for x, y in found]
@@ -157,7 +167,15 @@ def _ours(
             shared.append(f"{_rows(same)} share their runs")
     many = f"mean (thick) and each of {len(seeds)} seeds" if len(seeds) > 1 else "one seed"
     caption = "; ".join([f"Our runs, {many}", *shared])
-    return Plot(figures.panel("Test accuracy by epoch, our runs", lines, "test accuracy, %"), caption)
+    return Plot(figures.panel(f"Test {_over(measure)}, our runs", lines, _axis(measure)), caption)
+
+
+def _over(measure: Measure) -> str:
+    return f"{measure.title} by {measure.over}"
+
+
+def _axis(measure: Measure) -> str:
+    return f"test {measure.title}, {measure.show}"
 
 
 def _mean(curves: Sequence[Curve]) -> Curve:
@@ -169,9 +187,12 @@ def _mean(curves: Sequence[Curve]) -> Curve:
     return tuple(epochs), tuple(means)
 
 
-def _theirs(column: str, runs: Mapping[str, Mapping[str, Curve]], styles: Mapping[str, int], remark: str) -> Plot:
-    lines = [Line(row, *_percent(found["test_acc"]), styles[row]) for row, found in runs.items() if "test_acc" in found]
-    svg = figures.panel(f"Test accuracy by epoch, the authors' runs on {column}", lines, "test accuracy, %")
+def _theirs(
+    measure: Measure, column: str, runs: Mapping[str, Mapping[str, Curve]], styles: Mapping[str, int], remark: str
+) -> Plot:
+    name = measure.curve(TEST)
+    lines = [Line(row, *_shown(found[name], measure.unit), styles[row]) for row, found in runs.items() if name in found]
+    svg = figures.panel(f"Test {_over(measure)}, the authors' runs on {column}", lines, _axis(measure))
     return Plot(svg, f"The authors' runs on {column}{remark}")
 
 
@@ -187,33 +208,43 @@ def _layers(curves: Mapping[str, Curve], prefix: str) -> list[str]:
     return [f"{prefix}{n}" for n in numbers]
 
 
-def _taus(what: str, curves: Mapping[str, Curve], prefix: str) -> Plot:
-    """Time constants by layer; `prefix` is how their metrics begin, followed by the layer's number."""
-    lines = [Line(f"layer {place + 1}", *curves[name], place) for place, name in enumerate(_layers(curves, prefix))]
+def _taus(what: str, curves: Mapping[str, Curve]) -> Plot:
+    """Time constants by layer."""
+    lines = [Line(f"layer {place + 1}", *curves[name], place) for place, name in enumerate(_layers(curves, "tau_"))]
     svg = figures.panel(f"Time constant of each layer by epoch. {what}", lines, "tau, steps (log)", log=True)
     return Plot(svg, what)
 
 
 def of_run(run: StoredRun, metrics: Sequence[Metric]) -> list[tuple[Plot, tuple[tuple[str, int], ...]]]:
-    """The plots of one run, each with its legend: accuracy, loss, time constants, firing rates."""
-    curves = by_name(metrics)
-    percent = {name: _percent(curve) for name, curve in curves.items()}
-    wanted = (
-        ("Accuracy", "accuracy, %", percent, ["test_accuracy", "validation_accuracy", "train_accuracy"], False),
-        ("Training loss", "loss", curves, ["train_loss"], False),
-        ("Time constants by layer", "tau, steps (log)", curves, _layers(curves, "tau_"), True),
-        ("Firing rates by layer", "spikes per neuron and step, %", percent, _layers(curves, "rate_"), False),
-    )
+    """The plots of one run, each with its legend: measures by split, loss, time constants, firing rates."""
+    raw = by_name(metrics)
+    units = {metric.name: metric.unit for metric in metrics}
+    curves = {name: _shown(curve, units[name]) for name, curve in raw.items()}
+    by_measure: dict[str, list[str]] = defaultdict(list)
+    for split in (TEST, VALIDATION, TRAIN):
+        for name in curves:
+            if name.startswith(f"{split}_") and name not in NO_MEASURES:
+                by_measure[name.removeprefix(f"{split}_")].append(name)
+    wanted = [(_words(name).capitalize(), _words(name), names, False) for name, names in by_measure.items()]
+    wanted += [
+        ("Time constants by layer", "tau (log)", _layers(curves, "tau_"), True),
+        ("Firing rates by layer", "spikes per neuron and step", _layers(curves, "rate_"), False),
+    ]
     found = []
-    for title, y_label, source, names, log in wanted:
-        present = [name for name in names if name in source]
-        lines = [Line(_label(name), *source[name], style) for style, name in enumerate(present)]
-        svg = figures.panel(f"{title} by epoch, run {run.id[:8]}", lines, y_label, log=log)
+    for title, what, present, log in wanted:
+        unit = shown(0.0, units[present[0]])[1] if present else ""
+        label = f"{what}, {unit}" if unit not in ("", "1") else what
+        lines = [Line(_label(name), *curves[name], style) for style, name in enumerate(present)]
+        svg = figures.panel(f"{title} by epoch, run {run.id[:8]}", lines, label, log=log)
         if svg:
             found.append((Plot(svg, title), tuple((line.label, line.style) for line in lines)))
     return found
 
 
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
 def _label(name: str) -> str:
     head, _, tail = name.rpartition("_")
-    return f"layer {int(tail) + 1}" if head and tail.isdecimal() else name.replace("_accuracy", "").replace("_", " ")
+    return f"layer {int(tail) + 1}" if head and tail.isdecimal() else name.partition("_")[0]

@@ -15,7 +15,8 @@ from papers.measurement import is_measurement
 from . import figures, folder, wording
 
 if TYPE_CHECKING:
-    from papers.table import Claim, Finding
+    from papers.claims import Finding
+    from papers.table import Claim
     from results import Parity, Run, StoredRun
 
 Render = Callable[..., str]

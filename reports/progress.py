@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich import progress as rich_progress
+
+from papers.measures import TEST, of_metric
+from papers.protocols import BEST, CHOSEN
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from bench.job import Request, Result
     from papers.experiment import Experiment
+    from results import Metric
 
 QUIET = {"quick": 30.0, "short": 300.0, "paper": 300.0}  # seconds after which a line says how far an experiment is
 LAST = 5  # epochs whose mean time tells what is left
@@ -114,7 +118,7 @@ class Progress:
         here = now - one.moved >= record.get("train_seconds", 0.0) / 2
         if here:
             one.lasted.append(now - one.moved)
-        one.epochs, one.moved, one.score = epoch + 1, now, f"test {100 * record['test_accuracy']:.1f} %"
+        one.epochs, one.moved, one.score = epoch + 1, now, _score(record)
         self.bars.update(one.bar, completed=one.epochs, note=one.state)
         if here and (one.experiment.scale != "quick" or now - one.told >= QUIET["quick"]):
             self._tell(one, one.state)
@@ -130,9 +134,7 @@ class Progress:
         self.bars.remove_task(self.running.pop(experiment.key).bar)
         self.through += result.outcome != "interrupted"
         self.bars.update(self.all, completed=self.through)
-        final = {metric.name: metric.value for metric in result.metrics if metric.step is None}
-        protocols = {"A": final.get("accuracy_a"), "B": final.get("accuracy_b")}
-        what = " ".join(f"{name} {100 * value:.1f} %" for name, value in protocols.items() if value is not None)
+        what = _measured(result.metrics)
         if result.outcome != "ok":
             what = result.reason if result.outcome == "interrupted" else f"{result.outcome}: {result.reason}"
         self._say(experiment, what + (f" in {result.seconds:.0f} s" if result.seconds is not None else ""))
@@ -160,3 +162,26 @@ def _rough(seconds: float) -> str:
         return f"{minutes} min"
     hours, rest = divmod(minutes, 60)
     return f"{hours} h {rest} min" if hours < 36 else f"{hours // 24} d {hours % 24} h"
+
+
+def _score(record: Mapping[str, float]) -> str:
+    """What an epoch came to on the test set, by each measure: "test accuracy 91.2 %"."""
+    found = [(name, value, of_metric(name)) for name, value in record.items() if name.startswith(f"{TEST}_")]
+    return ", ".join(
+        f"test {known[1].title} {known[1].shown(value):.1f} {known[1].show}" if known else f"{name} {value:.4g}"
+        for name, value, known in found
+    )
+
+
+def _measured(metrics: Iterable[Metric]) -> str:
+    """The values of a training by the protocols that it has curves for: "A 91.2 % B 90.7 %"."""
+    curves: dict[str, dict[int, float]] = defaultdict(dict)
+    for metric in metrics:
+        if metric.step is not None and metric.value is not None:
+            curves[metric.name][metric.step] = metric.value
+    found = []
+    for _, measure in filter(None, map(of_metric, curves)):
+        for protocol in (BEST, CHOSEN):
+            if selected := protocol.select(curves, measure):
+                found.append(f"{protocol.name} {measure.shown(selected.value):.1f} {measure.show}")
+    return " ".join(dict.fromkeys(found)) or "done"

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from papers.measures import shown
+
 from . import folder, tables, wording
 
 if TYPE_CHECKING:
@@ -183,9 +185,10 @@ def _with_unit(value: float | None, unit: str) -> str:
         return wording.NONE
     if unit == "B":
         return wording.size(int(value))
-    if unit == "fraction":
-        return f"{100 * value:.2f} %"
-    return f"{value:,.0f}" if unit == "count" else f"{value:.6g} {unit}".removesuffix(" 1")
+    if unit == "count":
+        return f"{value:,.0f}"
+    number, name = shown(value, unit)
+    return f"{number:.2f} {name}" if name != unit else f"{number:.6g} {unit}".removesuffix(" 1")
 
 
 def _samples(run: Run) -> list[tuple[str, str, int, str, str, str]]:

@@ -61,8 +61,8 @@ def to_csv(result: TableResult) -> str:
             result.scale,
             _inert(cell.cell.row),
             _inert(cell.cell.heading),
-            cell.cell.protocol,
-            result.table.unit,
+            cell.cell.protocol.name,
+            cell.cell.measure.show,
             ";".join(_full(value.value) for value in cell.published),
             _inert("; ".join(value.source for value in cell.published)),
             _full(cell.measured),
@@ -72,7 +72,7 @@ def to_csv(result: TableResult) -> str:
             "" if cell.test_samples is None else cell.test_samples,
             wording.verdict(cell),
             _inert(wording.plain(cell.reason)),
-            "yes" if cell.stale else "",
+            cell.stale,
             ";".join(run.id for run in cell.runs),
         )
         for cell in result.cells
@@ -84,7 +84,7 @@ def to_latex(result: TableResult) -> str:
     """A tabular for the booktabs package: row, column, published, measured, 95 % interval, verdict, and below it the
     reasons that the verdicts refer to by number."""
     places, reasons = wording.decimals(result), wording.reasons(result)
-    unit = escape(result.table.unit)
+    unit = escape(result.unit)
     lines = [
         f"% {wording.plain(result.table.title)}; {result.table.name}, scale {result.scale}",
         r"% needs \usepackage{booktabs}",
@@ -101,7 +101,7 @@ def to_latex(result: TableResult) -> str:
                 continue
             fields = (
                 wording.published(cell),
-                wording.number(cell.measured, places) + "*" * cell.stale,
+                wording.number(cell.measured, places) + "*" * bool(cell.stale),
                 wording.interval(cell.low, cell.high, places),
                 wording.verdict(cell),
             )

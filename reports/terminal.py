@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from rich.table import Table as Grid
     from rich.text import Text
 
+    from papers.claims import Finding
     from papers.evaluate import CellResult, TableResult
-    from papers.table import Claim, Finding
+    from papers.table import Claim
 
 STYLES = {
     "reproduced": "green",
@@ -39,7 +40,7 @@ def show(result: TableResult, console: Console) -> None:
     seeds = f"seed{'s' * (len(result.seeds) != 1)} {', '.join(map(str, result.seeds))}" if result.seeds else "no runs"
     console.print()
     console.print(_text(result.table.title, "bold"))
-    console.print(_text(f"{result.table.name} · {result.scale} · {seeds} · {result.table.unit}", "dim"))
+    console.print(_text(f"{result.table.name} · {result.scale} · {seeds} · {result.unit}", "dim"))
     console.print()
     grid = _grid(result, marks)
     fits = Measurement.get(console, console.options.update(width=10_000), grid).maximum <= console.width
@@ -77,7 +78,7 @@ def _verdict(cell: CellResult, marks: dict[str, str]) -> Text:
 
 
 def _measured(cell: CellResult, places: int) -> str:
-    star = "*" * cell.stale
+    star = "*" * bool(cell.stale)
     return f"{wording.number(cell.measured, places)}{star} {wording.interval(cell.low, cell.high, places)}".strip()
 
 
@@ -87,17 +88,17 @@ def _grid(result: TableResult, marks: dict[str, str]) -> Grid:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    places, headings = wording.decimals(result), result.headings
+    places = wording.decimals(result)
     turned = len(result.columns) > len(result.rows)
     down, across = (result.columns, result.rows) if turned else (result.rows, result.columns)
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column("")
     for name in across:
-        grid.add_column(_heading(headings.get(name, name)), no_wrap=True)
+        grid.add_column(_heading(name), no_wrap=True)
     for name in down:
         cells = [result.at(other, name) if turned else result.at(name, other) for other in across]
         grid.add_row(
-            _heading(headings.get(name, name), "bold"),
+            _heading(name, "bold"),
             *(
                 Text("\n").join([_text(wording.published(c), "dim"), _text(_measured(c, places)), _verdict(c, marks)])
                 if c

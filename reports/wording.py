@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from papers.evaluate import FIRM, LAST_DIGIT
+from papers.claims import SEEDS
+from papers.verdict import distinct
 
 if TYPE_CHECKING:
     from papers.evaluate import CellResult, PublishedValue, TableResult
@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 NONE = "–"
 FINE = 1.0  # an interval narrower than this (in the table's unit) is worth a second decimal
-STATES = ("reproduced", "higher", "lower", "sources disagree", "not comparable", "missing", "failed", "not run")
+STATES = (
+    "reproduced",
+    "higher",
+    "lower",
+    "undecided",
+    "sources disagree",
+    "not comparable",
+    "missing",
+    "failed",
+    "not run",
+)
 ENOUGH_SEEDS = 3  # paired tests over seeds start here
 
 
@@ -33,22 +43,13 @@ def interval(low: float | None, high: float | None, places: int) -> str:
     return "" if low is None or high is None else f"[{low:.{places}f}, {high:.{places}f}]"
 
 
-def distinct(values: Iterable[PublishedValue]) -> list[PublishedValue]:
-    """The published values that differ by more than their last digit, the first source of each kept."""
-    kept: list[PublishedValue] = []
-    for value in values:
-        if all(abs(value.value - other.value) > 2 * LAST_DIGIT for other in kept):
-            kept.append(value)
-    return kept
-
-
 def published(cell: CellResult) -> str:
     """The published values of a cell, all that differ: "97.72 / 99.72"; recollections and pilots are marked so."""
     return " / ".join(map(published_value, distinct(cell.published))) or NONE
 
 
 def published_value(value: PublishedValue) -> str:
-    remark = "" if value.provenance in FIRM else f" ({value.provenance.replace('_', ' ')})"
+    remark = "" if value.firm else f" ({value.provenance.replace('_', ' ')})"
     digits = f"{value.value:.4g}" if abs(value.value) < 10_000 else f"{value.value:,.0f}"
     return digits + remark
 
@@ -80,11 +81,13 @@ def failures(result: TableResult) -> list[str]:
 
 def evidence_lines(finding: Finding) -> list[str]:
     """The evidence of a claim by column, columns with the same evidence on one line."""
-    lines: dict[str, list[str]] = {}
-    for part in finding.evidence.split("; "):
-        name, colon, text = part.partition(": ")
-        lines.setdefault(text if colon else part, []).extend([name] if colon else [])
-    return [f"{', '.join(names)}: {text}" if names else text for text, names in lines.items()]
+    lines: dict[tuple[str, bool], list[str]] = {}
+    for part in finding.parts:
+        lines.setdefault((f"{part.status}, {part.evidence}", part.further), []).append(part.name)
+    grouped = [
+        f"{', '.join(names)}{' (further evidence)' * further}: {text}" for (text, further), names in lines.items()
+    ]
+    return [*([finding.evidence] if finding.evidence else []), *grouped]
 
 
 def hints(result: TableResult) -> list[str]:
@@ -93,18 +96,13 @@ def hints(result: TableResult) -> list[str]:
     found = []
     if unrun := sum(cell.measured is None and not cell.attempts for cell in result.cells):
         found.append(f"{unrun} of {len(result.cells)} cells have not been run: {again}")
-    undecided = sum(_seeds_may_decide(finding) for _, finding in result.claims)
+    undecided = sum(finding.lacks == SEEDS for _, finding in result.claims)
     if undecided and 0 < len(result.seeds) < ENOUGH_SEEDS:
         seeds = f"{len(result.seeds)} seed{'s' * (len(result.seeds) > 1)}"
         found.append(f"undecided claims ({undecided}) rest on {seeds}; more may decide them: {again} --seeds 3")
-    if any(cell.stale for cell in result.cells):
-        found.append(f"values marked * were measured by an earlier version of the code: {again}")
+    for reason in dict.fromkeys(cell.stale for cell in result.cells if cell.stale):
+        found.append(f"values marked * are not current, {reason}: {again}")
     return found
-
-
-def _seeds_may_decide(finding: Finding) -> bool:
-    """Whether a claim is open, and neither for want of results nor because its scale decides nothing."""
-    return finding.status == "undecided" and finding.test != "" and not finding.scale_too_small
 
 
 def summary(result: TableResult) -> dict[str, int]:

@@ -19,7 +19,7 @@ The first entry of a row is its label; "" is a cell without a number. `decimals`
 behind the point; without it they are those written here, number by number. [curves] describes the file PAPER.curves.csv
 beside it, with the columns run, epoch and one per metric; its numbers become the table "curve" with row = run, column =
 metric, step = epoch, and protocol A or B where the run's name begins so ("A-..."). `units` there gives the unit of each
-metric, by its name without a final number (tau for tau0, tau1 ...).
+metric, by its name without a final number (tau for tau_0, tau_1 ...).
 """
 
 import csv
@@ -108,7 +108,7 @@ def _curves(paper: str, curves: dict[str, Any], path: Path) -> Iterator[Publishe
     with path.open(encoding="utf-8", newline="") as file:
         lines = csv.reader(file)
         _, _, *metrics = next(lines)
-        units = [curves["units"][metric.rstrip("0123456789")] for metric in metrics]
+        units = [curves["units"][metric.rstrip("0123456789").rstrip("_")] for metric in metrics]
         for run, epoch, *cells in lines:
             protocol = run[0] if run.startswith(("A-", "B-")) else ""
             for metric, unit, cell in zip(metrics, units, cells, strict=True):

@@ -5,17 +5,23 @@ from __future__ import annotations
 import math
 import statistics
 
+from ..claims import SEEDS, Finding
 from ..evidence import Evidence
-from ..paired import MIN_SEEDS, best, by_column, comparable, decided_at, greater, mean_of
-from ..statistics import accuracy_interval
-from ..table import Claim, Finding
+from ..measures import ACCURACY, TEST
+from ..paired import MIN_SEEDS, Differences, Score, by, by_column, comparable, decided_at, greater, needs_seeds
+from ..protocols import BEST, CHOSEN
+from ..table import Claim
 
 FIRST_EPOCHS = 16  # learning speed: mean test accuracy over these
 _of_whole_trainings = decided_at("quick", "paper")
 
 
-def _early(evidence: Evidence, row: str, column: str, seed: int) -> float:
-    return statistics.fmean(evidence.curve(row, column, seed, "test_accuracy")[:FIRST_EPOCHS])
+def _early(evidence: Evidence, row: str, column: str, seed: int) -> float | None:
+    curve = evidence.curve(row, column, seed, ACCURACY.curve(TEST))
+    return statistics.fmean(curve[:FIRST_EPOCHS]) if curve else None
+
+
+BEST_ACCURACY, EARLY_ACCURACY = by(ACCURACY, BEST), Score(ACCURACY, _early)
 
 
 def _c2(evidence: Evidence, column: str) -> Finding | None:
@@ -23,27 +29,26 @@ def _c2(evidence: Evidence, column: str) -> Finding | None:
     seeds = evidence.seeds_of(column, *rows)
     if not seeds:
         return None
-    n = evidence.test_samples[column]
     test = f"95 % intervals (Wilson on the test set, Student over seeds) do not overlap; {len(seeds)} seed(s)"
-    scores = {row: [best(evidence, row, column, seed) for seed in seeds] for row in rows}
-    intervals = {row: accuracy_interval(values, n) for row, values in scores.items()}
-    lif16, plif16, lif2 = (intervals[row] for row in rows)
+    found = {row: [BEST_ACCURACY.value(evidence, row, column, seed) for seed in seeds] for row in rows}
+    scores = {row: [value for value in values if value is not None] for row, values in found.items()}
+    lif16, plif16, lif2 = (evidence.interval(column, ACCURACY, scores[row]) if scores[row] else None for row in rows)
+    if lif16 is None or plif16 is None or lif2 is None:
+        return None
     if lif16[1] < plif16[0] and lif16[1] < lif2[0]:
         status = "holds"
     elif lif16[0] > plif16[1] or lif16[0] > lif2[1]:
         status = "fails"
     else:
         status = "undecided"
-    numbers = ", ".join(f"{row.removesuffix(' max')} {100 * statistics.fmean(scores[row]):.1f} %" for row in rows)
+    means = {row.removesuffix(" max"): ACCURACY.shown(statistics.fmean(scores[row])) for row in rows}
+    numbers = ", ".join(f"{row} {mean:.1f} {ACCURACY.show}" for row, mean in means.items())
     return Finding(status, numbers, test)
 
 
 def _last_taus(evidence: Evidence, row: str, column: str, seed: int) -> list[float]:
     """The time constants after the last epoch, by layer."""
-    taus: list[float] = []
-    while curve := evidence.curve(row, column, seed, f"tau_{len(taus)}"):
-        taus.append(curve[-1])
-    return taus
+    return [curve[-1] for curve in evidence.layers(row, column, seed, "tau")]
 
 
 def _c3(evidence: Evidence, column: str) -> Finding | None:
@@ -74,33 +79,33 @@ def _c4(evidence: Evidence, column: str) -> Finding | None:
 
 
 def _c9(evidence: Evidence, column: str) -> Finding | None:
-    seeds = evidence.seeds_of(column, "accuracy-A", "accuracy-B")
     gaps = []
-    for seed in seeds:
-        a = evidence.final("accuracy-A", column, seed, "accuracy_a")
-        b = evidence.final("accuracy-B", column, seed, "accuracy_b")
+    for seed in evidence.seeds_of(column, "accuracy-A", "accuracy-B"):
+        a = evidence.value("accuracy-A", column, seed, ACCURACY, BEST)
+        b = evidence.value("accuracy-B", column, seed, ACCURACY, CHOSEN)
         if a is not None and b is not None:
-            gaps.append(100 * (a - b))
+            gaps.append(ACCURACY.shown(a - b))
+    found = Differences(gaps, ACCURACY.difference)
     if not gaps:
         return None
     test = "A minus B is positive for every seed (never negative by construction when both come from one run)"
     if len(gaps) < MIN_SEEDS:
-        return Finding("undecided", f"{mean_of(gaps)}, needs {MIN_SEEDS}", test)
+        return needs_seeds(found, test)
     status = "holds" if min(gaps) > 0 else "fails" if max(gaps) < 0 else "undecided"
-    return Finding(status, mean_of(gaps), test)
+    return Finding(status, str(found), test, lacks=SEEDS if status == "undecided" else "")
 
 
 C1_TAU2 = Claim(
     "C1 (tau 2)",
     "PLIF is more accurate than LIF at tau 2",
     "Sec. 4.3 and table 4; the authors' own N-MNIST numbers say the opposite",
-    _of_whole_trainings(greater("PLIF 2 max", "LIF 2 max")),
+    _of_whole_trainings(greater("PLIF 2 max", "LIF 2 max", BEST_ACCURACY)),
 )
 C1_TAU16 = Claim(
     "C1 (tau 16)",
     "PLIF is more accurate than LIF at tau 16",
     "Sec. 4.3 and table 4",
-    _of_whole_trainings(greater("PLIF 16 max", "LIF 16 max")),
+    _of_whole_trainings(greater("PLIF 16 max", "LIF 16 max", BEST_ACCURACY)),
 )
 C2 = Claim(
     "C2",
@@ -124,19 +129,19 @@ C5_TAU2 = Claim(
     "C5 (tau 2)",
     f"PLIF learns faster than LIF at tau 2 (mean accuracy of the first {FIRST_EPOCHS} epochs)",
     "Fang et al. 2021, learning curves; clear in the authors' logs on CIFAR-10 only",
-    greater("PLIF 2 max", "LIF 2 max", _early),
+    greater("PLIF 2 max", "LIF 2 max", EARLY_ACCURACY),
 )
 C5_TAU16 = Claim(
     "C5 (tau 16)",
     f"PLIF learns faster than LIF at tau 16 (mean accuracy of the first {FIRST_EPOCHS} epochs)",
     "Fang et al. 2021, learning curves",
-    greater("PLIF 16 max", "LIF 16 max", _early),
+    greater("PLIF 16 max", "LIF 16 max", EARLY_ACCURACY),
 )
 C6 = Claim(
     "C6",
     "Max pooling is comparable to average pooling",
     "table 5",
-    _of_whole_trainings(comparable("PLIF 2 max", "PLIF 2 avg")),
+    _of_whole_trainings(comparable("PLIF 2 max", "PLIF 2 avg", BEST_ACCURACY)),
 )
 C9 = Claim(
     "C9",

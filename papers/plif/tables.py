@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..experiment import Experiment
+from ..measures import ACCURACY
+from ..protocols import BEST, CHOSEN
 from ..table import Cell, Source, Table
 from . import claims
 
@@ -132,14 +134,14 @@ def _cell(row: str, column: Column, arm: Arm, protocol: str, scale: str, printed
     steps = "-T20" if column.events and protocol == "B" and column.T_b != column.T else ""
     log = f"{protocol}-{column.log}-{arm.neuron}{arm.tau:g}-{arm.pooling}{column.log_suffix}{steps}"
     if scale == "short":  # the same training, stopped early: held against the same epochs of the authors' curve
-        printed = (Source("curve", log, f"accuracy_{protocol.lower()}", until=SHORT_EPOCHS),)
+        printed = (Source("curve", log, until=SHORT_EPOCHS),)
     return Cell(
         row,
         column.name,
-        protocol,
+        ACCURACY,
         experiment(column, arm, protocol, scale),
-        f"accuracy_{protocol.lower()}",
         printed,
+        {"A": BEST, "B": CHOSEN}[protocol],
         _not_comparable(column, scale),
         log,
         _stand_in(column, scale),
@@ -190,7 +192,6 @@ PLIF_TABLE = Table(
     "plif_table",
     "plif",
     "PLIF: accuracy A (best on test) and B (chosen on validation)",
-    "%",
     table_cells,
     (claims.C9,),
     NOTES,
@@ -199,7 +200,6 @@ PLIF_ABLATION = Table(
     "plif_ablation",
     "plif",
     "PLIF against LIF, initial tau 2 and 16, max and average pooling",
-    "%",
     ablation_cells,
     (claims.C1_TAU2, claims.C1_TAU16, claims.C2, claims.C3, claims.C4, claims.C5_TAU2, claims.C5_TAU16, claims.C6),
     NOTES,

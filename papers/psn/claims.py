@@ -13,13 +13,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import pairwise
 
+from ..claims import Finding, merge, nothing
 from ..evidence import Evidence
-from ..paired import COMPARABLE, decided_at, difference, positive, small
-from ..statistics import accuracy_interval
-from ..table import Claim, Finding, merge
+from ..measures import ACCURACY, Measure
+from ..paired import COMPARABLE, Differences, Score, decided_at, difference, positive, small
+from ..protocols import BEST, LAST, Protocol, best_where
+from ..table import Claim
 
-LAST = ", last epoch"
-CLOSED = ", mask closed"
+CLOSED = Protocol(
+    name="A closed",
+    says="best epoch on the test set with the mask closed (lambda = 1)",
+    select=best_where("lambda_0", 1.0),
+    label="mask closed",
+)
+RATE = Measure("firing_rate", "fraction", "lower", "student", difference="points")
 PIXEL_DIGITS, DIGIT_RECALL = "pixel digits", "digit recall"
 FURTHER = (PIXEL_DIGITS, DIGIT_RECALL)  # columns of tasks that are not the work's
 FAMILY = ("PSN", "sliding PSN", "masked PSN")
@@ -32,42 +39,36 @@ ORDERING = (  # C5: each pair as (better, worse)
     ("LIF", NO_RESET),
 )
 SATURATED = "k=4"  # the order from which accuracy no longer rises in the authors' logs
-NOTHING = Finding("undecided", "nothing was measured yet", "")
-
 Decide = Callable[[Evidence], Finding]
 
 
-def _score(evidence: Evidence, row: str, column: str, seed: int) -> float:
+def _by_scale(evidence: Evidence, row: str, column: str, seed: int) -> float | None:
     """Test accuracy by the protocol of the scale: the last epoch on small test sets, else the best as in the work.
 
     Of a masked PSN only epochs with its mask closed (lambda = 1) count, once there are any.
     """
-    test = evidence.curve(row, column, seed, "test_accuracy")
-    if evidence.scale == "quick":
-        return test[-1]
-    mask = evidence.curve(row, column, seed, "lambda_0")
-    return max([a for a, value in zip(test, mask, strict=False) if value >= 1] or test)
+    for protocol in (LAST,) if evidence.scale == "quick" else (CLOSED, BEST):
+        found = evidence.value(row, column, seed, ACCURACY, protocol)
+        if found is not None:
+            return found
+    return None
 
 
-def _rate(evidence: Evidence, row: str, column: str, seed: int) -> float:
+def _last_rate(evidence: Evidence, row: str, column: str, seed: int) -> float | None:
     """Spikes per neuron and step after the last epoch, mean over the layers."""
-    rates: list[float] = []
-    while curve := evidence.curve(row, column, seed, f"rate_{len(rates)}"):
-        rates.append(curve[-1])
-    return statistics.fmean(rates) if rates else 0.0
+    rates = [curve[-1] for curve in evidence.layers(row, column, seed, "rate")]
+    return statistics.fmean(rates) if rates else None
 
 
-def _columns(evidence: Evidence) -> list[str]:
-    """The columns without those that show the same runs by another protocol."""
-    return [column for column in evidence.columns if not column.endswith((LAST, CLOSED))]
+SCORE, FIRING = Score(ACCURACY, _by_scale), Score(RATE, _last_rate)
 
 
 def _on_the_works_task(found: Iterable[tuple[str, str, Finding]]) -> Finding:
     """One finding out of several, each with its column and name; FURTHER columns are shown and decide nothing."""
-    found = list(found)
-    decided = [(name, finding) for column, name, finding in found if column not in FURTHER]
-    further = [(f"{name} (further evidence)", finding) for column, name, finding in found if column in FURTHER]
-    return replace(merge([*decided, *further]), status=merge(decided).status) if found else NOTHING
+    groups: dict[bool, list[tuple[str, Finding]]] = {False: [], True: []}
+    for column, name, finding in found:
+        groups[column in FURTHER].append((name, finding))
+    return merge(groups[False], groups[True])
 
 
 def _by_protocol(decide: Callable[[Evidence, str], Finding | None]) -> Decide:
@@ -75,7 +76,7 @@ def _by_protocol(decide: Callable[[Evidence, str], Finding | None]) -> Decide:
 
     @decided_at("quick", "paper")
     def decided(evidence: Evidence) -> Finding:
-        found = ((column, evidence.heading(column), decide(evidence, column)) for column in _columns(evidence))
+        found = ((column, evidence.heading(column), decide(evidence, column)) for column in evidence.columns)
         return _on_the_works_task((column, name, finding) for column, name, finding in found if finding is not None)
 
     return decided
@@ -84,7 +85,7 @@ def _by_protocol(decide: Callable[[Evidence, str], Finding | None]) -> Decide:
 def _pairs(evidence: Evidence, column: str, pairs: Iterable[tuple[str, str]]) -> list[tuple[str, Finding]]:
     """A named finding for each pair (better, worse) that was measured."""
     found = (
-        (f"{better} > {worse}", positive(difference(evidence, column, (better, worse), _score)))
+        (f"{better} > {worse}", positive(difference(evidence, column, (better, worse), SCORE)))
         for better, worse in pairs
     )
     return [(name, finding) for name, finding in found if finding is not None]
@@ -104,7 +105,7 @@ def _exact(what: str) -> Decide:
                 for seed in evidence.seeds
                 if (value := evidence.final(row, column, seed, f"{what}_difference")) is not None
             ]
-            if column.endswith((LAST, CLOSED)) or not runs:
+            if not runs:
                 continue
             total, ties = (sum(values) for values in zip(*runs, strict=True))
             text = f"sum of absolute differences {total:g} ({len(runs)} run{'s' * (len(runs) > 1)})"
@@ -113,7 +114,7 @@ def _exact(what: str) -> Decide:
             found.append(
                 (f"{row} {evidence.heading(column)}", Finding("holds" if total <= ties else "fails", text, EXACT_TEST))
             )
-        return merge(found) if found else NOTHING
+        return merge(found)
 
     return decide
 
@@ -127,7 +128,7 @@ def _weight(evidence: Evidence) -> Finding:
     worst = [value for (_, _, _, name), value in evidence.finals.items() if name == "weight_difference"]
     test = "largest difference over the trained layers and lambda = 0, 1/4, 1/2, 3/4, 1 is below 1e-6"
     if not worst:
-        return NOTHING
+        return nothing()
     status = "holds" if max(worst) < 1e-6 else "fails"
     return Finding(status, f"largest difference {max(worst):.1g} ({len(worst)} runs)", test)
 
@@ -137,7 +138,7 @@ def _overhead(evidence: Evidence) -> Finding:
     counts = {
         (row, column): (value, evidence.final(row, column, seed, "neuron_parameters_expected"))
         for (row, column, seed, name), value in evidence.finals.items()
-        if name == "neuron_parameters" and not column.endswith((LAST, CLOSED))
+        if name == "neuron_parameters"
     }
     found = [
         (
@@ -147,41 +148,41 @@ def _overhead(evidence: Evidence) -> Finding:
         for (row, column), (count, expected) in counts.items()
         if expected is not None
     ]
-    return merge(found) if found else NOTHING
+    return merge(found)
 
 
 @decided_at("quick", "paper")
 def _saturates(evidence: Evidence) -> Finding:
     named: list[tuple[str, Finding | None]] = []
     for column in ("masked", "sliding"):
-        last = max((row for row, c, _, _ in evidence.curves if c == column), key=_number, default=SATURATED)
-        rise = difference(evidence, column, (SATURATED, "k=1"), _score)
-        level = difference(evidence, column, (last, SATURATED), _score)
+        orders = (row for row, c, _, _ in evidence.curves if c == column)
+        last = max(orders, key=evidence.at.__getitem__, default=SATURATED)
+        rise = difference(evidence, column, (SATURATED, "k=1"), SCORE)
+        level = difference(evidence, column, (last, SATURATED), SCORE)
         named += [
             (f"{evidence.heading(column)} {SATURATED} above k=1", positive(rise)),
             (f"{evidence.heading(column)} {last} near {SATURATED}", small(level)),
         ]
     found = [(name, finding) for name, finding in named if finding is not None]
-    return merge(found) if found else NOTHING
-
-
-def _number(row: str) -> int:
-    return int(row.partition("=")[2])
+    return merge(found)
 
 
 @decided_at("quick", "paper")
 def _sliding_ahead(evidence: Evidence) -> Finding:
-    orders = sorted({row for row, _, _, _ in evidence.curves}, key=_number)
+    orders = sorted({row for row, _, _, _ in evidence.curves}, key=evidence.at.__getitem__)
     by_seed, ahead, compared = [], 0, 0
     for seed in evidence.seeds:
-        both = [k for k in orders if all(seed in evidence.seeds_of(column, k) for column in ("masked", "sliding"))]
-        gaps = [100 * (_score(evidence, k, "sliding", seed) - _score(evidence, k, "masked", seed)) for k in both]
+        gaps = []
+        for k in orders:
+            sliding, masked = (SCORE.value(evidence, k, column, seed) for column in ("sliding", "masked"))
+            if sliding is not None and masked is not None:
+                gaps.append(ACCURACY.shown(sliding - masked))
         if gaps:
             by_seed.append(statistics.fmean(gaps))
             ahead, compared = ahead + sum(gap >= 0 for gap in gaps), compared + len(gaps)
-    finding = positive(by_seed)
+    finding = positive(Differences(by_seed, ACCURACY.difference))
     if finding is None:
-        return NOTHING
+        return nothing()
     text = f"sliding minus masked, mean over orders {finding.evidence}, ahead in {ahead} of {compared} comparisons"
     return replace(finding, evidence=text)
 
@@ -195,7 +196,7 @@ def _family_ahead(evidence: Evidence, column: str) -> Finding | None:
     fails = [name for name, finding in pairs if finding.status == "fails"]
     holds = sum(finding.status == "holds" for _, finding in pairs)
     text = f"{holds} of {len(pairs)} pairs hold, {len(pairs) - holds - len(fails)} undecided, {len(fails)} fail"
-    return replace(merge(pairs), evidence=f"{text} ({', '.join(fails)})" if fails else text)
+    return replace(merge(pairs), evidence=f"{text} ({', '.join(fails)})" if fails else text, parts=())
 
 
 def _ordered(pairs: Iterable[tuple[str, str]], *scales: str) -> Decide:
@@ -206,7 +207,7 @@ def _ordered(pairs: Iterable[tuple[str, str]], *scales: str) -> Decide:
     def decide(evidence: Evidence) -> Finding:
         return _on_the_works_task(
             (column, f"{name} ({evidence.heading(column)})", finding)
-            for column in _columns(evidence)
+            for column in evidence.columns
             for name, finding in _pairs(evidence, column, pairs)
         )
 
@@ -216,7 +217,7 @@ def _ordered(pairs: Iterable[tuple[str, str]], *scales: str) -> Decide:
 def _nearly_equal(evidence: Evidence, column: str) -> Finding | None:
     if column == "CIFAR10" and evidence.scale != "quick":
         return None
-    return small(difference(evidence, column, ("sliding PSN", "PSN"), _score))
+    return small(difference(evidence, column, ("sliding PSN", "PSN"), SCORE))
 
 
 @decided_at("paper")
@@ -224,13 +225,14 @@ def _reached(evidence: Evidence) -> Finding:
     test = "the 95 % interval of the measured accuracy reaches the published one"
     found = []
     for (row, column), printed in evidence.published.items():
-        scores = [_score(evidence, row, column, seed) for seed in evidence.seeds_of(column, row)]
-        if scores and printed and not column.endswith((LAST, CLOSED)):
-            low, high = accuracy_interval(scores, evidence.test_samples[column])
+        values = [SCORE.value(evidence, row, column, seed) for seed in evidence.seeds_of(column, row)]
+        within = evidence.interval(column, ACCURACY, [value for value in values if value is not None] or [0.0])
+        if any(value is not None for value in values) and printed and within:
+            low, high = map(ACCURACY.shown, within)
             status = "holds" if high >= min(printed) else "fails"
-            text = f"[{100 * low:.2f}, {100 * high:.2f}] against {100 * min(printed):.2f} %"
+            text = f"[{low:.2f}, {high:.2f}] against {min(printed):.2f} {ACCURACY.show}"
             found.append((f"{row} {evidence.heading(column)}", Finding(status, text, test)))
-    return merge(found) if found else Finding("undecided", "nothing comparable was measured yet", "")
+    return merge(found) if found else nothing("nothing comparable was measured yet")
 
 
 C1 = Claim(
@@ -279,7 +281,7 @@ C7 = Claim(
     "C7",
     "Taking the reset away from LIF costs accuracy",
     "Fang et al. 2023, sequential CIFAR; the authors' two attempts of LIF differ by as much",
-    _by_protocol(lambda evidence, column: positive(difference(evidence, column, ("LIF", NO_RESET), _score))),
+    _by_protocol(lambda evidence, column: positive(difference(evidence, column, ("LIF", NO_RESET), SCORE))),
 )
 C8 = Claim(
     "C8",
@@ -317,5 +319,5 @@ C15 = Claim(
     "C15",
     "Taking the reset away raises firing rates",
     "Fang et al. 2023, as quoted, without numbers",
-    _by_protocol(lambda evidence, column: positive(difference(evidence, column, (NO_RESET, "LIF"), _rate))),
+    _by_protocol(lambda evidence, column: positive(difference(evidence, column, (NO_RESET, "LIF"), FIRING))),
 )

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .. import trust
-from ..table import Claim, Finding, merge
+from ..claims import Finding, merge, nothing
+from ..table import Claim
 
 if TYPE_CHECKING:
     from results import Run
@@ -53,7 +54,7 @@ def decide(evidence: Evidence) -> Finding:
     if found:
         return merge(found)
     missing = f"{unverified} sizes were timed without green parity" if unverified else "nothing was measured yet"
-    return Finding("undecided", f"{missing}; python -m bench.parity psn lif and python -m bench.kernels --what psn", "")
+    return nothing(f"{missing}; python -m bench.parity psn lif and python -m bench.kernels --what psn")
 
 
 def _phase(measured: Sequence[tuple[int, int, dict[str, Run]]], phase: str) -> Finding:

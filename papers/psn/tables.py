@@ -8,13 +8,15 @@ stands the last epoch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..experiment import Experiment
+from ..measures import ACCURACY
+from ..protocols import BEST, LAST
 from ..table import Cell, Source, Table
 from . import claims
-from .claims import CLOSED, LAST
+from .claims import CLOSED
 
 Options = dict[str, Any]
 
@@ -95,21 +97,29 @@ def _stand_in(
 
 
 def _best_and_last(
-    row: str, column: str, experiment: Experiment, printed: tuple[Source, ...], log: str, training: Training
+    row: str,
+    column: str,
+    experiment: Experiment,
+    printed: tuple[Source, ...],
+    log: str,
+    training: Training,
+    at: float | None = None,
 ) -> tuple[Cell, Cell]:
     """A cell for the best epoch and one for the last; `printed` are the sources of the best.
 
     Tables of logs have the column "C, last epoch" beside "C". At short scale both are read off the authors' curve.
     """
     last = tuple(
-        Source(source.table, source.row, f"{source.column}{LAST}") for source in printed if source.table[:4] == "log_"
+        Source(source.table, source.row, f"{source.column}, {LAST.label}")
+        for source in printed
+        if source.table[:4] == "log_"
     )
     if experiment.scale == "short":
-        printed = (Source("curve", log, "accuracy_a", until=experiment.epochs),)
-        last = (Source("curve", log, "accuracy_last", until=experiment.epochs),)
+        printed = last = (Source("curve", log, until=experiment.epochs),)
+    shared: Options = {"not_comparable": training.why, "log": log, "stand_in": training.data, "at": at}
     return (
-        Cell(row, column, "A", experiment, "accuracy_a", printed, training.why, log, training.data),
-        Cell(row, f"{column}{LAST}", "last", experiment, "accuracy_last", last, training.why, log, training.data),
+        Cell(row, column, ACCURACY, experiment, printed, BEST, **shared),
+        Cell(row, column, ACCURACY, experiment, last, LAST, **shared),
     )
 
 
@@ -202,9 +212,7 @@ def sequential_cells(scale: str) -> list[Cell]:
             ):
                 experiment = stand_in.experiment(scale, row.neuron, row.options(T, QUICK_EPOCHS))
                 cells.append(
-                    Cell(
-                        row.name, column, "last", experiment, "accuracy_last", printed, stand_in.why, log, stand_in.data
-                    )
+                    Cell(row.name, column, ACCURACY, experiment, printed, LAST, stand_in.why, log, stand_in.data)
                 )
             continue
         for classes in (10, 100):
@@ -228,33 +236,21 @@ def order_cells(scale: str) -> list[Cell]:
             if k in REPEATED[row.name]:
                 sources += (Source("log_more_runs", f"{row.name} k={k}, second run", "CIFAR100"),)
             log = _log(row, 100, k)
-            best, last = _best_and_last(f"k={k}", column, experiment, sources, log, training)
+            best, last = _best_and_last(f"k={k}", column, experiment, sources, log, training, k)
             cells.append(best)
             if column == "masked" and scale != "short":  # a few epochs do not close the mask
-                closed = Source("log_order", f"k={k}", f"{column}{CLOSED}")
-                cells.append(
-                    Cell(
-                        f"k={k}",
-                        closed.column,
-                        "A",
-                        experiment,
-                        "accuracy_closed",
-                        (closed,),
-                        training.why,
-                        log,
-                        training.data,
-                    )
-                )
+                closed = Source("log_order", f"k={k}", f"{column}, {CLOSED.label}")
+                cells.append(replace(best, sources=(closed,), protocol=CLOSED))
             cells.append(last)
             if scale == "quick":
-                cells += _recalled(f"k={k}", f"{column} recall", row)
+                cells += _recalled(k, f"{column} recall", row)
     return cells
 
 
-def _recalled(name: str, column: str, row: Row) -> list[Cell]:
+def _recalled(k: int, column: str, row: Row) -> list[Cell]:
     """Cells without counterpart; of masked PSN also the best epoch, which may be one with an open mask."""
     experiment = RECALL.experiment("quick", row.neuron, row.options(RECALL_STEPS, QUICK_EPOCHS))
-    best, last = _best_and_last(name, column, experiment, (), "", RECALL)
+    best, last = _best_and_last(f"k={k}", column, experiment, (), "", RECALL, k)
     return [best, last] if row.neuron == "masked_psn" else [last]
 
 
@@ -327,7 +323,7 @@ def cifar10dvs_cells(scale: str) -> list[Cell]:
     sources = () if scale == "short" else (recalled,)
     return [
         *cells,
-        Cell(TEBN_ROW, column, "A", experiment, "accuracy_a", sources, training.why, stand_in=training.data),
+        Cell(TEBN_ROW, column, ACCURACY, experiment, sources, BEST, training.why, stand_in=training.data),
     ]
 
 
@@ -382,7 +378,6 @@ PSN_SEQUENTIAL = Table(
     "psn_sequential",
     "psn",
     "Neuron models on sequential CIFAR, column by column",
-    "%",
     sequential_cells,
     (
         claims.C1, claims.C2_STEPS, claims.C2_FORMS, claims.C3, claims.C4, claims.C5, claims.C6, claims.C7, claims.C10,
@@ -408,7 +403,6 @@ PSN_ORDER = Table(
     "psn_order",
     "psn",
     "Accuracy against the order k, masked and sliding PSN, sequential CIFAR100",
-    "%",
     order_cells,
     (claims.C8, claims.C9, claims.C1, claims.C2_STEPS),
     (
@@ -429,7 +423,6 @@ PSN_CIFAR10 = Table(
     "psn_cifar10",
     "psn",
     "PSN on CIFAR10 (modified PLIF Net)",
-    "%",
     cifar10_cells,
     (claims.C11, claims.C14),
     (SINGLE, RANDOM, FP16, QUICK),
@@ -438,7 +431,6 @@ PSN_CIFAR10DVS = Table(
     "psn_cifar10dvs",
     "psn",
     "Sliding PSN of order 2 on CIFAR10-DVS (VGGSNN)",
-    "%",
     cifar10dvs_cells,
     (claims.C11, claims.C12, claims.C2_STEPS, claims.C2_FORMS),
     (
@@ -454,7 +446,6 @@ PSN_IMAGENET = Table(
     "psn_imagenet",
     "psn",
     "PSN on ImageNet (SEW ResNet, T = 4)",
-    "%",
     imagenet_cells,
     (claims.C11, claims.C14),
     (

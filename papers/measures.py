@@ -1,0 +1,67 @@
+"""What is measured: unit, direction and interval of each number. Whatever shows or judges a number asks here.
+
+A measure is stored in its `unit`. Its curve on a split of the data is the metric SPLIT_NAME ("test_accuracy"), a value
+for each `over`; one that is measured once, with over = "", is the metric NAME.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"  # the splits of a data set
+SHOWN = {"fraction": ("%", 100.0)}  # stored unit: the unit a reader gets, and how many of it one is
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`better` is "higher" or "lower"; `interval` a rule of papers.statistics; `difference` what differences are in."""
+
+    name: str
+    unit: str
+    better: str
+    interval: str
+    over: str = "epoch"
+    difference: str = ""
+
+    def curve(self, split: str) -> str:
+        """The metric that holds the measure on `split`."""
+        return f"{split}_{self.name}"
+
+    @property
+    def title(self) -> str:
+        """The name in words."""
+        return self.name.replace("_", " ")
+
+    @property
+    def show(self) -> str:
+        """The unit that a reader gets."""
+        return SHOWN.get(self.unit, (self.unit, 1.0))[0]
+
+    def shown(self, value: float) -> float:
+        """A stored value in the unit `show`."""
+        return shown(value, self.unit)[0]
+
+    def stored(self, value: float) -> float:
+        """A value in the unit `show` as it is stored."""
+        return value / SHOWN.get(self.unit, ("", 1.0))[1]
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, else -1."""
+        return 1 if self.better == "higher" else -1
+
+
+def shown(value: float, unit: str) -> tuple[float, str]:
+    """A value and its unit as a reader gets them."""
+    name, factor = SHOWN.get(unit, (unit, 1.0))
+    return value * factor, name
+
+
+ACCURACY = Measure("accuracy", "fraction", "higher", "wilson", difference="points")
+EVERY = {measure.name: measure for measure in (ACCURACY,)}
+
+
+def of_metric(name: str) -> tuple[str, Measure] | None:
+    """The split and measure behind a metric; None for any other metric and for measures of plug-ins."""
+    split, _, rest = name.partition("_")
+    return (split, EVERY[rest]) if split in (TRAIN, VALIDATION, TEST) and rest in EVERY else None
