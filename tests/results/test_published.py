@@ -93,17 +93,17 @@ def test_curves_of_the_reported_runs(curves):
     assert sum(run.startswith("A-") for run in runs) == 30
     assert sum(run.startswith("B-") for run in runs) == 6
     for run in runs:
-        epochs = curves[run, "test_acc"]
+        epochs = curves[run, "test_accuracy"]
         assert {*range(33), *range(40, 1017, 8)} <= set(epochs)
         assert all(0 <= accuracy <= 1 for accuracy in epochs.values())
-        assert ((run, "tau0") in curves) == ("-plif" in run)
-        assert ((run, "val_acc") in curves) == run.startswith("B-")
+        assert ((run, "tau_0") in curves) == ("-plif" in run)
+        assert ((run, "validation_accuracy") in curves) == run.startswith("B-")
 
 
 def test_the_best_epoch_of_each_a_run_is_the_published_accuracy(curves, cells):
     seen = set()
     for run, metric in curves:
-        if run.startswith("A-") and metric == "test_acc":
+        if run.startswith("A-") and metric == "test_accuracy":
             best = round(100 * max(curves[run, metric].values()), 2)
             assert best == cells["readme_ablation_a", row_of(run), column_of(run)], run
             seen.add((row_of(run), column_of(run)))
@@ -113,10 +113,10 @@ def test_the_best_epoch_of_each_a_run_is_the_published_accuracy(curves, cells):
 def test_the_last_best_validation_epoch_of_each_b_run_is_accuracy_b(curves, cells):
     seen = set()
     for run, metric in curves:
-        if metric == "val_acc":
+        if metric == "validation_accuracy":
             validation = curves[run, metric]
             chosen = max(epoch for epoch, accuracy in validation.items() if accuracy == max(validation.values()))
-            accuracy = round(100 * curves[run, "test_acc"][chosen], 2)
+            accuracy = round(100 * curves[run, "test_accuracy"][chosen], 2)
             assert accuracy == cells["readme_accuracy_ab", "accuracy-B", column_of(run)], run
             assert chosen == cells["log_accuracy_b", column_of(run), "last_epoch"]
             seen.add(column_of(run))

@@ -43,7 +43,7 @@ def curves(psn):
 
 
 def best_and_last(curves, run, since=0):
-    test = curves[run, "test_acc"]
+    test = curves[run, "test_accuracy"]
     return round(100 * max(v for e, v in test.items() if e >= since), 2), round(100 * test[max(test)], 2)
 
 
@@ -104,14 +104,14 @@ def test_the_misfiled_run_has_a_hundred_classes(curves):
     """Trap 6: its first loss lies above ln 10 = 2.303, its first accuracy below that of guessing among ten."""
     run = "sequential-CIFAR100-sliding-PSN-k32-misfiled"
     assert curves[run, "train_loss"][0] > 4
-    assert curves[run, "test_acc"][0] < 0.1
+    assert curves[run, "test_accuracy"][0] < 0.1
 
 
 @pytest.mark.parametrize("k", range(1, 33))
 def test_accuracy_against_order(cells, curves, k):
     for neuron in ("masked", "sliding"):
         stem = f"sequential-CIFAR100-{neuron}-PSN-k{k}"
-        run = stem if (stem, "test_acc") in curves else f"{stem}-run1"
+        run = stem if (stem, "test_accuracy") in curves else f"{stem}-run1"
         best, last = best_and_last(curves, run)
         assert cells["log_order", f"k={k}", neuron] == best
         assert cells["log_order", f"k={k}", f"{neuron}, last epoch"] == last
@@ -128,7 +128,7 @@ def test_static_and_event_data(cells, curves):
         assert cells["log_static", row, f"{column}, last epoch"] == last
         printed = [cells.get((table, row, column)) for table in ("paper_static", "paper_static_recalled")]
         assert sorted(printed, key=bool) == [None, best]
-        epochs = curves[run, "test_acc"]
+        epochs = curves[run, "test_accuracy"]
         assert max(epochs) == cells["log_static", row, "epochs"] - 1
         assert round(100 * epochs[int(cells["log_static", row, "epoch of best"])], 2) == best
 
@@ -138,5 +138,5 @@ def test_every_run_is_there_from_the_start(curves):
     assert len(runs) == 10 + 8 + (32 + 2) + (32 + 1 + 1) + 6
     assert len([run for run in runs if run.startswith("sequential-CIFAR10-")]) == 10
     for run in runs:
-        assert set(range(64)) <= set(curves[run, "test_acc"])
-        assert all(0 <= accuracy <= 1 for accuracy in curves[run, "test_acc"].values())
+        assert set(range(64)) <= set(curves[run, "test_accuracy"])
+        assert all(0 <= accuracy <= 1 for accuracy in curves[run, "test_accuracy"].values())
