@@ -133,6 +133,8 @@ class Neuron(nn.Module):
         values = []
         for name in self.states:
             value = getattr(self, name)
+            if isinstance(value, Tensor) and not torch.compiler.is_compiling() and _is_wrapped(value):
+                value = _outlived(name, value)
             if isinstance(value, Tensor) and value.shape != shape:
                 raise ValueError(
                     f"State {name!r} has shape {list(value.shape)} from an earlier input, this one has "
@@ -152,6 +154,25 @@ class Neuron(nn.Module):
         """Keeps the states for the next call."""
         for name, value in zip(self.states, values, strict=True):
             object.__setattr__(self, name, value)  # that of Module looks for parameters first, which costs microseconds
+
+
+_is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+
+
+def _outlived(name: str, value: Tensor) -> Tensor:
+    """A state that a transform of torch.func has left: as it is inside one, by its value outside.
+
+    ValueError after a vmap, whose state is one of many samples.
+    """
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        return value
+    while _is_wrapped(value):
+        if not torch._C._functorch.is_gradtrackingtensor(value):
+            raise ValueError(
+                f"State {name!r} is that of the samples of a torch.vmap that has ended; call reset() after it."
+            )
+        value = torch._C._functorch.get_unwrapped(value)
+    return value
 
 
 def _unknown_step_mode(step_mode: object) -> str:

@@ -120,7 +120,7 @@ class Whole(torch.autograd.Function):
             )
             gm = gm.to(matrix.dtype) if of_matrix else None
             gb = gb.to(bias.dtype).view(bias.shape) if of_bias else None
-        return (None, None, None, *call.once_only([gx, gm, gb]))
+        return (None, None, None, *call.once_only([gx, gm, gb], x, matrix, bias, gy))
 
 
 class Product(torch.autograd.Function):
@@ -141,7 +141,7 @@ class Product(torch.autograd.Function):
             gx = torch.mm(weight.t(), gh, out=_rows(x)) if of_x else None
             gw = torch.mm(gh, x.t()) if of_weight else None
             gb = gh.sum(1, keepdim=True).sum_to_size(ctx.bias) if of_bias else None
-        return tuple(call.once_only([gx, gw, gb]))
+        return tuple(call.once_only([gx, gw, gb], x, weight, gh))
 
 
 def _rows(x: Tensor) -> Tensor:
