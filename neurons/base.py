@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from . import backends
+from . import backends, recomputation
 from .surrogate import ATan
 
 STEP_MODES = ("s", "m")
@@ -41,6 +41,7 @@ class Neuron(nn.Module):
     name: ClassVar[str]
     recurrent: ClassVar[bool] = True  # a sequence is the step repeated, the state carried from call to call
     states: tuple[str, ...] = ("v",)
+    counters: tuple[str, ...] = ()  # attributes that count a sequence's steps, 0 at rest
     ran: str = ""
 
     def __init__(self, *, step_mode: str = "m", backend: str = "auto") -> None:
@@ -99,6 +100,12 @@ class Neuron(nn.Module):
         """Spikes (0.0 or 1.0) in the shape of `x`: [N, ...] in step mode "s", [T, N, ...] in "m"."""
         if not x.is_floating_point():
             raise TypeError(f"A neuron takes floating-point inputs, got {x.dtype}; convert them with x.float().")
+        if not torch.compiler.is_compiling() and recomputation.possible():
+            return recomputation.call(self, self.advance, x)
+        return self.advance(x)
+
+    def advance(self, x: Tensor) -> Tensor:
+        """One call of the layer: `forward` once the state is there that the call starts from."""
         if self.step_mode == "s":
             spike, *states = self.step(x, *self.load_states(x))
             self.store_states(states)
@@ -111,10 +118,21 @@ class Neuron(nn.Module):
             return backends.compiled(self, x)
         return backends.resolve(self, x).sequence(self, x)
 
+    @property
+    def memory(self) -> tuple[str, ...]:
+        """Names of all that goes from call to call."""
+        return (*self.states, *self.counters)
+
     def reset(self) -> None:
         """Back to the initial state."""
-        for state, value in self.initial().items():
-            setattr(self, state, value)
+        if not recomputation.running():
+            for name, value in {**self.initial(), **dict.fromkeys(self.counters, 0)}.items():
+                setattr(self, name, value)
+
+    def detach(self) -> None:
+        """Keeps the state and lets no later gradient go back beyond it."""
+        if not recomputation.running():
+            self.store_states([v.detach() if isinstance(v := getattr(self, n), Tensor) else v for n in self.states])
 
     def start_epoch(self, epoch: int, epochs: int) -> None:
         """Called before epoch `epoch` (from 0) of `epochs` of a training: for what follows a schedule; here nothing."""

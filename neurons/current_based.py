@@ -112,11 +112,11 @@ class AdLIF(_FirstSpikeNeuron):
     def constants(self) -> dict[str, float]:
         return learned_tau(tau_m=self.p_m, tau_osc=self.p_osc)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def advance(self, x: Tensor) -> Tensor:
         if not torch._C._are_functorch_transforms_active():  # which allow no change of a parameter
             for parameter in (self.a, self.b):
                 parameter.data.clamp_(0, 1)  # .data: a graph that an earlier step left keeps its saved values valid
-        return super().forward(x)
+        return super().advance(x)
 
     def step(self, x: Tensor, v: Tensor, w: Tensor, w_next: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
         h = self.charge(v, x - w, self.p_m.sigmoid())

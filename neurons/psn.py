@@ -98,13 +98,13 @@ class PSN(ParallelNeuron):
     def matrix(self, T: int) -> Tensor:
         return self.weight
 
-    def forward(self, x: Tensor) -> Tensor:
+    def advance(self, x: Tensor) -> Tensor:
         if self.step_mode == "m" and x.ndim and x.shape[0] != self.T:
             raise ValueError(
                 f"This {type(self).__name__} layer has weights for sequences of T={self.T} steps, got {x.shape[0]}. "
                 f"Create it with T={x.shape[0]}, or use sliding_psn, which takes any length."
             )
-        return super().forward(x)
+        return super().advance(x)
 
     def extra_repr(self) -> str:
         return f"T={self.T}, step_mode={self.step_mode!r}, backend={self.backend!r}"
@@ -121,6 +121,8 @@ class MaskedPSN(PSN):
     """
 
     name = "masked_psn"
+    counters = ("t",)
+    t: int
 
     def __init__(self, k: int, T: int, lambda_: float = 0.0, *, scheduled: bool | int = False, **common: Any) -> None:
         super().__init__(T, **common)
@@ -137,10 +139,6 @@ class MaskedPSN(PSN):
     @classmethod
     def example(cls, T: int) -> dict[str, Any]:
         return {"T": T, "k": min(T, TYPICAL_ORDER), "lambda_": 1.0}
-
-    def reset(self) -> None:
-        super().reset()
-        self.t = 0
 
     def start_epoch(self, epoch: int, epochs: int) -> None:
         if self.scheduled:
@@ -161,9 +159,9 @@ class MaskedPSN(PSN):
     def reach(self, T: int) -> tuple[int, int]:
         return (self.k - 1, 0) if self.lambda_ >= 1 else super().reach(T)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def advance(self, x: Tensor) -> Tensor:
         if self.step_mode == "m":
-            return super().forward(x)
+            return super().advance(x)
         if self.lambda_ < 1:
             raise ValueError(
                 f"A MaskedPSN with lambda_={self.lambda_:g} uses later inputs, too, and has no single step. "
@@ -174,7 +172,7 @@ class MaskedPSN(PSN):
                 f"This MaskedPSN layer has weights for T={self.T} steps, step {self.t + 1} was asked for. "
                 "Call reset() between sequences or create it with a larger T."
             )
-        spikes = super().forward(x)
+        spikes = super().advance(x)
         self.t += 1
         return spikes
 
