@@ -69,7 +69,9 @@ def sequence(neuron: ParallelNeuron, x: Tensor, found: ProductKernel | tuple[Pla
         matrix = neuron.matrix(T) if numbers is None else numbers
         if torch.is_grad_enabled() and (x.requires_grad or matrix.requires_grad or neuron.bias.requires_grad):
             return Whole.apply(found, place, band, x, matrix, neuron.bias)
-        return found.forward(x, place, _plain(matrix, found.compute), _plain(neuron.bias, found.compute), band)
+        return found.forward(
+            x, place, layout.plain(matrix, found.compute), layout.plain(neuron.bias, found.compute), band
+        )
     order = sorted(range(len(place.shape)), key=lambda d: -place.strides[d])
     rows = x.permute(0, *[1 + d for d in order]).flatten(1)
     h = Product.apply(rows, neuron.matrix(T).to(x.dtype), neuron.bias.to(x.dtype))
@@ -100,7 +102,7 @@ class Whole(torch.autograd.Function):
     ) -> Tensor:
         ctx.kernel, ctx.place, ctx.band = kernel, place, band
         ctx.save_for_backward(x, matrix, bias)
-        return kernel.forward(x, place, _plain(matrix, kernel.compute), _plain(bias, kernel.compute), band)
+        return kernel.forward(x, place, layout.plain(matrix, kernel.compute), layout.plain(bias, kernel.compute), band)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> tuple[Tensor | None, ...]:
@@ -112,8 +114,8 @@ class Whole(torch.autograd.Function):
                 layout.rows_like(x, ctx.place),
                 layout.rows_like(gy.to(kernel.dtype), ctx.place),
                 ctx.place,
-                _plain(matrix, kernel.compute),
-                _plain(bias, kernel.compute),
+                layout.plain(matrix, kernel.compute),
+                layout.plain(bias, kernel.compute),
                 ctx.band,
                 of_x=of_x,
                 of_parameters=of_matrix or of_bias,
@@ -147,7 +149,3 @@ class Product(torch.autograd.Function):
 def _rows(x: Tensor) -> Tensor:
     """Memory for a result like `x` [T, N], of the pool on the CPU."""
     return pool.empty(x.shape, (x.shape[1], 1), x.dtype) if x.device.type == "cpu" else torch.empty_like(x)
-
-
-def _plain(values: Tensor, dtype: torch.dtype) -> Tensor:
-    return values.detach().to(dtype).contiguous()
