@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import weakref
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import torch
@@ -27,6 +28,14 @@ _layers: weakref.WeakValueDictionary[int, Neuron] = weakref.WeakValueDictionary(
 def by_number(number: int) -> Neuron:
     """The living layer with this `number`: operators in compiled graphs know their layer by it."""
     return _layers[number]
+
+
+def in_the_type_of(x: Tensor) -> AbstractContextManager[Any]:
+    """Inside, autocast is off: a neuron computes in the type of its input, whatever computes it."""
+    device = x.device.type
+    if device in backends.DEVICES and torch.is_autocast_enabled(device):
+        return torch.autocast(device, enabled=False)
+    return nullcontext()
 
 
 class Neuron(nn.Module):
@@ -90,9 +99,10 @@ class Neuron(nn.Module):
         """All steps of `x` [T, N, ...] in plain PyTorch: the reference that every other backend is held against."""
         states = self.load_states(x[0])
         spikes = []
-        for x_t in x.unbind(0):  # x[t] would cost a full [T, N] gradient per step
-            spike, *states = self.step(x_t, *states)
-            spikes.append(spike)
+        with in_the_type_of(x):
+            for x_t in x.unbind(0):  # x[t] would cost a full [T, N] gradient per step
+                spike, *states = self.step(x_t, *states)
+                spikes.append(spike)
         self.store_states(states)
         return torch.stack(spikes)
 
@@ -107,7 +117,8 @@ class Neuron(nn.Module):
     def advance(self, x: Tensor) -> Tensor:
         """One call of the layer: `forward` once the state is there that the call starts from."""
         if self.step_mode == "s":
-            spike, *states = self.step(x, *self.load_states(x))
+            with in_the_type_of(x):
+                spike, *states = self.step(x, *self.load_states(x))
             self.store_states(states)
             return spike
         if self.step_mode != "m":

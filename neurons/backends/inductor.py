@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..base import in_the_type_of
 from .fused import compiler, cuda_kernel
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def refuses_layer(neuron: Neuron, x: Tensor | None = None) -> str | None:
 def sequence(neuron: Neuron, x: Tensor) -> Tensor:
     """Spikes of all steps of `x` [T, N, ...]."""
     states = neuron.load_states(x[0]) if neuron.recurrent else []
-    with torch._dynamo.config.patch(recompile_limit=_COMPILATIONS):
+    with torch._dynamo.config.patch(recompile_limit=_COMPILATIONS), in_the_type_of(x):
         spikes, *states = _compiled()(neuron, x, *states)
     if neuron.recurrent:
         neuron.store_states(states)

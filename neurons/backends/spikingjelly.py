@@ -66,7 +66,8 @@ def sequence(neuron: Neuron, x: Tensor) -> Tensor:
     """Spikes of all steps of `x` [T, N, ...], computed by SpikingJelly; the state stays on `neuron`."""
     peer = node(neuron)
     if not neuron.recurrent:
-        return peer(x)
+        rows = x if x.ndim > 1 else x.unsqueeze(1)  # its product is one of matrices, and autocast has a type for it
+        return peer(rows).view(x.shape).to(x.dtype)
     peer.v = neuron.load_states(x[0])[0]
     spikes = peer(x)
     neuron.store_states([peer.v])

@@ -73,7 +73,7 @@ def sequence(neuron: ParallelNeuron, x: Tensor, found: ProductKernel | tuple[Pla
             x, place, layout.plain(matrix, found.compute), layout.plain(neuron.bias, found.compute), band
         )
     order = sorted(range(len(place.shape)), key=lambda d: -place.strides[d])
-    rows = x.permute(0, *[1 + d for d in order]).flatten(1)
+    rows = x.permute(0, *[1 + d for d in order]).flatten(1) if order else x.unsqueeze(1)
     h = Product.apply(rows, neuron.matrix(T).to(x.dtype), neuron.bias.to(x.dtype))
     spikes = _fire(neuron, h, *found).view(T, *[place.shape[d] for d in order])
     return spikes.permute(0, *[1 + order.index(d) for d in range(len(order))])
