@@ -3,7 +3,8 @@
 The second run has to start from the state that the first one started from, and has to leave no trace in the state that
 the first one left. So a layer with memory notes its state in every checkpointed region it is called in. The regions are
 found on the Python stack, which is looked at only where one may be running: hooks on saved tensors are set, a backward
-pass is running or gradients are off.
+pass is running or gradients are off. Code that torch.compile has made does not look: there a checkpoint belongs inside
+the compiled function, not around it.
 """
 
 from __future__ import annotations

@@ -44,7 +44,19 @@ def sequence(neuron: Neuron, x: Tensor) -> Tensor:
         spikes, *states = _compiled()(neuron, x, *states)
     if neuron.recurrent:
         neuron.store_states(states)
+    for output in (spikes, *states):
+        if output.requires_grad:
+            output.register_hook(_refuse_create_graph)
     return spikes
+
+
+def _refuse_create_graph(gradient: Tensor) -> None:
+    """The compiler's own gradients end the graph, which would be taken for a second derivative of zero."""
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            "Backend 'inductor' has no second derivative, so its gradients cannot be taken with create_graph=True; use "
+            "backend='torch' for it."
+        )
 
 
 @cache
