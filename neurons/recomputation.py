@@ -54,7 +54,7 @@ def possible() -> bool:
 
 def running() -> bool:
     """Whether a region is being run again."""
-    return possible() and _regions()[1] is not None
+    return torch._C._current_graph_task_id() != _IN_NO_BACKWARD_PASS and _regions()[1] is not None
 
 
 def call(layer: Remembering, run: Callable[[Tensor], T], x: Tensor) -> T:
