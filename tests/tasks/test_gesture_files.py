@@ -90,6 +90,14 @@ def test_a_recording_of_whole_packets_is_read(tmp_path: Path) -> None:
     assert read(tmp_path, WHOLE[:SECOND])[0].tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("line", [b"#!END-HEADER\n", b"#!END-HEADER\r\n"])
+def test_a_header_may_end_its_lines_in_lf(tmp_path: Path, line: bytes) -> None:
+    header = b"#!AER-DAT3.1\n#Format: RAW\n" + line
+    # The first packet after it begins like a line end: type 0x0a0d is none of ours.
+    for first in (b"", packet([(0, 0, 0, 0)], kind=0x0A0D)):
+        assert read(tmp_path, header + first + packet([(7, 1, 2, 1)]))[0].tolist() == [7]
+
+
 def test_events_keep_the_order_of_the_file(tmp_path: Path) -> None:
     assert read(tmp_path, WHOLE + packet([(5, 0, 0, 0), (4, 0, 0, 0)]))[0].tolist() == [1, 2, 3, 5, 4]
 
@@ -99,6 +107,7 @@ def test_events_keep_the_order_of_the_file(tmp_path: Path) -> None:
     [
         (packet([(4, 0, 0, 0), (4, 128, 0, 1)]), 36, r"pixel \(128, 0\) on a sensor of 128 x 128"),
         (packet([(4, 0, 0, 0), (4, 0, 300, 1)]), 36, r"pixel \(0, 300\)"),
+        (packet([(4, 0, 0, 0), (2**31, 0, 0, 1)]), 36, "time 0x80000000 has more than 31 bits"),
         (packet([(4, 0, 0, 0)] * 2, size=4), 0, "polarity events of 4 bytes, not 8"),
         (packet([(4, 0, 0, 0)], size=0), 0, "of 0 bytes"),
         (packet([(4, 0, 0, 0)], number=2), 0, "2 events in 1 places"),
