@@ -34,6 +34,6 @@ def read(path: Path, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     events = np.flatnonzero(~overflow)
     if not len(events):
         raise DataDamaged(path, f"byte {whole}", "no events, only overflows of the clock")
-    t, x, y, p = (values[events] for values in (t, x, y, high >> 7))
+    x, y = x[events], y[events]
     check_pixels(path, x, y, side, lambda i: EVENT_BYTES * int(events[i]))
-    return t, x, y, p
+    return t[events], x, y, high[events] >> 7

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import DataDamaged, TaskError
+from tasks.errors import TaskError
 from tasks.hashes import Progress, recordings_digest
 from tasks.loader import Loader
-from tasks.source import Published
+from tasks.source import Published, holds, listed, misnamed
 
 if TYPE_CHECKING:
     from tasks.task import Task
@@ -26,7 +26,7 @@ TEST = {"plif": range(900, 1000), "psn": range(100)}
 SPLIT = "plif"
 AUGMENT = (None, "crop")
 EXPECTED = {"train": 9000, "test": 1000}
-_NAME = re.compile(r"cifar10_([a-z]+)_(\d+)\.aedat")
+_NAME = re.compile(r"cifar10_([a-z]+)_(0|[1-9][0-9]*)\.aedat")
 
 PUBLISHED = Published(
     "CIFAR10-DVS",
@@ -38,7 +38,7 @@ PUBLISHED = Published(
 
 def _folder(root: Path | None) -> Path:
     folder = PUBLISHED.place(root)
-    if not any(next((folder / name).glob("*.aedat"), None) for name in CLASSES):
+    if not any(holds(folder, f"{name}/*.aedat") for name in CLASSES):
         raise PUBLISHED.missing(folder / "<class>" / "cifar10_<class>_<n>.aedat")
     return folder
 
@@ -47,9 +47,15 @@ def _check(root: Path | None) -> None:
     _folder(root)
 
 
+def _recordings(folder: Path) -> list[Path]:
+    """All that lies in the folders of the classes, and recordings in other folders; archives may lie beside them."""
+    folders = [path for path in listed(folder) if path.is_dir()]
+    return [path for own in folders for path in listed(own) if own.name in CLASSES or path.suffix == ".aedat"]
+
+
 def _files(folder: Path, split: str) -> dict[str, list[tuple[int, Path]]]:
     # Sorted by class, then by number: the order the split of accuracy-B is made in.
-    found = sorted((*_label_and_number(path), path) for path in folder.glob("*/*.aedat"))
+    found = sorted((*_label_and_number(path), path) for path in _recordings(folder))
     files: dict[str, list[tuple[int, Path]]] = {"train": [], "test": []}
     for label, number, path in found:
         files["test" if number in TEST[split] else "train"].append((label, path))
@@ -121,9 +127,9 @@ def _check_options(split: str, resize: int | None, augment: str | None) -> None:
 def _label_and_number(path: Path) -> tuple[int, int]:
     folder, named = path.parent.name, _NAME.fullmatch(path.name)
     if folder not in CLASSES:
-        raise DataDamaged(path, "the name of its folder", f"{folder!r} is not a class of CIFAR-10")
+        raise misnamed(path, f"{folder!r} is not a class of CIFAR-10", "the name of its folder")
     if named is None or named[1] != folder or int(named[2]) >= PER_CLASS:
-        raise DataDamaged(path, "its name", f"it is not cifar10_{folder}_<0 to {PER_CLASS - 1}>.aedat")
+        raise misnamed(path, f"it is not cifar10_{folder}_<0 to {PER_CLASS - 1}>.aedat")
     return CLASSES.index(folder), int(named[2])
 
 

@@ -6,14 +6,14 @@ subset, not an error.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import DataDamaged
 from tasks.hashes import Progress, recordings_digest
 from tasks.loader import Loader
-from tasks.source import Published
+from tasks.source import Published, holds, listed, misnamed
 
 if TYPE_CHECKING:
     from tasks.task import Task
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SIDE, CLASSES = 34, 10
 EXPECTED = {"train": 60_000, "test": 10_000}
 PARTS = {"train": "Train", "test": "Test"}
+_NAME = re.compile(r"[0-9]{5}\.bin")
 
 PUBLISHED = Published(
     "N-MNIST",
@@ -33,7 +34,7 @@ PUBLISHED = Published(
 def _folder(root: Path | None) -> Path:
     folder = PUBLISHED.place(root)
     for part in PARTS.values():
-        if next((folder / part).glob("*/*.bin"), None) is None:
+        if not holds(folder / part, "*/*.bin"):
             raise PUBLISHED.missing(folder / part / "<digit>" / "*.bin")
     return folder
 
@@ -44,8 +45,17 @@ def _check(root: Path | None) -> None:
 
 def _files(folder: Path) -> dict[str, list[tuple[int, Path]]]:
     return {
-        part: [(_label(path), path) for path in sorted((folder / name).glob("*/*.bin"))] for part, name in PARTS.items()
+        part: [(_label(path), path) for digit in _digits(folder / name) for path in listed(digit)]
+        for part, name in PARTS.items()
     }
+
+
+def _digits(folder: Path) -> list[Path]:
+    found = listed(folder)
+    for path in found:
+        if not path.is_dir():
+            raise misnamed(path, "only the folders of the digits 0 to 9 lie there")
+    return found
 
 
 def _digest(root: Path | None, cache: Path | None, progress: Progress | None, options: Mapping[str, Any]) -> str:
@@ -87,7 +97,9 @@ def load(
 def _label(path: Path) -> int:
     digit = path.parent.name
     if digit not in list("0123456789"):
-        raise DataDamaged(path, "the name of its folder", f"{digit!r} is not one of 0 to 9")
+        raise misnamed(path, f"{digit!r} is not one of 0 to 9", "the name of its folder")
+    if not _NAME.fullmatch(path.name):
+        raise misnamed(path, "it is not <five digits>.bin")
     return int(digit)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.errors import DataMissing
+from tasks.errors import DataDamaged, DataMissing
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,33 @@ class Published:
     def _error(self, found: str, then: str = "") -> DataMissing:
         get = f"{self.get} and {then}" if then else self.get
         return DataMissing(f"{self.title} is missing: {found}; it is published at {self.url}; {get}.")
+
+
+def visible(name: str) -> bool:
+    """False for what systems leave beside data: names that begin with a dot, as ._x and .DS_Store, and __MACOSX."""
+    return not name.startswith(".") and name != "__MACOSX"
+
+
+def listed(folder: Path) -> list[Path]:
+    """What lies in a folder and is visible, in the order of the names."""
+    return sorted(path for path in folder.iterdir() if visible(path.name))
+
+
+def holds(folder: Path, pattern: str) -> bool:
+    """A quick look: whether anything visible in a visible folder below `folder` fits `pattern`."""
+    return any(visible(path.name) and visible(path.parent.name) for path in folder.glob(pattern))
+
+
+def misnamed(path: Path, problem: str, where: str = "its name") -> DataDamaged:
+    """The error for a file that lies among samples under a name that none of them has, as a copy does."""
+    return DataDamaged(path, where, problem, "remove it, or give it the name it was published under")
+
+
+def text_lines(path: Path) -> list[str]:
+    """The lines of a text file, which may begin with the byte-order mark of UTF-8 or UTF-16."""
+    data = path.read_bytes()
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig", errors="replace").splitlines()
 
 
 def completeness(found: dict[str, int], expected: dict[str, int]) -> tuple[bool, str]:
