@@ -203,7 +203,7 @@ def _show_plan(console: Console, steps: list[Step]) -> None:
             + (f" ({step.reason})" if step.reason else ""),
             soft_wrap=True,
         )
-    seconds = [s.run.seconds for s in steps if s.to_run and s.run and s.run.seconds]
+    seconds = [s.run.seconds for s in steps if s.to_run and s.run and s.run.seconds and s.run.outcome == "ok"]
     to_run = sum(step.to_run for step in steps)
     known = f"; {len(seconds)} of them took {sum(seconds):.0f} s last time" if seconds else ""
     console.print(f"{to_run} of {len(steps)} experiments to run{known}.")

@@ -191,17 +191,20 @@ def test_disagreeing_sources_are_shown(store: Store) -> None:
 
 
 def test_the_plan_tells_done_stale_failed_and_missing_apart(store: Store) -> None:
-    experiments = [e.with_seed(2020) for e in PLIF_ABLATION.experiments("quick", [0])[:5]]
-    done, stale, failed, diverged, _missing = experiments
+    experiments = [e.with_seed(2020) for e in PLIF_ABLATION.experiments("quick", [0])[:6]]
+    done, stale, failed, diverged, _missing, paused = experiments
     store.record(measured(done, 0.9))
     store.record(measured(stale, 0.9, implementation="of long ago"))
     store.record(measured(failed, 0.9, outcome="timeout", reason="stopped after 3 s"))
     store.record(measured(diverged, 0.9, outcome="diverged", reason="nan"))
+    store.record(measured(paused, 0.9, outcome="interrupted", reason="paused at epoch 3/24"))
     steps = plan(store, [*experiments, PLIF_TABLE.cells("paper")[0].experiment], "/nowhere")
-    assert [s.status for s in steps] == ["done", "stale", "failed", "done", "missing", "unavailable"]
-    assert [s.to_run for s in steps] == [False, True, True, False, True, False]
+    assert [s.status for s in steps] == ["done", "stale", "failed", "done", "missing", "paused", "unavailable"]
+    assert [s.to_run for s in steps] == [False, True, True, False, True, True, False]
+    assert [s.status for s in plan(None, [done, paused], None)] == ["missing", "missing"]
     assert "stopped after 3 s" in steps[2].reason
-    assert "MNIST" in steps[5].reason
+    assert steps[5].reason == "paused at epoch 3/24"
+    assert "MNIST" in steps[6].reason
     assert plan(store, [done], None, force=True)[0].to_run
     stale_cell = next(c for c in evaluate(store, PLIF_ABLATION, "quick").cells if c.stale)
     assert stale_cell.cell.experiment.with_seed(2020).key == stale.key
