@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .evidence import Evidence
 from .experiment import Experiment
 from .fingerprint import implementation
 from .intervals import accuracy_interval
-from .table import Cell, Claim, Finding, Source, Table
+from .table import Cell, Claim, Finding, Source, Table, headings
 from .verdict import verdict
 
 if TYPE_CHECKING:
@@ -71,6 +71,15 @@ class TableResult:
     @property
     def columns(self) -> list[str]:
         return list(dict.fromkeys(result.cell.column for result in self.cells))
+
+    @property
+    def headings(self) -> dict[str, str]:
+        """The columns as they are shown: with what stands in for their data sets."""
+        return headings(result.cell for result in self.cells)
+
+    def of(self, wanted: Callable[[Cell], bool]) -> TableResult:
+        """The same with the wanted cells alone; its claims are decided on all cells."""
+        return replace(self, cells=tuple(result for result in self.cells if wanted(result.cell)))
 
     def at(self, row: str, column: str) -> CellResult | None:
         """The cell in `row` and `column`, or None where the table has none."""
@@ -197,7 +206,7 @@ def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs, results: Sequence[
         for result in results
         if result.verdict != "not comparable"
     }
-    return Evidence(scale, columns, tuple(runs.seeds), curves, finals, test_samples, published)
+    return Evidence(scale, columns, tuple(runs.seeds), curves, finals, test_samples, published, headings(cells))
 
 
 class _PublishedLookup:

@@ -12,7 +12,8 @@ class Evidence:
 
     `curve(row, column, seed, metric)` gives a metric by epoch, `final` its value for the whole run (empty or None where
     nothing was measured); `test_samples` the size of the test set behind a column; `published` the values, as
-    fractions, that measured ones are held against, by row and column (none where the cell is not comparable).
+    fractions, that measured ones are held against, by row and column (none where the cell is not comparable);
+    `headings` how columns are shown where that is not their name.
     """
 
     scale: str
@@ -22,6 +23,11 @@ class Evidence:
     finals: Mapping[tuple[str, str, int, str], float]
     test_samples: Mapping[str, int]
     published: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
+    headings: Mapping[str, str] = field(default_factory=dict)
+
+    def heading(self, column: str) -> str:
+        """The column as it is shown: with what stands in for its data set."""
+        return self.headings.get(column, column)
 
     def curve(self, row: str, column: str, seed: int, metric: str) -> Sequence[float]:
         return self.curves.get((row, column, seed, metric), ())

@@ -50,15 +50,3 @@ class Experiment:
     def with_seed(self, seed: int) -> Experiment:
         """The same with another seed."""
         return dataclasses.replace(self, seed=seed)
-
-    @property
-    def label(self) -> str:
-        """A short name for progress lines and pages, such as "digits · plif_mnist max_pool · plif init_tau=2"."""
-        flags = [f"{'' if on else 'no '}{name}" for name, on in self.model_options.items() if isinstance(on, bool)]
-        numbers = [
-            f"{name}={value:g}" for name, value in self.neuron_options.items() if name in ("tau", "init_tau", "k")
-        ]
-        steps = [f"T={T}"] if (T := self.task_options.get("T")) else []
-        without = ["without reset"] if self.neuron_options.get("without_reset") else []
-        parts = ([self.task, *steps], [self.model, *flags], [self.neuron, *numbers, *without])
-        return " · ".join(" ".join(part) for part in parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -61,6 +62,7 @@ class Result:
 
 def start(request: Request, connection: Connection) -> None:
     """Runs in the child, where importing the worker (and PyTorch) costs the parent nothing."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # before the imports, which take seconds
     if request.processes > 1:
         from .group import launch
 

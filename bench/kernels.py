@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .errors import FAILED, INTERRUPTED, OK, PARITY_RED, UsageError, exit_status
+from .options import AMOUNT, WHOLE
 from .registry import unknown
 from .speed.contenders import SAVING
 from .speed.job import ALLOCATORS, Job
@@ -47,11 +48,11 @@ def main(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     dtype: Annotated[str, typer.Option(help=f"{', '.join(DTYPES)}.")] = "float32",
     detach: Annotated[bool, typer.Option("--detach/--no-detach", help="Keep the gradient out of the reset.")] = True,
-    threads: Annotated[int | None, typer.Option(help="CPU threads; default: one a core.")] = None,
-    repeats: Annotated[int | None, typer.Option(help="Rounds of timing; default 15, quick 7.")] = None,
-    budget: Annotated[float, typer.Option(help="Seconds a contender is timed at a size, at most.")] = 20.0,
-    limit: Annotated[float | None, typer.Option(help="Memory limit of the frontier in MiB.")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds a process may take.")] = 1800.0,
+    threads: Annotated[int | None, typer.Option(**WHOLE, help="CPU threads; default: one a core.")] = None,
+    repeats: Annotated[int | None, typer.Option(**WHOLE, help="Rounds of timing; default 15, quick 7.")] = None,
+    budget: Annotated[float, typer.Option(**AMOUNT, help="Seconds a contender is timed at a size, at most.")] = 20.0,
+    limit: Annotated[float | None, typer.Option(**AMOUNT, help="Memory limit of the frontier in MiB.")] = None,
+    timeout: Annotated[float, typer.Option(**AMOUNT, help="Seconds a process may take.")] = 1800.0,
     store: Annotated[str | None, typer.Option(help="Results store: URL or SQLite file.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("out"),
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: shows that it works, not how fast.")] = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import multiprocessing
 import os
@@ -10,12 +11,33 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, Protocol
 
 from results import timestamp
 
 from . import job
 from .job import Request, Result
+
+BEAT = 5.0  # seconds without a message after which the listener is given a turn
+
+
+class Listener(Protocol):
+    """Told what becomes of requests while they run."""
+
+    def started(self, request: Request) -> None:
+        """Its process has been started."""
+
+    def data(self, request: Request, done: int, of: int) -> None:
+        """The preparation of its data has come to `done` of `of` samples."""
+
+    def stage(self, request: Request, name: str) -> None:
+        """It has come to this part of its work, in words."""
+
+    def epoch(self, request: Request, epoch: int, record: dict[str, float]) -> None:
+        """This epoch, from 0, is over and kept; those of an earlier run that is gone on with are told again."""
+
+    def beat(self) -> None:
+        """Some time has passed."""
 
 
 @dataclass
@@ -25,6 +47,7 @@ class _Child:
     connection: Connection
     started: float
     stamp: str
+    epochs: int = 0  # that are over and kept
 
 
 def execute(
@@ -32,15 +55,13 @@ def execute(
     *,
     jobs: int,
     timeout: float | None,
-    on_start: Callable[[Request], None],
-    on_data: Callable[[Request, int, int], None],
-    on_epoch: Callable[[Request, int, dict[str, float]], None],
+    listener: Listener,
     on_result: Callable[[Request, Result], None],
 ) -> None:
     """Runs `requests`, at most `jobs` at a time, each for at most `timeout` seconds; one is taken when there is room.
 
     A process that dies, hangs or runs out of memory costs its own result only. On KeyboardInterrupt the running
-    ones are stopped and reported as `interrupted` before the exception goes on; their last checkpoint stays.
+    ones are stopped and reported as `interrupted`, with the epoch they go on from, before the exception goes on.
     """
     # Idle BLAS threads in the server would be a hazard for its forks; the children set their own thread number.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -52,19 +73,21 @@ def execute(
         while True:
             for request in itertools.islice(waiting, jobs - len(running)):
                 running.append(_start(context, request))
-                on_start(request)
+                listener.started(request)
             if not running:
                 break
             for child in _ready(running, timeout):
-                result = _next(child, timeout, {"data": on_data, "epoch": on_epoch})
+                result = _next(child, timeout, listener)
                 if result is not None:
                     running.remove(child)
                     _stop(child)
                     on_result(child.request, result)
+            listener.beat()
     except KeyboardInterrupt:
         for child in running:
+            result = _last_words(child)
             _stop(child)
-            on_result(child.request, _failed(child, "interrupted", "stopped from outside; its last epoch is kept"))
+            on_result(child.request, result or _failed(child, "interrupted", _paused(child)))
         running.clear()
         raise
     finally:
@@ -81,9 +104,11 @@ def _start(context: Any, request: Request) -> _Child:
 
 
 def _ready(running: list[_Child], timeout: float | None) -> list[_Child]:
-    """The children that have something to say, or are out of time."""
+    """The children that have something to say, or are out of time; none when a while has passed."""
     now = time.monotonic()
-    left = None if timeout is None else max(0.0, min(child.started + timeout - now for child in running))
+    left = BEAT
+    if timeout is not None:
+        left = min(left, max(0.0, min(child.started + timeout - now for child in running)))
     talking = wait([child.connection for child in running], left)
     now = time.monotonic()
     return [
@@ -93,7 +118,7 @@ def _ready(running: list[_Child], timeout: float | None) -> list[_Child]:
     ]
 
 
-def _next(child: _Child, timeout: float | None, handlers: dict[str, Callable[..., None]]) -> Result | None:
+def _next(child: _Child, timeout: float | None, listener: Listener) -> Result | None:
     """Handles one message by its kind; the result when the child is through."""
     if not child.connection.poll():
         return _failed(child, "timeout", f"stopped after {timeout:g} s; allow more with --timeout")
@@ -102,10 +127,33 @@ def _next(child: _Child, timeout: float | None, handlers: dict[str, Callable[...
     except (EOFError, ConnectionResetError):
         child.process.join()
         return _failed(child, "crashed", _death(child))
-    if kind in handlers:
-        handlers[kind](child.request, *rest)
-        return None
-    return rest[0]
+    if kind == "result":
+        return rest[0]
+    if kind == "epoch":
+        child.epochs = rest[0] + 1
+    getattr(listener, kind)(child.request, *rest)
+    return None
+
+
+def _last_words(child: _Child) -> Result | None:
+    """Hears what a child that is to be stopped has said already; its result, should it be through."""
+    with contextlib.suppress(EOFError, OSError):
+        while child.connection.poll():
+            kind, *rest = child.connection.recv()
+            if kind == "result":
+                return rest[0]
+            if kind == "epoch":
+                child.epochs = rest[0] + 1
+    return None
+
+
+def _paused(child: _Child) -> str:
+    """What is kept of a stopped child, for the store and the user."""
+    if child.epochs:
+        return f"paused at epoch {child.epochs}/{child.request.experiment.epochs}"
+    if child.request.checkpoint.exists():
+        return "paused before it went on from the epochs that are kept"
+    return "paused before its first epoch was over, so it starts anew"
 
 
 def _death(child: _Child) -> str:

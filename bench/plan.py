@@ -20,8 +20,9 @@ FINAL = ("ok", "diverged", "unsupported")
 
 @dataclass(frozen=True)
 class Step:
-    """One experiment of a plan: `done`, `missing`, `stale` (the code changed since), `failed` (to be tried again) or
-    `unavailable`; `reason` says why, `run` is the run that decided it. `forced`: done, but asked for again."""
+    """One experiment of a plan: `done`, `missing`, `stale` (the code changed since), `failed` (to be tried again),
+    `paused` (interrupted, to be gone on with) or `unavailable`; `reason` says why, `run` is the run that
+    decided it. `forced`: done, but asked for again."""
 
     experiment: Experiment
     status: str
@@ -32,14 +33,14 @@ class Step:
 
     @property
     def to_run(self) -> bool:
-        return self.status in ("missing", "stale", "failed")
+        return self.status in ("missing", "stale", "failed", "paused")
 
 
-def plan(store: Store, experiments: Iterable[Experiment], data: str | None, force: bool = False) -> list[Step]:
-    """A step for each experiment, in order; `force` runs again what is done."""
+def plan(store: Store | None, experiments: Iterable[Experiment], data: str | None, force: bool = False) -> list[Step]:
+    """A step for each experiment, in order; `force` runs again what is done. Reads `store`, None for an empty one."""
     experiments = list(experiments)
     by_key: dict[str, list[StoredRun]] = {}
-    for run in store.runs([experiment.key for experiment in experiments]):
+    for run in store.runs([experiment.key for experiment in experiments]) if store else ():
         by_key.setdefault(run.experiment_key, []).append(run)
     return [_step(experiment, by_key.get(experiment.key, []), data, force) for experiment in experiments]
 
@@ -63,6 +64,8 @@ def _step(experiment: Experiment, runs: list[StoredRun], data: str | None, force
         return Step(experiment, "unavailable", missing, code, last)
     if final:
         return Step(experiment, "missing", "asked for again with --force", code, last, forced=True)
+    if current and current[-1].outcome == "interrupted":
+        return Step(experiment, "paused", current[-1].reason, code, current[-1])
     if current:
         return Step(experiment, "failed", f"{current[-1].outcome}: {current[-1].reason}", code, current[-1])
     if runs:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich import progress as rich_progress
+from rich.table import Column
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -12,25 +18,71 @@ if TYPE_CHECKING:
     from .experiment import Experiment
     from .job import Request, Result
 
+QUIET = {"quick": 30.0, "short": 300.0, "paper": 300.0}  # seconds after which a line says how far an experiment is
+LAST = 5  # epochs whose mean time tells what is left
+
+
+@dataclass
+class _Running:
+    """An experiment on its way; times are readings of the clock in seconds."""
+
+    experiment: Experiment
+    bar: Any
+    moved: float  # when it last came to something new
+    told: float  # when a line last told of it
+    stage: str = "loading"
+    epochs: int = 0  # that are over
+    score: str = ""
+    lasted: deque[float] = field(default_factory=lambda: deque(maxlen=LAST))  # seconds of its last epochs
+
+    @property
+    def state(self) -> str:
+        """What it does, its last score and the time left, as far as they are known."""
+        training = self.stage == "training" and self.epochs < self.experiment.epochs
+        stage = f"training, epoch {self.epochs + 1}/{self.experiment.epochs}" if training else self.stage
+        return _joined(stage, self.score, self._left)
+
+    @property
+    def note(self) -> str:
+        """The same in the few words that have room beside a bar, which shows the epoch."""
+        training = self.stage == "training" and self.score
+        return _joined("" if training else self.stage, self.score, self._left)
+
+    @property
+    def _left(self) -> str:
+        epochs = self.experiment.epochs - self.epochs
+        if self.stage != "training" or not epochs or not self.lasted:
+            return ""
+        return f"about {_rough(statistics.fmean(self.lasted) * epochs)} left"
+
 
 class Progress:
-    """One bar for all experiments, one for each that runs, and a line for each that is through."""
+    """One bar for all experiments, one for each that runs, and a line for each that is through.
 
-    def __init__(self, console: Console, total: int) -> None:
+    Where there is no terminal: a line when an experiment starts, after each epoch at long scales, and now and then
+    where nothing else is said of it. `names` are those of the experiments by key; `clock` gives seconds.
+    """
+
+    def __init__(
+        self, console: Console, names: Mapping[str, str], total: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.console = console
+        self.names = names
         self.total = total
+        self.clock = clock
         self.through = 0
+        whole = [Column(no_wrap=True) for _ in range(4)]  # where it is narrow, the names take several lines
         self.bars = rich_progress.Progress(
-            rich_progress.TextColumn("{task.description}"),
-            rich_progress.BarColumn(bar_width=20),
-            rich_progress.MofNCompleteColumn(),
-            rich_progress.TextColumn("{task.fields[note]}"),
-            rich_progress.TimeElapsedColumn(),
+            rich_progress.TextColumn("{task.description}", markup=False, table_column=Column()),
+            rich_progress.BarColumn(bar_width=10, table_column=whole[0]),
+            rich_progress.MofNCompleteColumn(table_column=whole[1]),
+            rich_progress.TextColumn("{task.fields[note]}", markup=False, table_column=whole[2]),
+            rich_progress.TimeElapsedColumn(table_column=whole[3]),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self.running: dict[str, Any] = {}
+        self.running: dict[str, _Running] = {}
 
     def __enter__(self) -> Progress:
         self.bars.start()
@@ -47,35 +99,79 @@ class Progress:
         self.bars.update(self.all, completed=self.through)
         self._say(experiment, "done meanwhile by another command")
 
-    def _say(self, experiment: Experiment, what: str) -> None:
-        line = f"[{self.through}/{self.total}] {experiment.label} · seed {experiment.seed}: {what}"
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
-
     def started(self, request: Request) -> None:
-        experiment = request.experiment
-        self.running[experiment.key] = self.bars.add_task(experiment.label, total=experiment.epochs, note="loading")
+        experiment, now = request.experiment, self.clock()
+        one = _Running(experiment, None, now, now)
+        one.bar = self.bars.add_task(self.names[experiment.key], total=experiment.epochs, note=one.note)
+        self.running[experiment.key] = one
+        self._tell(one, "started")
 
     def data(self, request: Request, done: int, of: int) -> None:
         """The preparation of the data has come to `done` of `of` samples."""
-        self.bars.update(self.running[request.experiment.key], note=f"preparing data {done:,}/{of:,}")
+        self.stage(request, f"preparing data {done:,}/{of:,}")
+
+    def stage(self, request: Request, name: str) -> None:
+        """It has come to another part of its work, called `name`."""
+        one = self.running[request.experiment.key]
+        one.stage, one.moved = name, self.clock()
+        self.bars.update(one.bar, note=one.note)
 
     def epoch(self, request: Request, epoch: int, record: dict[str, float]) -> None:
-        note = f"test {100 * record['test_accuracy']:.1f} %"
-        self.bars.update(self.running[request.experiment.key], completed=epoch + 1, note=note)
+        """An epoch, from 0, is over, here or in an earlier run that is gone on with."""
+        one, now = self.running[request.experiment.key], self.clock()
+        # Those of an earlier run come within no time, which tells nothing of the time that is left.
+        here = now - one.moved >= record.get("train_seconds", 0.0) / 2
+        if here:
+            one.lasted.append(now - one.moved)
+        one.epochs, one.moved, one.score = epoch + 1, now, f"test {100 * record['test_accuracy']:.1f} %"
+        self.bars.update(one.bar, completed=one.epochs, note=one.note)
+        if here and (one.experiment.scale != "quick" or now - one.told >= QUIET["quick"]):
+            self._tell(one, one.state)
+
+    def beat(self) -> None:
+        """Tells of the experiments that were not spoken of for long."""
+        for one in self.running.values():
+            if self.clock() - one.told >= QUIET[one.experiment.scale]:
+                self._tell(one, one.state)
 
     def finished(self, request: Request, result: Result) -> None:
-        self.through += 1
-        self.bars.remove_task(self.running.pop(request.experiment.key))
-        self.bars.update(self.all, completed=self.through)
         experiment = request.experiment
+        self.bars.remove_task(self.running.pop(experiment.key).bar)
+        interrupted = result.outcome == "interrupted"
+        self.through += not interrupted
+        self.bars.update(self.all, completed=self.through)
         final = {metric.name: metric.value for metric in result.metrics if metric.step is None}
         protocols = {"A": final.get("accuracy_a"), "B": final.get("accuracy_b")}
         what = " ".join(f"{name} {100 * value:.1f} %" for name, value in protocols.items() if value is not None)
-        self._say(
-            experiment,
-            (what if result.outcome == "ok" else f"{result.outcome}: {result.reason}")
-            + (f" in {result.seconds:.0f} s" if result.seconds is not None else ""),
-        )
+        if result.outcome != "ok":
+            what = result.reason if interrupted else f"{result.outcome}: {result.reason}"
+        timed = result.seconds is not None and not interrupted
+        self._say(experiment, what + (f" in {result.seconds:.0f} s" if timed else ""))
         for dataset in result.datasets:
             if not dataset.complete:
                 self.console.print(f"Warning: {dataset.name} is a subset: {dataset.note}", markup=False, soft_wrap=True)
+
+    def _tell(self, one: _Running, what: str) -> None:
+        """A line on the way, where no bar shows it."""
+        one.told = self.clock()
+        if not self.console.is_terminal:
+            self._say(one.experiment, what)
+
+    def _say(self, experiment: Experiment, what: str) -> None:
+        line = f"[{self.through}/{self.total}] {self.names[experiment.key]} · seed {experiment.seed}: {what}"
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
+
+
+def _rough(seconds: float) -> str:
+    """A time to come: "40 s", "12 min", "3 h 20 min", "2 d 4 h"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if hours < 36 else f"{hours // 24} d {hours % 24} h"

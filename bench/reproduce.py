@@ -6,15 +6,19 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import measured
+from .choice import choose
 from .errors import FAILED, OK, UsageError, exit_status
 from .experiment import SCALES
+from .labels import labels
+from .options import AMOUNT, WHOLE
 from .papers import registry
 from .registry import PluginError, unknown
 
@@ -25,11 +29,11 @@ if TYPE_CHECKING:
 
     from .job import Request, Result
     from .plan import Step
-    from .table import Table
+    from .table import Cell, Table
 
 FIRST_SEED = 2020  # the seed of every published PLIF run; further seeds count up from it
 TIMEOUTS = {"quick": 1800.0, "short": 86400.0, "paper": None}  # seconds an experiment
-FAILURES = ("oom", "timeout", "crashed", "diverged", "interrupted")
+FAILURES = ("oom", "timeout", "crashed", "diverged")
 EXECUTORS = ("local",)
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -45,23 +49,30 @@ def main(
     names: Annotated[list[str] | None, typer.Argument(metavar="TABLE...", help="Tables; --list shows them.")] = None,
     scale: Annotated[str, typer.Option(help="quick, short or paper.")] = "quick",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    seeds: Annotated[int, typer.Option(help="Runs of each experiment, with different seeds.")] = 1,
+    seeds: Annotated[int, typer.Option(**WHOLE, help="Runs of each experiment, with different seeds.")] = 1,
     jobs: Annotated[
-        int | None, typer.Option(help="Experiments at a time; default: a core each, or 1 on a GPU.")
+        int | None, typer.Option(**WHOLE, help="Experiments at a time; default: a core each, or 1 on a GPU.")
     ] = None,
     processes: Annotated[
-        int, typer.Option(help="Processes of one experiment, by torchrun, that share its batches; a GPU each.")
+        int, typer.Option(**WHOLE, help="Processes of one experiment, by torchrun, that share its batches; a GPU each.")
     ] = 1,
     executor: Annotated[str, typer.Option(help="Where experiments run: local.")] = "local",
     store: Annotated[str | None, typer.Option(help="Results store: URL or SQLite file.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the data sets (default: SPIKEBENCH_DATA).")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the report, checkpoints, caches and logs.")] = Path("out"),
-    plan: Annotated[bool, typer.Option("--plan", help="Say what would be run, and run nothing.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would be run; run and write nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what is stored already.")] = False,
-    only: Annotated[list[str] | None, typer.Option(help="Run this row or column alone; may be repeated.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Run this row or column alone; may be repeated; rows and columns: the cells where they meet."
+        ),
+    ] = None,
     list_tables: Annotated[bool, typer.Option("--list", help="List the tables.")] = False,
-    timeout: Annotated[float | None, typer.Option(help="Seconds an experiment may take; default by scale.")] = None,
-    memory: Annotated[float | None, typer.Option(help="GiB of host memory an experiment may take.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(**AMOUNT, help="Seconds an experiment may take; default by scale.")
+    ] = None,
+    memory: Annotated[float | None, typer.Option(**AMOUNT, help="GiB of host memory an experiment may take.")] = None,
 ) -> int:
     """Regenerate tables of papers: published value, measured value with its interval, verdict."""
     from rich.console import Console
@@ -93,10 +104,7 @@ def main(
         if name not in _names():
             raise unknown("table", name, _names())
     tables: list[Table] = [registry.get(name) for name in dict.fromkeys(names) if name not in measured.TABLES]
-    places = {place for table in tables for cell in table.cells(scale) for place in (cell.row, cell.column)}
-    for place in only or ():
-        if place not in places:
-            raise unknown("row or column", place, sorted(places))
+    wanted = choose((cell for table in tables for cell in table.cells(scale)), only or ())
     statuses = [OK]
     for name in dict.fromkeys(names):
         if name in measured.TABLES and plan:
@@ -105,24 +113,24 @@ def main(
             statuses.append(_measure(console, measured.TABLES[name], scale, device, store, out))
     if not tables:
         return max(statuses)
-    device = _device(device)
     chosen_seeds = range(FIRST_SEED, FIRST_SEED + seeds)
+    experiments = {e.key: e for table in tables for e in table.experiments(scale, chosen_seeds, wanted)}
+    root = str(data) if data else None
 
     from results import Store, default_url, published
 
     from .plan import plan as make_plan
 
+    if plan:
+        with _read_only(store or default_url()) as there:
+            _show_plan(console, make_plan(there, experiments.values(), root, force))
+        return max(statuses)
+    device = _device(device)
     with Store(store or default_url()) as opened:
         published.sync(opened)
-        experiments = {
-            e.key: e for table in tables for e in table.experiments(scale, chosen_seeds, only or ())
-        }.values()
-        steps = make_plan(opened, experiments, str(data) if data else None, force)
-        if plan:
-            _show_plan(console, steps)
-            return OK
+        steps = make_plan(opened, experiments.values(), root, force)
         failed = _carry_out(console, opened, steps, scale, device, jobs, processes, timeout, memory, data, out)
-        _show_results(console, opened, tables, scale, chosen_seeds, out)
+        _show_results(console, opened, tables, wanted, scale, chosen_seeds, out)
     return max([FAILED if failed else OK, *statuses])
 
 
@@ -172,14 +180,30 @@ def _device(asked: str) -> str:
     return "cuda" if found else "cpu"
 
 
+@contextmanager
+def _read_only(url: str) -> Iterator[Store | None]:
+    """The store as it is, with nothing made or changed; None where there is none yet."""
+    from results import Store
+    from results.errors import NoStore
+
+    try:
+        opened = Store(url, read_only=True)
+    except NoStore:
+        yield None
+    else:
+        with opened:
+            yield opened
+
+
 def _show_plan(console: Console, steps: list[Step]) -> None:
+    names = labels(step.experiment for step in steps)
     for step in steps:
         console.print(
-            f"{step.status:12} {step.experiment.label} · seed {step.experiment.seed}"
+            f"{step.status:12} {names[step.experiment.key]} · seed {step.experiment.seed}"
             + (f" ({step.reason})" if step.reason else ""),
             soft_wrap=True,
         )
-    seconds = [s.run.seconds for s in steps if s.to_run and s.run and s.run.seconds]
+    seconds = [s.run.seconds for s in steps if s.to_run and s.run and s.run.seconds and s.run.outcome == "ok"]
     to_run = sum(step.to_run for step in steps)
     known = f"; {len(seconds)} of them took {sum(seconds):.0f} s last time" if seconds else ""
     console.print(f"{to_run} of {len(steps)} experiments to run{known}.")
@@ -209,13 +233,14 @@ def _carry_out(
     from .progress import Progress
 
     by_key = {step.experiment.key: step for step in steps}
+    names = labels(step.experiment for step in steps)
     pending = [step for step in steps if step.to_run]
     cores = len(os.sched_getaffinity(0))
     for step in pending:
         if step.experiment.batch_size % processes:
             raise UsageError(
                 f"--processes {processes} does not divide the batch of {step.experiment.batch_size} samples of "
-                f"{step.experiment.label}."
+                f"{names[step.experiment.key]}."
             )
     jobs = min(jobs or (1 if device == "cuda" else max(1, cores // processes)), max(1, len(pending)))
     # Small tensors gain nothing from threads, and with one the result does not depend on how many jobs ran.
@@ -280,7 +305,7 @@ def _carry_out(
             else:
                 yield request(step)
 
-    with Progress(console, len(pending)) as progress:
+    with Progress(console, names, len(pending)) as progress:
 
         def on_result(request: Request, result: Result) -> None:
             nonlocal failed
@@ -294,21 +319,30 @@ def _carry_out(
             requests(),
             jobs=jobs,
             timeout=timeout,
-            on_start=progress.started,
-            on_data=progress.data,
-            on_epoch=progress.epoch,
+            listener=progress,
             on_result=on_result,
         )
     return failed
 
 
-def _show_results(console: Console, store: Store, tables: list[Table], scale: str, seeds: range, out: Path) -> None:
+def _show_results(
+    console: Console,
+    store: Store,
+    tables: list[Table],
+    wanted: Callable[[Cell], bool],
+    scale: str,
+    seeds: range,
+    out: Path,
+) -> None:
+    """Shows the wanted cells of each table; the report has all."""
     from reports import site, terminal
 
     from .evaluate import evaluate
 
     for table in tables:
-        terminal.show(evaluate(store, table, scale, seeds), console)
+        result = evaluate(store, table, scale, seeds).of(wanted)
+        if result.cells:
+            terminal.show(result, console)
     console.print(f"Report: {site.build(store, out)}", soft_wrap=True)
 
 

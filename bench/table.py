@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,8 @@ class Cell:
 
     `experiment` is given for seed 0 and run for each seed asked for. `not_comparable` is the reason why its number must
     not be held against the published one; empty when scale, protocol and data are the same. `log` is the authors'
-    training run of the same cell, whose curve is shown beside ours.
+    training run of the same cell, whose curve is shown beside ours. `stand_in` is the data that a small experiment was
+    run on in place of the set that the table or the column names, such as "8x8 digits"; `heading` says so.
     """
 
     row: str
@@ -43,6 +44,20 @@ class Cell:
     sources: tuple[Source, ...]
     not_comparable: str = ""
     log: str = ""
+    stand_in: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The column as it is shown: "Fashion-MNIST (8x8 digits)"."""
+        return f"{self.column} ({self.stand_in})" if self.stand_in else self.column
+
+
+def headings(cells: Iterable[Cell]) -> dict[str, str]:
+    """How each column is shown; a column whose cells have several stand-ins names them all."""
+    found: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        found.setdefault(cell.column, {}).update({cell.stand_in: None} if cell.stand_in else {})
+    return {column: f"{column} ({', '.join(names)})" if names else column for column, names in found.items()}
 
 
 @dataclass(frozen=True)
@@ -84,9 +99,11 @@ class Table:
     notes: tuple[str, ...] = ()
     axis: str = ""
 
-    def experiments(self, scale: str, seeds: Iterable[int], only: Collection[str] = ()) -> list[Experiment]:
-        """The distinct experiments behind the cells, in table order; `only` those of the rows and columns named."""
-        cells = [cell for cell in self.cells(scale) if not only or {cell.row, cell.column} & set(only)]
+    def experiments(
+        self, scale: str, seeds: Iterable[int], wanted: Callable[[Cell], bool] = lambda cell: True
+    ) -> list[Experiment]:
+        """The distinct experiments behind the cells, or behind those that are wanted, in table order."""
+        cells = [cell for cell in self.cells(scale) if wanted(cell)]
         distinct = {e.key: e for seed in seeds for cell in cells for e in [cell.experiment.with_seed(seed)]}
         return list(distinct.values())
 

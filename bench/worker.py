@@ -34,8 +34,8 @@ BETWEEN_NEWS = 0.5  # seconds between two messages about the preparation of data
 def main(request: Request, connection: Connection) -> bool:
     """Entry point of the child: sends ("epoch", number, record) after each epoch and ("result", Result) at the end.
 
-    While data is prepared, ("data", done, all) comes before. Of a group of processes the first does so, and any other
-    that fails. Returns whether all went well.
+    Before come ("data", done, all) while data is prepared and ("stage", name) when another part of
+    the work begins. Of a group of processes the first does so, and any other that fails. Returns whether all went well.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -128,6 +128,7 @@ def run(request: Request, send: Send) -> Result:
         if distributed.rank():  # augmentation and dropout of the processes differ
             _seed(experiment.seed + 1_000_003 * distributed.rank())
         scheme = training.registry.get(experiment.scheme)(network, **experiment.scheme_options)
+        send(("stage", "training"))
         history = loop.fit(
             scheme,
             task,
@@ -138,6 +139,7 @@ def run(request: Request, send: Send) -> Result:
             path=request.checkpoint,
             on_epoch=lambda epoch, record: send(("epoch", epoch, record)),
         )
+        send(("stage", "measuring"))
     info = task.dataset
     dataset = Dataset(info.digest, info.name, info.complete, {**info.counts, "test": len(task.test)}, info.note)
     return Result(

@@ -42,8 +42,13 @@ def plots(result: TableResult) -> Axis | None:
         theirs = [(place, cell.published[0].value) for place, cell in cells if cell.published]
         published.append(Line(column, tuple(x for x, _ in theirs), tuple(y for _, y in theirs), style))
     label = f"accuracy, {result.table.unit}"
+    data = ", ".join(dict.fromkeys(cell.cell.stand_in for cell in result.cells if cell.cell.stand_in))
+    measured_on = f"Measured on {data}" if data else "Measured"
     found = (
-        Plot(figures.panel(f"Measured, over {axis}", measured, label, x_label=axis), "Measured, with 95 % intervals"),
+        Plot(
+            figures.panel(f"Measured, over {axis}", measured, label, x_label=axis),
+            f"{measured_on}, with 95 % intervals",
+        ),
         Plot(figures.panel(f"Published, over {axis}", published, label, x_label=axis), "Published"),
     )
     return Axis(f"Accuracy against {axis}", tuple(styles.items()), tuple(plot for plot in found if plot.svg))

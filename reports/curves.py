@@ -124,7 +124,7 @@ def _group(
         with_taus += [(f"Authors, {column}, {row}{remark}", found, "tau") for row, found in theirs.items()]
     layers = max((len(_layers(found, prefix)) for _, found, prefix in with_taus), default=0)
     return Group(
-        ", ".join(columns) + (f" (by {experiment.task})" if experiment.scale == "quick" else ""),
+        ", ".join(result.headings[column] for column in columns),
         tuple(styles.items()),
         tuple(plot for plot in accuracy if plot.svg),
         tuple((f"layer {layer + 1}", layer) for layer in range(layers)),

@@ -95,7 +95,7 @@ def _pages(
         by_paper[value.paper].append(value)
     authors = {paper: curves.authors_curves(values) for paper, values in by_paper.items()}
     checks = store.parity()
-    render = _renderer(by_paper, {**kernels.links(runs), **parity.links(checks)})
+    render = _renderer(runs, by_paper, {**kernels.links(runs), **parity.links(checks)})
     yield (
         "index.html",
         render("index.html", tables=_by_table(shown), unloaded=unloaded, runs=runs, papers=sorted(by_paper)),
@@ -172,7 +172,7 @@ def _places(pages: Sequence[TablePage]) -> dict[str, list[Place]]:
     found: dict[str, list[Place]] = defaultdict(list)
     for page in pages:
         for number, cell in enumerate(page.result.cells, start=1):
-            text = f"{page.result.table.name}, {page.result.scale}: {cell.cell.row}, {cell.cell.column}"
+            text = f"{page.result.table.name}, {page.result.scale}: {cell.cell.row}, {cell.cell.heading}"
             for run_id in dict.fromkeys(run.id for run in (*cell.runs, *cell.attempts)):
                 found[run_id].append(Place(f"{page.name}.html#cell-{number}", text))
     return found
@@ -267,20 +267,30 @@ def _leaf(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _label(run: StoredRun) -> str:
+def _labels(runs: Sequence[StoredRun]) -> dict[str, str]:
+    """The names of the experiments behind `runs` by their key."""
     from bench.experiment import Experiment
+    from bench.labels import label, labels
 
     from . import kernels
 
-    if kernels.is_kernel(run):
-        return kernels.label(run)
-    try:
-        return Experiment.of(run.experiment).label
-    except (TypeError, AttributeError):  # written by another version
-        return f"experiment {run.experiment_key}"
+    names: dict[str, str] = {}
+    trainings: dict[str, Experiment] = {}
+    for run in runs:
+        if kernels.is_kernel(run):
+            names[run.experiment_key] = kernels.label(run)
+            continue
+        try:
+            label(experiment := Experiment.of(run.experiment))
+        except (TypeError, AttributeError):  # written by another version
+            names[run.experiment_key] = f"experiment {run.experiment_key}"
+        else:
+            trainings[run.experiment_key] = experiment
+    told_apart = labels(trainings.values())
+    return names | {key: told_apart[experiment.key] for key, experiment in trainings.items()}
 
 
-def _renderer(papers: Collection[str], links: Mapping[str, str]) -> Any:
+def _renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping[str, str]) -> Any:
     """render(template, **values) -> HTML, with everything escaped that does not come from a template or a figure."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -290,6 +300,7 @@ def _renderer(papers: Collection[str], links: Mapping[str, str]) -> Any:
     from . import kernels
     from .figures import swatch
 
+    names = _labels(runs)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -300,7 +311,7 @@ def _renderer(papers: Collection[str], links: Mapping[str, str]) -> Any:
     environment.filters.update(
         svg=Markup,
         flat=lambda document: list(_flat(document)),
-        label=_label,
+        label=lambda run: names[run.experiment_key],
         slug=lambda word: re.sub(r"[^a-z]", "-", word),
         moment=lambda text: text[:16].replace("T", " ") + " UTC",
     )

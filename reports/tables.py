@@ -60,7 +60,7 @@ def to_csv(result: TableResult) -> str:
             result.table.name,
             result.scale,
             _inert(cell.cell.row),
-            _inert(cell.cell.column),
+            _inert(cell.cell.heading),
             cell.cell.protocol,
             result.table.unit,
             ";".join(_full(value.value) for value in cell.published),
@@ -81,8 +81,9 @@ def to_csv(result: TableResult) -> str:
 
 
 def to_latex(result: TableResult) -> str:
-    """A tabular for the booktabs package: row, column, published, measured, 95 % interval, verdict."""
-    places = wording.decimals(result)
+    """A tabular for the booktabs package: row, column, published, measured, 95 % interval, verdict, and below it the
+    reasons that the verdicts refer to by number."""
+    places, reasons = wording.decimals(result), wording.reasons(result)
     unit = escape(result.table.unit)
     lines = [
         f"% {wording.plain(result.table.title)}; {result.table.name}, scale {result.scale}",
@@ -104,9 +105,14 @@ def to_latex(result: TableResult) -> str:
                 wording.interval(cell.low, cell.high, places),
                 wording.verdict(cell),
             )
-            lines.append(" & ".join([label, escape(column), *map(escape, fields)]) + r" \\")
+            mark = rf"\textsuperscript{{{reasons[cell.reason]}}}" if cell.reason else ""
+            lines.append(" & ".join([label, escape(cell.cell.heading), *map(escape, fields)]) + rf"{mark} \\")
             label = ""
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+    lines.append(r"\bottomrule")
+    for reason, number in reasons.items():
+        note = rf"\footnotesize\textsuperscript{{{number}}} {escape(reason)}"
+        lines.append(rf"\multicolumn{{6}}{{p{{0.9\linewidth}}}}{{{note}}} \\")
+    return "\n".join([*lines, r"\end{tabular}", ""])
 
 
 def escape(text: str) -> str:

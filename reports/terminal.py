@@ -66,6 +66,13 @@ def _text(text: str, style: str = "") -> Text:
     return Text(wording.plain(text), style=style)
 
 
+def _heading(name: str, style: str = "") -> Text:
+    """A name whose remark in brackets stands on a line of its own, for the grid has lines to spare, not width."""
+    from rich.text import Text
+
+    return Text("\n").join(_text(part, style) for part in name.replace(" (", "\n(").split("\n"))
+
+
 def _verdict(cell: CellResult, marks: dict[str, str]) -> Text:
     return _text(wording.verdict(cell), STYLES.get(cell.verdict, "")).append(marks.get(cell.reason, ""), "dim")
 
@@ -81,17 +88,17 @@ def _grid(result: TableResult, marks: dict[str, str]) -> Grid:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    places = wording.decimals(result)
+    places, headings = wording.decimals(result), result.headings
     turned = len(result.columns) > len(result.rows)
     down, across = (result.columns, result.rows) if turned else (result.rows, result.columns)
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column("")
     for name in across:
-        grid.add_column(_text(name), no_wrap=True)
+        grid.add_column(_heading(headings.get(name, name)), no_wrap=True)
     for name in down:
         cells = [result.at(other, name) if turned else result.at(name, other) for other in across]
         grid.add_row(
-            _text(name, "bold"),
+            _heading(headings.get(name, name), "bold"),
             *(
                 Text("\n").join([_text(wording.published(c), "dim"), _text(_measured(c, places)), _verdict(c, marks)])
                 if c
@@ -123,7 +130,7 @@ def _lines(result: TableResult, marks: dict[str, str]) -> Grid:
         for column in result.columns:
             if cell := result.at(row, column):
                 grid.add_row(
-                    _text(f"  {column}") if column else "",
+                    _text(f"  {cell.cell.heading}") if column else "",
                     _text(wording.published(cell)),
                     _text(_measured(cell, places)),
                     _verdict(cell, marks),

@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 NONE = "–"
 FINE = 1.0  # an interval narrower than this (in the table's unit) is worth a second decimal
-STATES = ("reproduced", "higher", "lower", "sources disagree", "not comparable", "missing", "failed", "not run")
+STATES = (
+    "reproduced",
+    "higher",
+    "lower",
+    "sources disagree",
+    "not comparable",
+    "missing",
+    "failed",
+    "paused",
+    "not run",
+)
 ENOUGH_SEEDS = 3  # paired tests over seeds start here
 
 
@@ -69,11 +79,11 @@ def reasons(result: TableResult) -> dict[str, int]:
 def failures(result: TableResult) -> list[str]:
     """Failed latest runs of cells that have a value all the same, from other seeds or from before: one line a run."""
     found = {
-        run.id: f"{run.outcome}, seed {run.seed}, {cell.cell.row}, {cell.cell.column}: {run.reason}"
+        run.id: f"{run.outcome}, seed {run.seed}, {cell.cell.row}, {cell.cell.heading}: {run.reason}"
         for cell in reversed(result.cells)
         if cell.measured is not None
         for run in cell.attempts
-        if run.outcome != "ok"
+        if run.outcome not in ("ok", "interrupted")
     }
     return list(found.values())[::-1]
 
@@ -108,15 +118,16 @@ def _seeds_may_decide(finding: Finding) -> bool:
 
 
 def summary(result: TableResult) -> dict[str, int]:
-    """How many cells are what: verdicts, with those that have no measurement told apart as failed or not run."""
+    """How many cells are what: verdicts; those without a measurement are told apart as failed, paused or not run."""
     states = [state(cell) for cell in result.cells]
     return {word: states.count(word) for word in STATES if word in states}
 
 
 def state(cell: CellResult) -> str:
-    if cell.measured is None:
-        return "failed" if any(run.outcome != "ok" for run in cell.attempts) else "not run"
-    return cell.verdict
+    if cell.measured is not None:
+        return cell.verdict
+    outcomes = {run.outcome for run in cell.attempts} - {"ok"}
+    return "failed" if outcomes - {"interrupted"} else "paused" if outcomes else "not run"
 
 
 def duration(seconds: float | None) -> str:

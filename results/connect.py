@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from results import schema
-from results.errors import StoreError, damaged, explain
+from results.errors import NoStore, StoreError, damaged, explain
 from results.units import UNITS
 
 PATIENCE = 30.0  # seconds a writer waits for its turn
@@ -81,9 +81,7 @@ def _sqlite_file(url: URL, shown: str, create: bool, read_only: bool) -> URL:
         raise StoreError(f"The store {shown} is a folder; name a file in it, such as {path / 'spikebench.db'}.")
     if not path.exists():
         if read_only or not create:
-            raise StoreError(
-                f"There is no store {shown}; run something that writes to it, or name another with --store."
-            )
+            raise NoStore(f"There is no store {shown}; run something that writes to it, or name another with --store.")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -164,7 +162,8 @@ def prepare(engine: Engine, shown: str, *, create: bool, read_only: bool) -> Non
         if found == schema.REVISION:
             return
         state = "holds no tables" if found is None else f"has the older schema {found}"
-        raise StoreError(f"The store {shown} {state}; open it once for writing, as every run of the suite does.")
+        kind = NoStore if found is None else StoreError
+        raise kind(f"The store {shown} {state}; open it once for writing, as every run of the suite does.")
     if engine.dialect.name == "sqlite":
         _write_ahead(engine, shown)
     elif missing == set():

@@ -9,6 +9,10 @@ class StoreError(Exception):
     """Something asked of the results cannot be done; the message says what was asked, found, and can be done."""
 
 
+class NoStore(StoreError):
+    """A store that was to be read does not exist, or holds no tables yet."""
+
+
 def explain(error: BaseException, store: str) -> StoreError:
     """Return the sentence for an error of SQLAlchemy or of a database driver met while using `store` (a URL)."""
     cause = getattr(error, "orig", None) or error

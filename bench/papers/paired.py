@@ -26,8 +26,8 @@ def by_column(decide: Callable[[Evidence, str], Finding | None]) -> Callable[[Ev
 
     @functools.wraps(decide)
     def every_column(evidence: Evidence) -> Finding:
-        findings = [(column, decide(evidence, column)) for column in evidence.columns]
-        measured = [(column, finding) for column, finding in findings if finding is not None]
+        findings = [(evidence.heading(column), decide(evidence, column)) for column in evidence.columns]
+        measured = [(heading, finding) for heading, finding in findings if finding is not None]
         return merge(measured) if measured else Finding("undecided", "nothing was measured yet", "")
 
     return every_column

@@ -117,9 +117,14 @@ def experiment(column: Column, arm: Arm, protocol: str, scale: str) -> Experimen
     )
 
 
+def _stand_in(column: Column, scale: str) -> str:
+    if scale != "quick":
+        return ""
+    return "digit events" if column.events else "8x8 digits"
+
+
 def _not_comparable(column: Column, scale: str) -> str:
-    if scale == "quick":
-        what = "digit events" if column.events else "8x8 digits"
+    if what := _stand_in(column, scale):
         return f"{what} stand in for {column.name} in a narrow network, {QUICK_EPOCHS} epochs"
     return column.not_comparable
 
@@ -138,6 +143,7 @@ def _cell(row: str, column: Column, arm: Arm, protocol: str, scale: str, printed
         printed,
         _not_comparable(column, scale),
         log,
+        _stand_in(column, scale),
     )
 
 

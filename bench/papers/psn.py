@@ -39,7 +39,8 @@ def _cosine(epochs: int) -> Options:
 class Training:
     """Data, network and recipe; `epochs` is the length that schedules are made for, `short_epochs` where short stops.
 
-    `why` its results must not be held against the published ones; empty for those of the work.
+    `why` its results must not be held against the published ones; empty for those of the work, as is `data`, what
+    stands in for the work's data set.
     """
 
     task: str
@@ -51,6 +52,7 @@ class Training:
     batch_size: int
     short_epochs: int = SHORT_EPOCHS
     why: str = ""
+    data: str = ""
 
     def experiment(self, scale: str, neuron: str, neuron_options: Options) -> Experiment:
         """The training run with seed 0."""
@@ -71,9 +73,15 @@ class Training:
 
 
 def _stand_in(
-    why: str, model: str, model_options: Options, task: str = "digits", loss: Options = SMOOTHED, **task_options: Any
+    why: str,
+    model: str,
+    model_options: Options,
+    task: str = "digits",
+    loss: Options = SMOOTHED,
+    data: str = "8x8 digits",
+    **task_options: Any,
 ) -> Training:
-    """A small training at quick scale, with one recipe for all neurons and no augmentation."""
+    """A small training on `data` at quick scale, with one recipe for all neurons and no augmentation."""
     return Training(
         task=task,
         task_options=task_options,
@@ -83,11 +91,12 @@ def _stand_in(
         epochs=QUICK_EPOCHS,
         batch_size=64,
         why=f"{why}, {QUICK_EPOCHS} epochs",
+        data=data,
     )
 
 
 def _best_and_last(
-    row: str, column: str, experiment: Experiment, printed: tuple[Source, ...], log: str, why: str
+    row: str, column: str, experiment: Experiment, printed: tuple[Source, ...], log: str, training: Training
 ) -> tuple[Cell, Cell]:
     """A cell for the best epoch and one for the last; `printed` are the sources of the best.
 
@@ -100,8 +109,8 @@ def _best_and_last(
         printed = (Source("curve", log, "accuracy_a", until=experiment.epochs),)
         last = (Source("curve", log, "accuracy_last", until=experiment.epochs),)
     return (
-        Cell(row, column, "A", experiment, "accuracy_a", printed, why, log),
-        Cell(row, f"{column}{LAST}", "last", experiment, "accuracy_last", last, why, log),
+        Cell(row, column, "A", experiment, "accuracy_a", printed, training.why, log, training.data),
+        Cell(row, f"{column}{LAST}", "last", experiment, "accuracy_last", last, training.why, log, training.data),
     )
 
 
@@ -158,6 +167,7 @@ PIXELS = _stand_in(
     "8x8 digits, pixel by pixel (T = 64): a longer memory, not in the work",
     "sequential_fc",
     {"side": 8, "inputs": 1, "hidden": 64},
+    data="",  # the column's own data
 )
 
 
@@ -167,6 +177,7 @@ RECALL = _stand_in(
     "psn_sequential",
     {"side": 8, "width": RECALL_STEPS, "answer": 4, "inputs": 1, "channels": 16, "hidden": 64, "blocks": 1, "depth": 2},
     "digits_recall",
+    data="",
     T=RECALL_STEPS,
 )
 
@@ -186,12 +197,16 @@ def sequential_cells(scale: str) -> list[Cell]:
         if scale == "quick":
             # With few test samples the best of all epochs flatters: here the last one counts.
             for column, stand_in, T, printed, log in (
-                ("CIFAR10 (digits)", DIGITS, 8, (Source("paper_sequential", row.name, "CIFAR10"),), _log(row, 10)),
+                ("CIFAR10", DIGITS, 8, (Source("paper_sequential", row.name, "CIFAR10"),), _log(row, 10)),
                 (claims.PIXEL_DIGITS, PIXELS, 64, (), ""),
                 (claims.DIGIT_RECALL, RECALL, RECALL_STEPS, (), ""),
             ):
                 experiment = stand_in.experiment(scale, row.neuron, row.options(T, QUICK_EPOCHS))
-                cells.append(Cell(row.name, column, "last", experiment, "accuracy_last", printed, stand_in.why, log))
+                cells.append(
+                    Cell(
+                        row.name, column, "last", experiment, "accuracy_last", printed, stand_in.why, log, stand_in.data
+                    )
+                )
             continue
         for classes in (10, 100):
             column, training = f"CIFAR{classes}", _column_by_column(classes, row.optimizer)
@@ -199,7 +214,7 @@ def sequential_cells(scale: str) -> list[Cell]:
             sources = tuple(Source(table, row.name, column) for table in ("paper_sequential", "log_sequential"))
             if row.name == "LIF":
                 sources += (Source("log_more_runs", "LIF, first attempt", column),)
-            cells += _best_and_last(row.name, column, experiment, sources, _log(row, classes), training.why)
+            cells += _best_and_last(row.name, column, experiment, sources, _log(row, classes), training)
     return cells
 
 
@@ -214,12 +229,22 @@ def order_cells(scale: str) -> list[Cell]:
             if k in REPEATED[row.name]:
                 sources += (Source("log_more_runs", f"{row.name} k={k}, second run", "CIFAR100"),)
             log = _log(row, 100, k)
-            best, last = _best_and_last(f"k={k}", column, experiment, sources, log, training.why)
+            best, last = _best_and_last(f"k={k}", column, experiment, sources, log, training)
             cells.append(best)
             if column == "masked" and scale != "short":  # a few epochs do not close the mask
                 closed = Source("log_order", f"k={k}", f"{column}{CLOSED}")
                 cells.append(
-                    Cell(f"k={k}", closed.column, "A", experiment, "accuracy_closed", (closed,), training.why, log)
+                    Cell(
+                        f"k={k}",
+                        closed.column,
+                        "A",
+                        experiment,
+                        "accuracy_closed",
+                        (closed,),
+                        training.why,
+                        log,
+                        training.data,
+                    )
                 )
             cells.append(last)
             if scale == "quick":
@@ -230,7 +255,7 @@ def order_cells(scale: str) -> list[Cell]:
 def _recalled(name: str, column: str, row: Row) -> list[Cell]:
     """Cells without counterpart; of masked PSN also the best epoch, which may be one with an open mask."""
     experiment = RECALL.experiment("quick", row.neuron, row.options(RECALL_STEPS, QUICK_EPOCHS))
-    best, last = _best_and_last(name, column, experiment, (), "", RECALL.why)
+    best, last = _best_and_last(name, column, experiment, (), "", RECALL)
     return [best, last] if row.neuron == "masked_psn" else [last]
 
 
@@ -259,7 +284,7 @@ def cifar10_cells(scale: str) -> list[Cell]:
         )
     row = "PSN, T=4"
     experiment = training.experiment(scale, "psn", {"T": 4})
-    return [*_best_and_last(row, "CIFAR10", experiment, _logged(row, "CIFAR10"), "CIFAR10-PSN-T4", training.why)]
+    return [*_best_and_last(row, "CIFAR10", experiment, _logged(row, "CIFAR10"), "CIFAR10-PSN-T4", training)]
 
 
 LIF_SPIKE: Options = {  # V = V / 4 + X, hard reset, fires above the threshold (spec 1.5)
@@ -276,7 +301,7 @@ def _dvs(scale: str, T: int, model: str) -> Training:
     if scale == "quick":
         network = {"T": T, "side": 16, "channels": [8, "P", 16, "P"]}
         why = "digit events stand in for CIFAR10-DVS in a narrow network"
-        return _stand_in(why, model, network, "digits_events", loss, side=16, T=T, split_by="number")
+        return _stand_in(why, model, network, "digits_events", loss, "digit events", side=16, T=T, split_by="number")
     return Training(
         task="cifar10dvs",
         task_options={"T": T, "split_by": "number", "resize": 48, "augment": "crop", "split": "psn"},
@@ -296,12 +321,15 @@ def cifar10dvs_cells(scale: str) -> list[Cell]:
         row, training = f"sliding PSN, T={T}", _dvs(scale, T, "psn_cifar10dvs")
         experiment = training.experiment(scale, "sliding_psn", {"k": 2})
         sources = _logged(row, column, "paper_static" if T == 10 else "paper_static_recalled")
-        cells += _best_and_last(row, column, experiment, sources, f"CIFAR10-DVS-sliding-PSN-T{T}", training.why)
+        cells += _best_and_last(row, column, experiment, sources, f"CIFAR10-DVS-sliding-PSN-T{T}", training)
     training = _dvs(scale, 10, "vggsnn")
     recalled = Source("paper_competitors_cifar10dvs", "TEBN, VGGSNN, T=10", "accuracy")
     experiment = training.experiment(scale, "lif", LIF_SPIKE)
     sources = () if scale == "short" else (recalled,)
-    return [*cells, Cell(TEBN_ROW, column, "A", experiment, "accuracy_a", sources, training.why)]
+    return [
+        *cells,
+        Cell(TEBN_ROW, column, "A", experiment, "accuracy_a", sources, training.why, stand_in=training.data),
+    ]
 
 
 @dataclass(frozen=True)
@@ -340,7 +368,7 @@ def imagenet_cells(scale: str) -> list[Cell]:
         experiment = training.experiment(scale, "psn", {"T": 4})
         sources = _logged(row, "ImageNet", "paper_static" if row == "SEW ResNet-18" else "paper_static_recalled")
         log = f"ImageNet-{row.replace(' ', '-')}"
-        cells += _best_and_last(row, "ImageNet", experiment, sources, log, training.why)
+        cells += _best_and_last(row, "ImageNet", experiment, sources, log, training)
         if scale == "quick":
             break
     return cells

@@ -76,7 +76,7 @@ def _by_protocol(decide: Callable[[Evidence, str], Finding | None]) -> Decide:
 
     @decided_at("quick", "paper")
     def decided(evidence: Evidence) -> Finding:
-        found = ((column, column, decide(evidence, column)) for column in _columns(evidence))
+        found = ((column, evidence.heading(column), decide(evidence, column)) for column in _columns(evidence))
         return _on_the_works_task((column, name, finding) for column, name, finding in found if finding is not None)
 
     return decided
@@ -111,7 +111,9 @@ def _exact(what: str) -> Decide:
             text = f"sum of absolute differences {total:g} ({len(runs)} run{'s' * (len(runs) > 1)})"
             if ties:
                 text += f", {ties:g} of them where the potential is within rounding of the threshold"
-            found.append((f"{row} {column}", Finding("holds" if total <= ties else "fails", text, EXACT_TEST)))
+            found.append(
+                (f"{row} {evidence.heading(column)}", Finding("holds" if total <= ties else "fails", text, EXACT_TEST))
+            )
         return merge(found) if found else NOTHING
 
     return decide
@@ -139,7 +141,10 @@ def _overhead(evidence: Evidence) -> Finding:
         if name == "neuron_parameters" and not column.endswith((LAST, CLOSED))
     }
     found = [
-        (f"{row} {column}", Finding("holds" if count == expected else "fails", f"{count:g} of {expected:g}", test))
+        (
+            f"{row} {evidence.heading(column)}",
+            Finding("holds" if count == expected else "fails", f"{count:g} of {expected:g}", test),
+        )
         for (row, column), (count, expected) in counts.items()
         if expected is not None
     ]
@@ -154,8 +159,8 @@ def _saturates(evidence: Evidence) -> Finding:
         rise = difference(evidence, column, (SATURATED, "k=1"), _score)
         level = difference(evidence, column, (last, SATURATED), _score)
         named += [
-            (f"{column} {SATURATED} above k=1", positive(rise)),
-            (f"{column} {last} near {SATURATED}", small(level)),
+            (f"{evidence.heading(column)} {SATURATED} above k=1", positive(rise)),
+            (f"{evidence.heading(column)} {last} near {SATURATED}", small(level)),
         ]
     found = [(name, finding) for name, finding in named if finding is not None]
     return merge(found) if found else NOTHING
@@ -201,7 +206,7 @@ def _ordered(pairs: Iterable[tuple[str, str]], *scales: str) -> Decide:
     @decided_at(*scales)
     def decide(evidence: Evidence) -> Finding:
         return _on_the_works_task(
-            (column, f"{name} ({column})", finding)
+            (column, f"{name} ({evidence.heading(column)})", finding)
             for column in _columns(evidence)
             for name, finding in _pairs(evidence, column, pairs)
         )
@@ -225,7 +230,7 @@ def _reached(evidence: Evidence) -> Finding:
             low, high = accuracy_interval(scores, evidence.test_samples[column])
             status = "holds" if high >= min(printed) else "fails"
             text = f"[{100 * low:.2f}, {100 * high:.2f}] against {100 * min(printed):.2f} %"
-            found.append((f"{row} {column}", Finding(status, text, test)))
+            found.append((f"{row} {evidence.heading(column)}", Finding(status, text, test)))
     return merge(found) if found else Finding("undecided", "nothing comparable was measured yet", "")
 
 

@@ -57,6 +57,10 @@ def measured(experiment: Experiment, accuracy: float, **changes: object) -> Run:
     return Run(**{**values, **changes})  # type: ignore[arg-type]
 
 
+def curves() -> tuple[Metric, ...]:
+    return Metric("accuracy_a", 0.9, "fraction"), Metric("test_accuracy", 0.9, "fraction", 0)
+
+
 def test_keys_are_equal_for_equal_descriptions_only() -> None:
     experiment = PLIF_TABLE.cells("quick")[0].experiment
     twin = Experiment.of(json.loads(json.dumps(experiment.document())))
@@ -64,12 +68,6 @@ def test_keys_are_equal_for_equal_descriptions_only() -> None:
     keys = {experiment.key, experiment.with_seed(1).key, dataclasses.replace(experiment, epochs=1).key}
     assert len(keys) == 3
     assert all(len(key) == 20 for key in keys)
-
-
-@pytest.mark.parametrize("name", ["psn_cifar10dvs", "psn_order"])
-def test_labels_tell_the_runs_of_a_table_apart(name: str) -> None:
-    experiments = registry.get(name).experiments("paper", [0])
-    assert len({experiment.label for experiment in experiments}) == len(experiments)
 
 
 @pytest.mark.parametrize("name", registry.names())
@@ -84,6 +82,23 @@ def test_tables_are_complete_and_say_what_is_not_comparable(name: str, scale: st
     if scale == "quick":
         assert all(cell.not_comparable for cell in cells)
         assert {cell.experiment.task for cell in cells} <= {"digits", "digits_events", "digits_recall"}
+
+
+@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_column_says_what_stands_in_for_its_data(name: str, scale: str) -> None:
+    named = {"digits": ("8x8 digits", "pixel digits"), "digits_events": ("digit events",), "digits_recall": ("recall",)}
+    for cell in registry.get(name).cells(scale):
+        words = named.get(cell.experiment.task, ())
+        assert any(word in cell.heading for word in words) == bool(words), cell.heading
+        assert not cell.stand_in or scale == "quick"
+
+
+def test_claims_name_their_columns_as_the_table_does(store: Store) -> None:
+    store.record_all(measured(e, 0.9, metrics=curves()) for e in PLIF_ABLATION.experiments("quick", [2020]))
+    claims = {claim.id: finding.evidence for claim, finding in evaluate(store, PLIF_ABLATION, "quick").claims}
+    assert "Fashion-MNIST (8x8 digits): " in claims["C6"]
+    assert "N-MNIST (digit events): " in claims["C6"]
 
 
 def test_one_quick_run_serves_both_protocols() -> None:
@@ -176,17 +191,20 @@ def test_disagreeing_sources_are_shown(store: Store) -> None:
 
 
 def test_the_plan_tells_done_stale_failed_and_missing_apart(store: Store) -> None:
-    experiments = [e.with_seed(2020) for e in PLIF_ABLATION.experiments("quick", [0])[:5]]
-    done, stale, failed, diverged, _missing = experiments
+    experiments = [e.with_seed(2020) for e in PLIF_ABLATION.experiments("quick", [0])[:6]]
+    done, stale, failed, diverged, _missing, paused = experiments
     store.record(measured(done, 0.9))
     store.record(measured(stale, 0.9, implementation="of long ago"))
     store.record(measured(failed, 0.9, outcome="timeout", reason="stopped after 3 s"))
     store.record(measured(diverged, 0.9, outcome="diverged", reason="nan"))
+    store.record(measured(paused, 0.9, outcome="interrupted", reason="paused at epoch 3/24"))
     steps = plan(store, [*experiments, PLIF_TABLE.cells("paper")[0].experiment], "/nowhere")
-    assert [s.status for s in steps] == ["done", "stale", "failed", "done", "missing", "unavailable"]
-    assert [s.to_run for s in steps] == [False, True, True, False, True, False]
+    assert [s.status for s in steps] == ["done", "stale", "failed", "done", "missing", "paused", "unavailable"]
+    assert [s.to_run for s in steps] == [False, True, True, False, True, True, False]
+    assert [s.status for s in plan(None, [done, paused], None)] == ["missing", "missing"]
     assert "stopped after 3 s" in steps[2].reason
-    assert "MNIST" in steps[5].reason
+    assert steps[5].reason == "paused at epoch 3/24"
+    assert "MNIST" in steps[6].reason
     assert plan(store, [done], None, force=True)[0].to_run
     stale_cell = next(c for c in evaluate(store, PLIF_ABLATION, "quick").cells if c.stale)
     assert stale_cell.cell.experiment.with_seed(2020).key == stale.key

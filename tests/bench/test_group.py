@@ -68,6 +68,24 @@ def request(experiment: Experiment, processes: int, folder: Path) -> Request:
 OnEpoch = Callable[[int], None]
 
 
+class Heard:
+    """Hears of epochs alone."""
+
+    def __init__(self, on_epoch: OnEpoch) -> None:
+        self.on_epoch = on_epoch
+
+    def epoch(self, request: Request, epoch: int, record: dict[str, float]) -> None:
+        self.on_epoch(epoch)
+
+    def started(self, request: Request) -> None: ...
+
+    def data(self, request: Request, done: int, of: int) -> None: ...
+
+    def stage(self, request: Request, name: str) -> None: ...
+
+    def beat(self) -> None: ...
+
+
 def run(asked: Request, on_epoch: OnEpoch = lambda epoch: None) -> Result:
     results: list[Result] = []
     try:
@@ -75,9 +93,7 @@ def run(asked: Request, on_epoch: OnEpoch = lambda epoch: None) -> Result:
             [asked],
             jobs=1,
             timeout=300,
-            on_start=lambda request: None,
-            on_data=lambda request, done, of: None,
-            on_epoch=lambda request, epoch, record: on_epoch(epoch),
+            listener=Heard(on_epoch),
             on_result=lambda request, result: results.append(result),
         )
     except KeyboardInterrupt:

@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> Store:
 def test_columns_over_the_order(store: Store) -> None:
     found = axis.plots(evaluate(store, PSN_ORDER, "quick"))
     assert found is not None
-    assert [plot.caption for plot in found.plots] == ["Measured, with 95 % intervals", "Published"]
+    assert [plot.caption for plot in found.plots] == ["Measured on 8x8 digits, with 95 % intervals", "Published"]
     measured, published = (plot.svg for plot in found.plots)
     assert "masked, last epoch: 50 at first, 75 at last" in measured
     assert "sliding" not in measured  # nothing measured

@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
+from pathlib import Path
 
 import pytest
 import synthetic_runs as invented
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from synthetic_runs import HOSTILE, cell
 
 from bench.evaluate import evaluate
 from bench.papers.plif import PLIF_ABLATION, PLIF_TABLE
-from reports import tables, to_csv, to_latex
+from reports import show, tables, to_csv, to_latex
 from results import Store
 
 
@@ -22,7 +24,12 @@ def test_csv_holds_every_cell_in_full(store: Store) -> None:
     lines = list(csv.DictReader(io.StringIO(to_csv(evaluate(store, PLIF_TABLE, "quick")))))
     assert len(lines) == 12
     mnist = lines[0]
-    assert (mnist["row"], mnist["column"], mnist["protocol"], mnist["unit"]) == ("accuracy-A", "MNIST", "A", "%")
+    assert (mnist["row"], mnist["column"], mnist["protocol"], mnist["unit"]) == (
+        "accuracy-A",
+        "MNIST (8x8 digits)",
+        "A",
+        "%",
+    )
     assert mnist["published"] == "97.72;99.72;99.72"
     assert float(mnist["measured"]) == pytest.approx(94.0)  # 95, 94 and 93 % with seeds 0, 1 and 2
     # Wilson at 0.94, n = 360: centre 0.93535, half width 0.02472; Student over seeds: 4.303 / sqrt(3) = 2.484.
@@ -40,7 +47,7 @@ def test_csv_holds_every_cell_in_full(store: Store) -> None:
 
 def test_csv_leaves_empty_what_was_not_measured(store: Store) -> None:
     lines = list(csv.DictReader(io.StringIO(to_csv(evaluate(store, PLIF_ABLATION, "quick")))))
-    failed = next(line for line in lines if (line["row"], line["column"]) == ("LIF 16 max", "N-MNIST"))
+    failed = next(line for line in lines if (line["row"], line["column"]) == ("LIF 16 max", "N-MNIST (digit events)"))
     assert (failed["measured"], failed["low"], failed["high"], failed["seeds"], failed["runs"]) == ("", "", "", "", "")
     assert failed["verdict"] == "missing (diverged)"
     assert failed["reason"] == "diverged: " + HOSTILE.replace("\x1b", "\ufffd")
@@ -54,17 +61,41 @@ def test_csv_text_is_never_a_formula() -> None:
 
 def test_latex_is_a_table_of_six_columns(store: Store) -> None:
     text = to_latex(evaluate(store, PLIF_TABLE, "quick", seeds=[0]))
-    assert r"accuracy-A & MNIST & 97.72 / 99.72 & 95.0 & [92.2, 96.8] & not comparable \\" in text
-    assert r" & Fashion-MNIST & 94.38 & 95.0 & [92.2, 96.8] & not comparable \\" in text
-    body = [line for line in text.splitlines() if line.endswith(r" \\")]
+    head = (
+        r"accuracy-A & MNIST (8x8 digits) & 97.72 / 99.72 & 95.0 & [92.2, 96.8] & not comparable\textsuperscript{1} \\"
+    )
+    assert head in text
+    second = r" & Fashion-MNIST (8x8 digits) & 94.38 & 95.0 & [92.2, 96.8] & not comparable\textsuperscript{2} \\"
+    assert second in text
+    body = [line for line in text.partition(r"\bottomrule")[0].splitlines() if line.endswith(r" \\")]
     assert len(body) == 13  # the head and twelve cells
     assert all(len(re.findall(r"(?<!\\)&", line)) == 5 for line in body)
     assert text.count(r"\midrule") == 2
 
 
+def test_latex_gives_every_reason_below_the_table(store: Store) -> None:
+    result = evaluate(store, PLIF_TABLE, "quick")
+    notes = to_latex(result).partition(r"\bottomrule")[2]
+    reasons = {tables.escape(cell.reason) for cell in result.cells}
+    assert "digit events stand in for N-MNIST in a narrow network, 24 epochs" in reasons
+    assert all(notes.count(rf"}} {reason}}} \\") == 1 for reason in reasons)
+    assert notes.count(r"\multicolumn{6}{p{") == len(reasons)
+
+
+def test_every_form_says_what_stands_in(store: Store, built: Path) -> None:
+    result = evaluate(store, PLIF_TABLE, "quick")
+    terminal = io.StringIO()
+    for width in (80, 200):
+        show(result, Console(file=terminal, width=width))
+    page = (built / "plif_table-quick.html").read_text(encoding="utf-8")
+    for text in (to_csv(result), to_latex(result), terminal.getvalue(), page):
+        labels = re.findall(r"Fashion-MNIST(.{14})", text.replace("stand in for Fashion-MNIST", ""))
+        assert " (8x8 digits) "[:13] in {label[:13] for label in labels}
+
+
 def test_latex_names_what_became_of_a_failed_cell(store: Store) -> None:
     text = to_latex(evaluate(store, PLIF_ABLATION, "quick"))
-    assert r" & N-MNIST & 99.15 & -- &  & missing (diverged) \\" in text
+    assert r" & N-MNIST (digit events) & 99.15 & -- &  & missing (diverged)\textsuperscript{" in text
 
 
 def test_latex_escapes_by_hand() -> None:

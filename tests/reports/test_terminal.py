@@ -33,8 +33,10 @@ def ablation(store: Store) -> TableResult:
 def test_narrow_gives_a_line_per_cell(store: Store) -> None:
     text = printed(evaluate(store, PLIF_TABLE, "quick", seeds=[0]), 80)
     # One seed, 95 % of 360: Wilson [92.2, 96.8], worked out in test_site.py.
-    assert re.search(r"^ +MNIST +97\.72 / 99\.72 +95\.0 \[92\.2, 96\.8\] +not comparable¹ *$", text, re.MULTILINE)
-    assert re.search(r"^ +CIFAR10-DVS +74\.8 +95\.0 \[92\.2, 96\.8\] +not comparable", text, re.MULTILINE)
+    assert re.search(
+        r"^ +MNIST \(8x8 digits\) +97\.72 / 99\.72 +95\.0 \[92\.2, 96\.8\] +not comparable¹ *$", text, re.MULTILINE
+    )
+    assert re.search(r"^ +CIFAR10-DVS \(digit +74\.8 +95\.0 \[92\.2, 96\.8\] +not comparable", text, re.MULTILINE)
     assert all(len(line) <= 80 for line in text.splitlines() if not line.startswith("→"))
 
 
@@ -90,7 +92,7 @@ def test_a_failed_seed_is_named_beside_the_value_of_the_others(empty_store: Stor
         [invented.run(experiment), invented.failed(experiment, "timeout", "took over 600 s", seed=1)]
     )
     words = " ".join(printed(evaluate(empty_store, PLIF_ABLATION, "quick"), 120).split())
-    assert "! timeout, seed 1, PLIF 2 max, MNIST: took over 600 s" in words
+    assert "! timeout, seed 1, PLIF 2 max, MNIST (8x8 digits): took over 600 s" in words
 
 
 def test_a_stale_value_is_marked(empty_store: Store) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+import synthetic_runs as invented
 
 from bench.evaluate import PublishedValue, evaluate
 from bench.papers.paired import PAIRED_TEST
-from bench.papers.plif import PLIF_TABLE
+from bench.papers.plif import PLIF_ABLATION, PLIF_TABLE
 from bench.table import Claim, Finding
 from reports import wording
 from results import Store
@@ -64,6 +65,23 @@ def test_more_seeds_are_advised_where_they_can_decide_a_claim(store: Store) -> N
 
 def test_control_characters_and_line_breaks_do_not_pass() -> None:
     assert wording.plain("a\nb\tc\x1b[2J\u202e ") == "a b c\ufffd[2J\ufffd"
+
+
+def test_an_interrupted_run_is_paused_and_not_failed(empty_store: Store) -> None:
+    one, other = (invented.cell("PLIF 2 max", column).experiment for column in ("MNIST", "N-MNIST"))
+    empty_store.record_all(
+        [
+            invented.failed(one, "interrupted", "paused at epoch 3/24"),
+            invented.run(other),
+            invented.failed(other, "interrupted", "paused at epoch 5/24", seed=1),
+        ]
+    )
+    result = evaluate(empty_store, PLIF_ABLATION, "quick")
+    assert wording.summary(result) == {"not comparable": 1, "paused": 2, "not run": 27}  # two columns share a run
+    assert wording.failures(result) == []
+    paused = result.at("PLIF 2 max", "MNIST")
+    assert paused is not None
+    assert (wording.verdict(paused), paused.reason) == ("missing (interrupted)", "interrupted: paused at epoch 3/24")
 
 
 def test_summary_tells_not_run_from_measured(store: Store, empty_store: Store) -> None:

@@ -1,0 +1,25 @@
+"""Numbers on the command line: one that cannot be read is told with what was given and what is allowed."""
+
+from __future__ import annotations
+
+import typer
+
+
+def whole(given: object) -> int:
+    """The whole number that was given."""
+    try:
+        return int(str(given))
+    except ValueError:
+        raise typer.BadParameter(f"{str(given)!r} was given; it must be a whole number, at least 1.") from None
+
+
+def amount(given: object) -> float:
+    """The number that was given."""
+    try:
+        return float(str(given))
+    except ValueError:
+        raise typer.BadParameter(f"{str(given)!r} was given; it must be a number, more than 0.") from None
+
+
+WHOLE = {"parser": whole, "metavar": "N"}
+AMOUNT = {"parser": amount, "metavar": "NUMBER"}
