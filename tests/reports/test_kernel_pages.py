@@ -231,6 +231,16 @@ def test_parity_summary_counts_the_newest_checks_of_the_newest_code() -> None:
     assert single.largest("grad_error") == 3e-7
 
 
+def test_parity_page_states_the_rule_and_what_a_green_check_left_out(tmp_path: Path) -> None:
+    note = "gradients of 3 of 120 elements left out, within rounding of a jump of the surrogate's derivative"
+    folder = built(tmp_path, [check(1), check(2, case="ties", reason=note)], [])
+    words = " ".join(Page(folder / "parity.html").text.split())
+    assert "1 with elements left out" in words
+    assert f"on fused, float32, step mode m, ties, reset detached: {note}." in words
+    assert "3. Each gradient (input, every parameter) differs, relative to its size, by at most 1e-5 in float32" in words
+    assert "Red checks" not in words
+
+
 def test_a_store_without_kernels_has_no_such_pages(tmp_path: Path) -> None:
     folder = built(tmp_path, [], [])
     assert not (folder / "kernels.html").exists()
