@@ -31,6 +31,7 @@ SIZE = (3.6, 2.3)  # inches
 FRAME = (0.115, 0.15, 0.865, 0.73)  # of the figure: left, bottom, width, height
 LOG_TICKS = tuple(float(f"{digit}e{power}") for power in range(-6, 10) for digit in (1, 2, 5))
 BOUND = 1e100  # not drawn beyond: ticks and scales overflow
+EPOCH = "epoch, the first is 0"
 MOST_TICKS = 9  # of a logarithmic axis; beyond it powers of ten alone
 
 
@@ -54,7 +55,7 @@ def swatch(style: int) -> str:
 
 
 def panel(
-    title: str, lines: Sequence[Line], y_label: str, *, x_label: str = "epoch", log: bool = False, x_log: bool = False
+    title: str, lines: Sequence[Line], y_label: str, *, x_label: str = EPOCH, log: bool = False, x_log: bool = False
 ) -> str:
     """One plot as an SVG element with title and description, empty if there is nothing to draw.
 

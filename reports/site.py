@@ -84,6 +84,8 @@ def _pages(
     store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site: its path and text."""
+    from results.units import unit_of
+
     from . import axis, curves, kernels, parity
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
@@ -117,7 +119,7 @@ def _pages(
             run=run,
             plots=curves.of_run(run, run.metrics),
             places=places.get(run.id, ()),
-            whole=[(m.name, _with_unit(m.value, m.unit)) for m in run.metrics if m.step is None],
+            whole=[(m.name, wording.quantity(m.value, unit_of(m.name, m.unit))) for m in run.metrics if m.step is None],
             samples=_samples(run),
             epochs=_epochs(run),
         )
@@ -176,16 +178,6 @@ def _places(pages: Sequence[TablePage]) -> dict[str, list[Place]]:
             for run_id in dict.fromkeys(run.id for run in (*cell.runs, *cell.attempts)):
                 found[run_id].append(Place(f"{page.name}.html#cell-{number}", text))
     return found
-
-
-def _with_unit(value: float | None, unit: str) -> str:
-    if value is None:
-        return wording.NONE
-    if unit == "B":
-        return wording.size(int(value))
-    if unit == "fraction":
-        return f"{100 * value:.2f} %"
-    return f"{value:,.0f}" if unit == "count" else f"{value:.6g} {unit}".removesuffix(" 1")
 
 
 def _samples(run: Run) -> list[tuple[str, str, int, str, str, str]]:
@@ -274,10 +266,16 @@ def _label(run: StoredRun) -> str:
 
     if kernels.is_kernel(run):
         return kernels.label(run)
+    if run.experiment.get("kind") == "asv" and "benchmark" in run.experiment:
+        return ", ".join(["asv " + str(run.experiment["benchmark"]), *_values(run.experiment.get("parameters"))])
     try:
         return Experiment.of(run.experiment).label
     except (TypeError, AttributeError):  # written by another version
         return f"experiment {run.experiment_key}"
+
+
+def _values(parameters: object) -> list[str]:
+    return [str(value) for value in parameters.values()] if isinstance(parameters, dict) else []
 
 
 def _renderer(papers: Collection[str], links: Mapping[str, str]) -> Any:

@@ -119,6 +119,27 @@ def state(cell: CellResult) -> str:
     return cell.verdict
 
 
+def quantity(value: float | None, unit: str) -> str:
+    """A measured value with its unit: "95.00 %", "4.5 MiB", "12,345", "epoch 18 (the first is 0)", "0.5 s"."""
+    if value is None:
+        return NONE
+    if unit == "epoch":
+        return f"epoch {value:g} (the first is 0)"
+    if unit == "B":
+        return size(int(value))
+    if unit == "fraction":
+        return f"{100 * value:.2f} %"
+    return f"{value:,.0f}" if unit == "count" else f"{value:.6g} {unit}".removesuffix(" 1")
+
+
+def printed(value: float, unit: str) -> str:
+    """A published value with its unit and all its digits: "94.3728 %", "1,024 epochs", "epoch 899 (the first is 0)"."""
+    if unit == "epoch":
+        return quantity(value, unit)
+    digits = f"{value:g}" if abs(value) < 1e6 else f"{value:,.0f}"
+    return digits if unit in ("1", "count") else f"{digits} {unit}"
+
+
 def duration(seconds: float | None) -> str:
     if seconds is None:
         return NONE

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from results.errors import StoreError
+from results.units import unit_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -256,7 +257,8 @@ def _metric_table(metrics: "tuple[Metric, ...]") -> Any:
         cells = [_figure(whole[0]) if whole else "", str(len(steps) or "")]
         cells += [_figure(steps[0]), _figure(steps[-1])] if steps else ["", ""]
         cells += [_figure(min(known)), _figure(max(known))] if known else ["", ""]
-        table.add_row(_plain(name), *cells, own[0].unit)
+        unit = unit_of(name, own[0].unit)
+        table.add_row(_plain(name), *cells, f"{unit}, the first is 0" if unit == "epoch" else unit)
     return table
 
 

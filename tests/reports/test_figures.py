@@ -51,7 +51,7 @@ def test_it_is_readable_by_machines_and_in_the_dark() -> None:
     assert root.get("role") == "img"
     assert root.get("aria-label") == "Tau & <co>"
     assert [element.text for element in root.iter(f"{SVG}title")] == ["Tau & <co>"]
-    assert [e.text for e in root.iter(f"{SVG}desc")] == ["tau over epoch. up: 10 at first, 30 at last"]
+    assert [e.text for e in root.iter(f"{SVG}desc")] == ["tau over epoch, the first is 0. up: 10 at first, 30 at last"]
     assert "currentColor" in svg
     assert "#010203" not in svg
     assert "#ffffff" not in svg

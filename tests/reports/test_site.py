@@ -15,7 +15,7 @@ from bench import papers
 from bench.papers.plif import PLIF_TABLE
 from bench.registry import PluginError, Registry, UnknownName
 from reports import ReportError, build
-from results import Store
+from results import Metric, Store
 from results.published import sync
 
 
@@ -193,6 +193,29 @@ def test_a_run_page_tells_how_to_repeat_it(built: Path) -> None:
         "plif_table, quick: accuracy-A, MNIST",
     ):
         assert fact in words, fact
+
+
+@pytest.mark.parametrize("unit", ["epoch", "epochs"])
+def test_a_run_page_names_the_epoch_that_was_chosen(empty_store: Store, tmp_path: Path, unit: str) -> None:
+    known = invented.run(cell("PLIF 2 max", "MNIST").experiment)
+    chosen = Metric("epoch_a", 18.0, unit)
+    empty_store.record(dataclasses.replace(known, metrics=(*known.metrics, chosen)))
+    words = " ".join(Page(build(empty_store, tmp_path).parent / f"runs/{known.id}.html").text.split())
+    assert "epoch_a epoch 18 (the first is 0)" in words
+    assert "18 epochs" not in words
+
+
+def test_a_run_of_asv_has_its_name(empty_store: Store, tmp_path: Path) -> None:
+    known = invented.run(cell("PLIF 2 max", "MNIST").experiment)
+    about = {"layer": "lif torch", "shape": "4x65536"}
+    document = {"kind": "asv", "benchmark": "neurons.Speed.time_forward", "parameters": about}
+    empty_store.record(dataclasses.replace(known, experiment=document, experiment_key="k" * 20, metrics=()))
+    folder = build(empty_store, tmp_path).parent
+    name = "asv neurons.Speed.time_forward, lif torch, 4x65536"
+    for page in ("runs.html", f"runs/{known.id}.html"):
+        text = Page(folder / page).text
+        assert name in text, page
+        assert f"experiment {'k' * 20}" not in text, page
 
 
 def test_an_empty_store_gives_a_page_that_says_so(empty_store: Store, tmp_path: Path) -> None:

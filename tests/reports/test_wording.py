@@ -12,6 +12,7 @@ from bench.papers.plif import PLIF_TABLE
 from bench.table import Claim, Finding
 from reports import wording
 from results import Store
+from results.units import unit_of
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,14 @@ def test_summary_tells_not_run_from_measured(store: Store, empty_store: Store) -
     assert wording.summary(evaluate(store, PLIF_TABLE, "quick")) == {"not comparable": 12}
     assert wording.summary(evaluate(empty_store, PLIF_TABLE, "quick")) == {"not run": 12}
     assert wording.decimals(evaluate(store, PLIF_TABLE, "quick")) == 1
+
+
+def test_the_number_of_an_epoch_is_no_count() -> None:
+    assert wording.quantity(18.0, "epoch") == "epoch 18 (the first is 0)"
+    assert wording.quantity(18.0, "epochs") == "18 epochs"
+    assert wording.printed(899.0, "epoch") == "epoch 899 (the first is 0)"
+    assert wording.printed(1024.0, "epochs") == "1024 epochs"
+    assert wording.printed(94.3728, "%") == "94.3728 %"
+    assert wording.printed(5e6, "count") == "5,000,000"
+    assert unit_of("epoch_a", "epochs") == unit_of("epoch_a", "epoch") == "epoch"  # as stored before and now
+    assert unit_of("seen", "epochs") == "epochs"
