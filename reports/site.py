@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from results.plain import visible
+
 from . import folder, tables, wording
 
 if TYPE_CHECKING:
@@ -278,6 +280,13 @@ def _values(parameters: object) -> list[str]:
     return [str(value) for value in parameters.values()] if isinstance(parameters, dict) else []
 
 
+def _shown(value: Any) -> Any:
+    """What a page prints for a value; markup is made of templates and of values that came this way."""
+    from markupsafe import Markup
+
+    return value if isinstance(value, Markup) else visible(str(value))
+
+
 def _renderer(papers: Collection[str], links: Mapping[str, str]) -> Any:
     """render(template, **values) -> HTML, with everything escaped that does not come from a template or a figure."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -294,6 +303,7 @@ def _renderer(papers: Collection[str], links: Mapping[str, str]) -> Any:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     environment.filters.update(
         svg=Markup,

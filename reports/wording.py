@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -158,8 +157,3 @@ def size(count: int | None) -> str:
         if count >= factor:
             return f"{count / factor:.1f} {unit}"
     return f"{count} B"
-
-
-def plain(text: str) -> str:
-    """`text` on one line and without control characters, which could steer a terminal."""
-    return re.sub(r"[^\S ]+", " ", "".join(c if c.isprintable() or c.isspace() else "\ufffd" for c in text)).strip()

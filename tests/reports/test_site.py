@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import uuid
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import synthetic_runs as invented
-from synthetic_runs import all_runs, cell, contents, filled
+from synthetic_runs import HOSTILE, STEERING, all_runs, cell, contents, filled
 
 from bench import papers
 from bench.papers.plif import PLIF_TABLE
 from bench.registry import PluginError, Registry, UnknownName
 from reports import ReportError, build
-from results import Metric, Store
+from results import Dataset, Metric, Sample, Store
 from results.published import sync
 
 
@@ -110,6 +111,26 @@ def test_hostile_text_is_escaped_everywhere(built: Path) -> None:
         assert "49" not in re.findall(r"\[31m (\S+)", text)  # {{ 7*7 }} was not evaluated
         shown += "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &#34;quoted&#34;" in text
     assert shown == 3  # the table's page, the list of runs, the run's own page
+
+
+def test_no_file_steers_hides_or_turns_round_anything(built: Path) -> None:
+    for path, content in contents(built).items():
+        assert STEERING.findall(content.decode()) == [], path
+
+
+def test_all_that_a_run_stores_is_shown_safely(empty_store: Store, tmp_path: Path) -> None:
+    known = invented.run(cell("PLIF 2 max", "MNIST").experiment)
+    data = Dataset("ab" * 32, HOSTILE, False, {HOSTILE: 1}, HOSTILE)
+    samples = (Sample(HOSTILE, 0, 1.0, "s"),)
+    metrics = (Metric(HOSTILE, 1.0, "1"), *(Metric(f"rate_{HOSTILE}", 0.5, "1", epoch) for epoch in range(3)))
+    changes = {"device": HOSTILE, "backend": HOSTILE, "command": HOSTILE, "reason": HOSTILE, "metrics": metrics}
+    documents = {"experiment": {HOSTILE: HOSTILE}, "machine": {"cpu": HOSTILE}, "environment": {HOSTILE: [HOSTILE]}}
+    empty_store.record(dataclasses.replace(known, datasets=(data,), samples=samples, **changes, **documents))
+    asv = {"kind": "asv", "benchmark": HOSTILE, "parameters": {"layer": HOSTILE}}
+    empty_store.record(dataclasses.replace(known, id=str(uuid.uuid4()), experiment=asv, experiment_key="k" * 20))
+    for path, content in contents(build(empty_store, tmp_path).parent).items():
+        assert STEERING.findall(content.decode()) == [], path
+        assert b"<script" not in content, path
 
 
 def test_interval_is_wilsons_for_the_size_of_the_test_set(tmp_path: Path) -> None:

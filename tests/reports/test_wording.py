@@ -63,10 +63,6 @@ def test_more_seeds_are_advised_where_they_can_decide_a_claim(store: Store) -> N
     assert advice(missing, too_few) == [f"undecided claims (1) rest on 1 seed; more may decide them: {again}"]
 
 
-def test_control_characters_and_line_breaks_do_not_pass() -> None:
-    assert wording.plain("a\nb\tc\x1b[2J\u202e ") == "a b c\ufffd[2J\ufffd"
-
-
 def test_summary_tells_not_run_from_measured(store: Store, empty_store: Store) -> None:
     assert wording.summary(evaluate(store, PLIF_TABLE, "quick")) == {"not comparable": 12}
     assert wording.summary(evaluate(empty_store, PLIF_TABLE, "quick")) == {"not run": 12}
