@@ -137,9 +137,9 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 
 def _short(value: float) -> str:
-    """20000 as 20k, 1e7 as 10M; in full what that would round."""
-    for factor, unit in ((1e6, "M"), (1e3, "k")):
-        if 10 * factor <= value < 1e10 and value == float(f"{value:.3g}"):
+    """20000 as 20k, 1e6 as 1M; in full what that would round."""
+    for least, factor, unit in ((1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if least <= value < 1e10 and value == float(f"{value:.3g}"):
             return f"{value / factor:g}{unit}"
     return f"{value:.10g}"
 

@@ -196,6 +196,15 @@ def test_curves_stand_beside_the_authors(built: Path) -> None:
     assert "PLIF 2 max: 98.22 at first, 98.7 at last" in short
 
 
+def test_a_caption_counts_the_seeds_of_each_row(empty_store: Store, tmp_path: Path) -> None:
+    plif, lif = (cell(row, "MNIST").experiment for row in ("PLIF 2 max", "LIF 2 max"))
+    empty_store.record_all([invented.run(lif), *(invented.run(plif, seed) for seed in range(3))])
+    page = build(empty_store, tmp_path, ["quick"], ["plif_ablation"]).parent / "plif_ablation-quick.html"
+    words = " ".join(Page(page).text.split())
+    assert "Our runs, mean (thick) and each of 1 to 3 seeds" in words
+    assert "MNIST; Fashion-MNIST (by digits)" in words
+
+
 def test_a_run_page_tells_how_to_repeat_it(built: Path) -> None:
     experiment = cell("PLIF 2 max", "MNIST").experiment
     words = " ".join(Page(built / f"runs/{invented.run(experiment).id}.html").text.split())
