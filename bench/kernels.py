@@ -58,9 +58,8 @@ def main(
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: shows that it works, not how fast.")] = False,
 ) -> int:
     """Measure speed and memory of neurons: every backend and library in turn, checked for equal results first."""
-    from rich.console import Console
-
     import neurons
+    from results.console import Console
 
     from .reproduce import _device
 

@@ -75,7 +75,7 @@ def main(
     memory: Annotated[float | None, typer.Option(**AMOUNT, help="GiB of host memory an experiment may take.")] = None,
 ) -> int:
     """Regenerate tables of papers: published value, measured value with its interval, verdict."""
-    from rich.console import Console
+    from results.console import Console
 
     console = Console(highlight=False, markup=False)
     if list_tables:

@@ -227,7 +227,7 @@ def _summary(history: loop.History, network: torch.nn.Module) -> list[Metric]:
     if closed := accuracy_closed(test, [record.get("lambda_0", 0.0) for record in history]):
         chosen["closed"] = closed
     metrics = [Metric(f"accuracy_{name}", s.accuracy, "fraction") for name, s in chosen.items()]
-    metrics += [Metric(f"epoch_{name}", s.epoch, "epochs") for name, s in chosen.items()]
+    metrics += [Metric(f"epoch_{name}", s.epoch, "epoch") for name, s in chosen.items()]
     seen = sum(record["train_samples"] for record in history)
     seconds = sum(record["train_seconds"] for record in history)
     return [

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.verdict import RULE
+from results.plain import plain
 
 from . import wording
 
@@ -63,7 +64,7 @@ def show(result: TableResult, console: Console) -> None:
 def _text(text: str, style: str = "") -> Text:
     from rich.text import Text
 
-    return Text(wording.plain(text), style=style)
+    return Text(plain(text), style=style)
 
 
 def _heading(name: str, style: str = "") -> Text:

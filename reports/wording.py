@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -130,6 +129,27 @@ def state(cell: CellResult) -> str:
     return "failed" if outcomes - {"interrupted"} else "paused" if outcomes else "not run"
 
 
+def quantity(value: float | None, unit: str) -> str:
+    """A measured value with its unit: "95.00 %", "4.5 MiB", "12,345", "epoch 18 (the first is 0)", "0.5 s"."""
+    if value is None:
+        return NONE
+    if unit == "epoch":
+        return f"epoch {value:g} (the first is 0)"
+    if unit == "B":
+        return size(int(value))
+    if unit == "fraction":
+        return f"{100 * value:.2f} %"
+    return f"{value:,.0f}" if unit == "count" else f"{value:.6g} {unit}".removesuffix(" 1")
+
+
+def printed(value: float, unit: str) -> str:
+    """A published value with its unit and all its digits: "94.3728 %", "1,024 epochs", "epoch 899 (the first is 0)"."""
+    if unit == "epoch":
+        return quantity(value, unit)
+    digits = f"{value:g}" if abs(value) < 1e6 else f"{value:,.0f}"
+    return digits if unit in ("1", "count") else f"{digits} {unit}"
+
+
 def duration(seconds: float | None) -> str:
     if seconds is None:
         return NONE
@@ -148,8 +168,3 @@ def size(count: int | None) -> str:
         if count >= factor:
             return f"{count / factor:.1f} {unit}"
     return f"{count} B"
-
-
-def plain(text: str) -> str:
-    """`text` on one line and without control characters, which could steer a terminal."""
-    return re.sub(r"[^\S ]+", " ", "".join(c if c.isprintable() or c.isspace() else "\ufffd" for c in text)).strip()

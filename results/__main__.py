@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from results.errors import StoreError
+from results.plain import plain
+from results.units import unit_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +46,7 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(*args, **kwargs)
         except StoreError as error:
-            print(error, file=sys.stderr)
+            print(plain(str(error)), file=sys.stderr)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             print("Interrupted; the store is as it was before this command.", file=sys.stderr)
@@ -170,7 +172,7 @@ def import_asv(
 
 
 def _console() -> "Console":
-    from rich.console import Console
+    from results.console import Console
 
     # Where the output is no terminal a run takes one line, however long, and nothing is cut.
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 10_000)
@@ -200,7 +202,7 @@ def _print_runs(runs: "list[StoredRun]", store: str) -> None:
             _figure(run.seconds, 1),
             run.reason,
         )
-        table.add_row(*map(_plain, cells))
+        table.add_row(*map(plain, cells))
     console = _console()
     console.print(table)
     console.print(f"{len(runs)} run{'s' * (len(runs) != 1)} in {store}")
@@ -229,14 +231,14 @@ def _print_run(run: "Run") -> None:
         ("python", str(run.environment.get("python", "unknown"))),
         ("revision", str(run.environment.get("revision", "unknown"))),
     ):
-        facts.add_row(_plain(name), _plain(value))
+        facts.add_row(plain(name), plain(value))
     console = _console()
     console.print(facts)
     if run.metrics:
         console.print()
         console.print(_metric_table(run.metrics))
     if run.samples:
-        console.print(f"\n{len(run.samples)} raw samples: {_plain(', '.join(sorted({s.name for s in run.samples})))}")
+        console.print(f"\n{len(run.samples)} raw samples: {plain(', '.join(sorted({s.name for s in run.samples})))}")
 
 
 def _metric_table(metrics: "tuple[Metric, ...]") -> Any:
@@ -256,7 +258,8 @@ def _metric_table(metrics: "tuple[Metric, ...]") -> Any:
         cells = [_figure(whole[0]) if whole else "", str(len(steps) or "")]
         cells += [_figure(steps[0]), _figure(steps[-1])] if steps else ["", ""]
         cells += [_figure(min(known)), _figure(max(known))] if known else ["", ""]
-        table.add_row(_plain(name), *cells, own[0].unit)
+        unit = unit_of(name, own[0].unit)
+        table.add_row(plain(name), *cells, f"{unit}, the first is 0" if unit == "epoch" else unit)
     return table
 
 
@@ -272,11 +275,6 @@ def _figure(value: float | None, digits: int | None = None) -> str:
     if value is None:
         return "-"
     return f"{value:.6g}" if digits is None else f"{value:.{digits}f}"
-
-
-def _plain(text: str) -> str:
-    """Stored text cannot steer the terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def main() -> None:

@@ -45,9 +45,8 @@ def main(
     for name in names:
         neurons.registry.module(name)  # raises for an unknown one before PyTorch is loaded
 
-    from rich.console import Console
-
     from results import Store, default_url
+    from results.console import Console
 
     from .checks import Refusal
     from .report import carry_out, show
