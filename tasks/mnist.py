@@ -65,7 +65,7 @@ class IdxSet:
         splits, found = {}, {}
         files = self.files(root)
         for part in STEMS:
-            images, labels = _read(files[part, "images"], files[part, "labels"], hashes)
+            images, labels = _read(files[part, "images"], files[part, "labels"], EXPECTED[part], hashes)
             found[part] = len(labels)
             splits[part] = ImageSplit(
                 *as_tensors(images[:, None], labels),
@@ -93,13 +93,15 @@ def _name(path: Path) -> str:
     return path.name.removesuffix(".gz")
 
 
-def _read(images_path: Path, labels_path: Path, hashes: list[tuple[str, str]]) -> tuple[np.ndarray, np.ndarray]:
-    """Images `[N, 28, 28]` and labels `[N]` (uint8); adds the hashes of the unpacked files to `hashes`."""
+def _read(
+    images_path: Path, labels_path: Path, most: int, hashes: list[tuple[str, str]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Up to `most` images `[N, 28, 28]` and labels `[N]` (uint8); adds the hashes of the unpacked files to `hashes`."""
     import numpy as np
 
     from tasks.idx import content, parse
 
-    data = content(images_path), content(labels_path)
+    data = content(images_path, 16 + most * SIDE * SIDE), content(labels_path, 8 + most)
     for path, part in zip((images_path, labels_path), data, strict=True):
         hashes.append((_name(path), hashlib.sha256(part).hexdigest()))
     images, labels = parse(data[0], images_path, (None, SIDE, SIDE)), parse(data[1], labels_path, (None,))

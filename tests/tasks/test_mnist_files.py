@@ -121,6 +121,16 @@ def test_what_the_format_does_not_allow(tmp_path: Path, replaced: dict, where: s
     assert raised.value.where == where
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_file_longer_than_the_published_one_is_not_unpacked_to_its_end(tmp_path: Path, pack) -> None:
+    raw = write(tmp_path)
+    (raw / "t10k-labels-idx1-ubyte").unlink()
+    path = raw / ("t10k-labels-idx1-ubyte" + (".gz" if pack is gzip.compress else ""))
+    path.write_bytes(pack(bytes(10_000 + 9)))
+    with pytest.raises(DataDamaged, match="at byte 10008: it is longer than the 10,008 bytes of the published file"):
+        tasks.load("fashion_mnist", root=tmp_path)
+
+
 def test_one_missing_file_is_named(tmp_path: Path) -> None:
     raw = write(tmp_path, folder="MNIST")
     assert tasks.available("mnist", tmp_path) is None
