@@ -317,3 +317,15 @@ def test_a_run_of_another_version_has_a_page_too(empty_store: Store, tmp_path: P
     folder = build(empty_store, tmp_path).parent
     assert f"experiment {'k' * 20}" in Page(folder / "runs.html").text
     assert "unheard of" in Page(folder / f"runs/{foreign.id}.html").text
+
+
+def test_runs_of_different_experiments_have_different_names(tmp_path: Path) -> None:
+    runs = invented.runs_of(PLIF_TABLE.cells("short")) + invented.runs_of(PLIF_TABLE.cells("quick"))
+    with Store(invented.filled(tmp_path / "store.db", runs), read_only=True) as opened:
+        report = build(opened, tmp_path / "out").parent
+    names = {
+        re.search(r"<h1>(.*)</h1>", (report / "runs" / f"{run.id}.html").read_text(encoding="utf-8"))[1]  # type: ignore[index]
+        for run in runs
+    }
+    assert len(names) == len(runs)
+    assert "nmnist T=10 · plif_nmnist max pooling · plif init_tau=2 · nothing held out" in names
