@@ -36,6 +36,7 @@ def execute(
     on_data: Callable[[Request, int, int], None],
     on_epoch: Callable[[Request, int, dict[str, float]], None],
     on_result: Callable[[Request, Result], None],
+    on_note: Callable[[Request, str], None] = lambda request, text: None,
 ) -> None:
     """Runs `requests`, at most `jobs` at a time, each for at most `timeout` seconds; one is taken when there is room.
 
@@ -56,7 +57,7 @@ def execute(
             if not running:
                 break
             for child in _ready(running, timeout):
-                result = _next(child, timeout, {"data": on_data, "epoch": on_epoch})
+                result = _next(child, timeout, {"data": on_data, "epoch": on_epoch, "note": on_note})
                 if result is not None:
                     running.remove(child)
                     _stop(child)

@@ -59,6 +59,10 @@ class Progress:
         """The preparation of the data has come to `done` of `of` samples."""
         self.bars.update(self.running[request.experiment.key], note=f"preparing data {done:,}/{of:,}")
 
+    def note(self, request: Request, text: str) -> None:
+        """Something that the user is to know of an experiment that runs."""
+        self._say(request.experiment, text)
+
     def epoch(self, request: Request, epoch: int, record: dict[str, float]) -> None:
         note = f"test {100 * record['test_accuracy']:.1f} %"
         self.bars.update(self.running[request.experiment.key], completed=epoch + 1, note=note)

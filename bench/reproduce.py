@@ -198,7 +198,7 @@ def _carry_out(
     data: Path | None,
     out: Path,
 ) -> int:
-    """Runs what the plan leaves to do and stores every outcome; returns how many runs failed."""
+    """Runs what the plan leaves to do and stores every outcome; returns how many runs failed or were left to others."""
     import psutil
 
     from results import Run, environment, new_id, timestamp
@@ -225,6 +225,7 @@ def _carry_out(
     command = f"python -m bench.reproduce {shlex.join(sys.argv[1:])}"
     machine, surroundings = environment.machine(), environment.environment()
     failed = 0
+    skipped: list[Step] = []
 
     def store_result(step: Step, result: Result) -> None:
         store.record(
@@ -286,6 +287,8 @@ def _carry_out(
             nonlocal failed
             store_result(by_key[request.experiment.key], result)
             failed += result.outcome in FAILURES
+            if result.outcome == "skipped":
+                skipped.append(by_key[request.experiment.key])
             if result.outcome in ("ok", "diverged"):  # the others may go on from it
                 request.checkpoint.unlink(missing_ok=True)
             progress.finished(request, result)
@@ -298,8 +301,16 @@ def _carry_out(
             on_data=progress.data,
             on_epoch=progress.epoch,
             on_result=on_result,
+            on_note=progress.note,
         )
-    return failed
+    skipped = [step for step in skipped if step.forced or not done(store, step)]
+    if skipped:
+        console.print(
+            f"Not run: {len(skipped)} of {len(pending)} experiments, which another process is running now; "
+            "run the command again when it is done.",
+            soft_wrap=True,
+        )
+    return failed + len(skipped)
 
 
 def _show_results(console: Console, store: Store, tables: list[Table], scale: str, seeds: range, out: Path) -> None:
