@@ -23,7 +23,8 @@ import numpy as np
 
 from tasks import frames as integration
 from tasks.errors import TaskError
-from tasks.recordings import EventSource, Progress, compact
+from tasks.hashes import Progress
+from tasks.recordings import EventSource, compact
 
 IN_MEMORY_BYTES = 256 << 20
 

@@ -8,21 +8,22 @@ not an error. The PSN work also asks for `resize=48` and `augment="crop"`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.errors import DataDamaged, TaskError
+from tasks.hashes import Progress, recordings_digest
 from tasks.loader import Loader
 from tasks.source import Published
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tasks.task import Task
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 PER_CLASS = 1000
 TEST = {"plif": range(900, 1000), "psn": range(100)}
+SPLIT = "plif"
 AUGMENT = (None, "crop")
 EXPECTED = {"train": 9000, "test": 1000}
 _NAME = re.compile(r"cifar10_([a-z]+)_(\d+)\.aedat")
@@ -46,26 +47,7 @@ def _check(root: Path | None) -> None:
     _folder(root)
 
 
-def load(
-    root: Path | None,
-    cache: Path | None,
-    *,
-    T: int = 20,
-    split_by: str = "number",
-    normalization: str | None = None,
-    split: str = "plif",
-    resize: int | None = None,
-    augment: str | None = None,
-    validation: float = 0.0,
-    progress: Callable[[int, int], None] | None = None,
-) -> Task:
-    from tasks import aedat2
-    from tasks.augment import crop_and_flip_frames
-    from tasks.events import DEFAULT_CACHE, event_task
-    from tasks.recordings import from_files
-
-    _check_options(split, resize, augment)
-    folder, cache = _folder(root), cache or DEFAULT_CACHE
+def _files(folder: Path, split: str) -> dict[str, list[tuple[int, Path]]]:
     # Sorted by class, then by number: the order the split of accuracy-B is made in.
     found = sorted((*_label_and_number(path), path) for path in folder.glob("*/*.aedat"))
     files: dict[str, list[tuple[int, Path]]] = {"train": [], "test": []}
@@ -75,16 +57,45 @@ def load(
         if not files[part]:
             numbers = f"{sense} {TEST[split][0]} to {TEST[split][-1]}"
             raise PUBLISHED.missing(folder / "<class>" / f"cifar10_<class>_<n>.aedat with n {numbers}")
+    return files
+
+
+def _digest(root: Path | None, cache: Path | None, progress: Progress | None, options: Mapping[str, Any]) -> str:
+    folder, split = _folder(root), options.get("split", SPLIT)
+    _check_options(split, None, None)
+    return recordings_digest(_files(folder, split), folder, cache, progress)
+
+
+def load(
+    root: Path | None,
+    cache: Path | None,
+    *,
+    T: int = 20,
+    split_by: str = "number",
+    normalization: str | None = None,
+    split: str = SPLIT,
+    resize: int | None = None,
+    augment: str | None = None,
+    validation: float = 0.0,
+    progress: Progress | None = None,
+) -> Task:
+    from tasks import aedat2
+    from tasks.augment import crop_and_flip_frames
+    from tasks.events import DEFAULT_CACHE, event_task
+    from tasks.recordings import from_files
+
+    _check_options(split, resize, augment)
+    folder, cache = _folder(root), cache or DEFAULT_CACHE
     source = from_files(
         "cifar10dvs",
         folder,
-        files,
+        _files(folder, split),
         EXPECTED,
         classes=len(CLASSES),
         side=aedat2.SIDE,
         read=aedat2.read,
         code=aedat2,
-        memo=cache,
+        cache=cache,
     )
     return event_task(
         source,
@@ -116,4 +127,4 @@ def _label_and_number(path: Path) -> tuple[int, int]:
     return CLASSES.index(folder), int(named[2])
 
 
-CIFAR10DVS = Loader(load, _check)
+CIFAR10DVS = Loader(load, _check, _digest)

@@ -7,16 +7,18 @@ Recordings that are not there make a subset, not an error. Complete: 1,176 + 288
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.errors import DataDamaged
+from tasks.hashes import Progress, files_digest
 from tasks.loader import Loader
-from tasks.source import Published, completeness, files_digest
+from tasks.source import Published, completeness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tasks.recordings import Recording
     from tasks.task import Task
@@ -66,6 +68,24 @@ def _listed(path: Path) -> list[Path]:
     return [path.parent / name for name in names if (path.parent / name).is_file()]
 
 
+def _digest(
+    root: Path | None, cache: Path | None, progress: Progress | None = None, options: Mapping[str, Any] | None = None
+) -> str:
+    _check(root)
+    folder = _folder(root)
+    files = [
+        (f"{part} {path.name}", path)
+        for part, name in LISTS.items()
+        for recording in _listed(folder / name)
+        for path in (recording, _labels_path(recording))
+    ]
+    return files_digest(files, folder, cache, progress)
+
+
+def _labels_path(recording: Path) -> Path:
+    return recording.with_name(f"{recording.stem}_labels.csv")
+
+
 def load(
     root: Path | None,
     cache: Path | None,
@@ -74,7 +94,7 @@ def load(
     split_by: str = "number",
     normalization: str | None = None,
     validation: float = 0.0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Task:
     import numpy as np
 
@@ -88,10 +108,9 @@ def load(
     parts = {part: [_trial(path) for path in _listed(folder / name)] for part, name in LISTS.items()}
     found = {part: sum(len(trial.segments) for trial in trials) for part, trials in parts.items()}
     trials = parts["train"] + parts["test"]
-    raw = [path for trial in trials for path in (trial.path, trial.labels_path)]
     complete, note = completeness(found, EXPECTED)
     source = EventSource(
-        info=DatasetInfo("dvs128gesture", files_digest(raw, folder, cache), complete, found, note),
+        info=DatasetInfo("dvs128gesture", _digest(root, cache), complete, found, note),
         classes=CLASSES,
         height=SIDE,
         width=SIDE,
@@ -106,7 +125,7 @@ def load(
 
 
 def _trial(path: Path) -> Trial:
-    labels_path = path.with_name(f"{path.stem}_labels.csv")
+    labels_path = _labels_path(path)
     if not labels_path.is_file():
         raise PUBLISHED.missing(labels_path)
     segments = []
@@ -146,4 +165,4 @@ def _recordings(trials: list[Trial]) -> Iterator[Recording]:
             yield Recording(t[own], x[own], y[own], p[own], f"{trial.labels_path}, line {line}")
 
 
-DVS128GESTURE = Loader(load, _check)
+DVS128GESTURE = Loader(load, _check, _digest)

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.errors import DataDamaged
 from tasks.loader import Loader
 from tasks.source import Published, completeness
 
 if TYPE_CHECKING:
+    from tasks.hashes import Progress
     from tasks.task import Task
 
 EXPECTED = {"train": 1_281_167, "test": 50_000}
@@ -42,6 +44,17 @@ def _check(root: Path | None) -> None:
             raise PUBLISHED.missing(place / folder / "<wnid>" / "*.JPEG")
 
 
+def _digest(root: Path | None, cache: Path | None, progress: Progress | None, options: Mapping[str, Any]) -> str:
+    return _found(root)[1]
+
+
+def _found(root: Path | None) -> tuple[dict[str, dict[str, list[str]]], str]:
+    """The image files by part and class, and the digest of their names and sizes."""
+    _check(root)
+    place, digest = PUBLISHED.place(root), hashlib.sha256()
+    return {part: _scan(place / folder, digest) for part, folder in FOLDERS.items()}, digest.hexdigest()
+
+
 def load(root: Path | None, cache: Path | None, *, validation: float = 0.0) -> Task:
     import torch
 
@@ -49,10 +62,8 @@ def load(root: Path | None, cache: Path | None, *, validation: float = 0.0) -> T
     from tasks.splits import divide
     from tasks.task import DatasetInfo, Task
 
-    _check(root)
     place = PUBLISHED.place(root)
-    digest = hashlib.sha256()
-    found = {part: _scan(place / folder, digest) for part, folder in FOLDERS.items()}
+    found, digest = _found(root)
     number = {wnid: i for i, wnid in enumerate(found["train"])}
     splits = {}
     for part, images in found.items():
@@ -74,7 +85,7 @@ def load(root: Path | None, cache: Path | None, *, validation: float = 0.0) -> T
         train=train,
         validation=held_out,
         test=splits["test"],
-        dataset=DatasetInfo("imagenet", digest.hexdigest(), complete, counts, f"{note} {DIGEST_NOTE}".strip()),
+        dataset=DatasetInfo("imagenet", digest, complete, counts, f"{note} {DIGEST_NOTE}".strip()),
     )
 
 
@@ -94,4 +105,4 @@ def _scan(folder: Path, digest: hashlib._Hash) -> dict[str, list[str]]:
     return found
 
 
-IMAGENET = Loader(load, _check)
+IMAGENET = Loader(load, _check, _digest)

@@ -6,16 +6,16 @@ subset, not an error.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.errors import DataDamaged
+from tasks.hashes import Progress, recordings_digest
 from tasks.loader import Loader
 from tasks.source import Published
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tasks.task import Task
 
 SIDE, CLASSES = 34, 10
@@ -42,6 +42,17 @@ def _check(root: Path | None) -> None:
     _folder(root)
 
 
+def _files(folder: Path) -> dict[str, list[tuple[int, Path]]]:
+    return {
+        part: [(_label(path), path) for path in sorted((folder / name).glob("*/*.bin"))] for part, name in PARTS.items()
+    }
+
+
+def _digest(root: Path | None, cache: Path | None, progress: Progress | None, options: Mapping[str, Any]) -> str:
+    folder = _folder(root)
+    return recordings_digest(_files(folder), folder, cache, progress)
+
+
 def load(
     root: Path | None,
     cache: Path | None,
@@ -50,26 +61,23 @@ def load(
     split_by: str = "number",
     normalization: str | None = None,
     validation: float = 0.0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Task:
     from tasks import atis
     from tasks.events import DEFAULT_CACHE, event_task
     from tasks.recordings import from_files
 
     folder, cache = _folder(root), cache or DEFAULT_CACHE
-    files = {
-        part: [(_label(path), path) for path in sorted((folder / name).glob("*/*.bin"))] for part, name in PARTS.items()
-    }
     source = from_files(
         "nmnist",
         folder,
-        files,
+        _files(folder),
         EXPECTED,
         classes=CLASSES,
         side=SIDE,
         read=lambda path: atis.read(path, SIDE),
         code=atis,
-        memo=cache,
+        cache=cache,
     )
     return event_task(
         source, cache, T=T, split_by=split_by, normalization=normalization, validation=validation, progress=progress
@@ -83,4 +91,4 @@ def _label(path: Path) -> int:
     return int(digit)
 
 
-NMNIST = Loader(load, _check)
+NMNIST = Loader(load, _check, _digest)

@@ -60,14 +60,17 @@ def test_compressed_and_raw_files_are_the_same_data(tmp_path: Path) -> None:
         path.unlink()
     a, b = (tasks.load("fashion_mnist", root=tmp_path / which) for which in "ab")
     assert a.dataset == b.dataset
+    assert tasks.digest("fashion_mnist", tmp_path / "b") == b.dataset.digest
     assert torch.equal(a.train.batch([0, 1, 2])[0], b.train.batch([0, 1, 2])[0])
 
 
-def test_the_digest_is_that_of_the_files(tmp_path: Path) -> None:
+def test_the_digest_is_that_of_the_names_and_contents(tmp_path: Path) -> None:
     raw = write(tmp_path)
     names = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
-    whole = b"".join((raw / name).read_bytes() for name in names)
-    assert tasks.load("fashion_mnist", root=tmp_path).dataset.digest == hashlib.sha256(whole).hexdigest()
+    lines = [f"{name}\0{hashlib.sha256((raw / name).read_bytes()).hexdigest()}\n" for name in names]
+    assert (
+        tasks.load("fashion_mnist", root=tmp_path).dataset.digest == hashlib.sha256("".join(lines).encode()).hexdigest()
+    )
 
 
 @pytest.mark.parametrize("cut", [0, 3, 4, 7, 8, 15, 16, 17, 16 + 28 * 28, 16 + 3 * 28 * 28 - 1])
