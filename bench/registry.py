@@ -45,15 +45,16 @@ class Registry:
         self.kind = kind
         self._group = group
         self._entries = dict(entries)
-        self._plugins: dict[str, str] | None = None
+        self._plugins: dict[str, metadata.EntryPoint] | None = None
 
     def names(self) -> list[str]:
         """All names, the suite's own first."""
         return list(self._all())
 
-    def plugin(self, name: str) -> str | None:
-        """What the plug-in that brings `name` gives for it, as "module:attribute"; None for the suite's own."""
-        return None if name in self._entries else self._entry(name)
+    def plugin(self, name: str) -> metadata.EntryPoint | None:
+        """The entry point that brings `name`; None for one of the suite's own. Raises UnknownName."""
+        self._entry(name)
+        return (self._plugins or {}).get(name)
 
     def module(self, name: str) -> str:
         """Dotted name of the module that defines `name`, without importing it."""
@@ -84,7 +85,7 @@ class Registry:
             found = metadata.entry_points(group=self._group) if self._group else ()
             self._plugins, refused = {}, []
             for point in sorted(found, key=lambda point: (point.name, point.value)):
-                taken = self._entries.get(point.name) or self._plugins.setdefault(point.name, point.value)
+                taken = self._entries.get(point.name) or self._plugins.setdefault(point.name, point).value
                 if taken != point.value:
                     refused.append(
                         f"The {self.kind} {point.name!r} of the plug-in {point.value} is refused, for {taken} has that "
@@ -92,4 +93,4 @@ class Registry:
                     )
             for sentence in refused:
                 warnings.warn(sentence, PluginWarning, stacklevel=4)
-        return {**self._entries, **self._plugins}
+        return {**self._entries, **{name: point.value for name, point in self._plugins.items()}}

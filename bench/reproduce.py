@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from .job import Request, Result
     from .plan import Step
+    from .present import Present
     from .table import Table
 
 FIRST_SEED = 2020  # the seed of every published PLIF run; further seeds count up from it
@@ -111,18 +112,22 @@ def main(
     from results import Store, default_url, published
 
     from .plan import plan as make_plan
+    from .present import Present
 
     with Store(store or default_url()) as opened:
         published.sync(opened)
         experiments = {
             e.key: e for table in tables for e in table.experiments(scale, chosen_seeds, only or ())
         }.values()
-        steps = make_plan(opened, experiments, str(data) if data else None, force)
+        cache = out / "cache"  # where a plan alone makes none
+        root = str(data) if data else None
+        present = Present(root, None if plan and not cache.is_dir() else cache)
+        steps = make_plan(opened, experiments, root, force, present)
         if plan:
             _show_plan(console, steps)
             return OK
         failed = _carry_out(console, opened, steps, scale, device, jobs, processes, timeout, memory, data, out)
-        _show_results(console, opened, tables, scale, chosen_seeds, out)
+        _show_results(console, opened, tables, scale, chosen_seeds, out, present)
     return max([FAILED if failed else OK, *statuses])
 
 
@@ -313,14 +318,16 @@ def _carry_out(
     return failed + len(skipped)
 
 
-def _show_results(console: Console, store: Store, tables: list[Table], scale: str, seeds: range, out: Path) -> None:
+def _show_results(
+    console: Console, store: Store, tables: list[Table], scale: str, seeds: range, out: Path, present: Present
+) -> None:
     from reports import site, terminal
 
     from .evaluate import evaluate
 
     for table in tables:
-        terminal.show(evaluate(store, table, scale, seeds), console)
-    console.print(f"Report: {site.build(store, out)}", soft_wrap=True)
+        terminal.show(evaluate(store, table, scale, seeds, present), console)
+    console.print(f"Report: {site.build(store, out, present=present)}", soft_wrap=True)
 
 
 if __name__ == "__main__":

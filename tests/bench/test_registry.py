@@ -37,7 +37,8 @@ def test_a_taken_name_is_refused_with_one_warning_and_the_rest_works(monkeypatch
         assert registry.names() == ["lif", "mine"]
     assert len(told) == 1
     assert (registry.get("lif"), registry.get("mine")) == (math.tau, math.e)
-    assert (registry.module("lif"), registry.plugin("lif"), registry.plugin("mine")) == ("math", None, "math:e")
+    assert (registry.module("lif"), registry.plugin("lif")) == ("math", None)
+    assert registry.plugin("mine") == metadata.EntryPoint("mine", "math:e", "things")
 
 
 @pytest.mark.parametrize("order", [1, -1])
