@@ -6,7 +6,9 @@ import functools
 import io
 import signal
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from .imports import own_first
@@ -44,10 +46,28 @@ def exit_status(command: Callable[..., int]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        with own_first():
+        with own_first(), _plain_warnings():
             sys.exit(status(*args, **kwargs))
 
     return wrapped
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Within, a refused plug-in is a sentence, without the place in our code."""
+    from .registry import PluginWarning
+
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+            if issubclass(category, PluginWarning):
+                print(f"Warning: {message}", file=sys.stderr)
+            else:
+                usual(message, category, *place)
+
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
 
 
 def _say(message: object, status: int) -> int:

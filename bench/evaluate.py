@@ -12,6 +12,7 @@ from .evidence import Evidence
 from .experiment import Experiment
 from .fingerprint import implementation
 from .intervals import accuracy_interval
+from .present import Present, other_data
 from .table import Cell, Claim, Finding, Source, Table, headings
 from .verdict import verdict
 
@@ -37,7 +38,7 @@ class CellResult:
 
     `measured` is the mean over `values` (one a seed, with `runs` in the same order), None when nothing was measured;
     `reason` says why the verdict is what it is, or why there is no measurement. `attempts` are the latest runs, one a
-    seed, whatever their outcome. `stale` marks a value measured by an earlier implementation.
+    seed, whatever their outcome. `stale` marks a value measured by an earlier implementation or on other data.
     """
 
     cell: Cell
@@ -89,7 +90,11 @@ class TableResult:
 class _Runs:
     """The latest runs of a table's experiments, whatever their seed, and their data."""
 
-    def __init__(self, store: Store, cells: Sequence[Cell], seeds: Iterable[int] | None) -> None:
+    def __init__(
+        self, store: Store, cells: Sequence[Cell], seeds: Iterable[int] | None, present: Present | None
+    ) -> None:
+        self.store, self.present = store, present
+        self._stale: dict[str, bool] = {}
         wanted = {cell.experiment.key for cell in cells}  # all with seed 0
         best: dict[tuple[str, int], StoredRun] = {}
         latest: dict[tuple[str, int], StoredRun] = {}
@@ -100,13 +105,23 @@ class _Runs:
                 continue
             latest[template, run.seed] = run
             old = best.get((template, run.seed))
-            if run.outcome == "ok" and (old is None or _is_stale(old) or not _is_stale(run)):
+            if run.outcome == "ok" and (old is None or self.stale(old) or not self.stale(run)):
                 best[template, run.seed] = run
         self.ok, self.latest = best, latest
         ids = [run.id for run in best.values()]
         self.metrics: dict[str, list[Metric]] = store.metrics(ids)
         self.datasets: dict[str, tuple[Dataset, ...]] = {run_id: store.datasets(run_id) for run_id in ids}
         self.seeds = sorted({seed for _, seed in latest})
+
+    def stale(self, run: StoredRun) -> bool:
+        """Whether the code has changed since, or the data, where it is known which are at hand."""
+        if run.id not in self._stale:
+            experiment = Experiment.of(run.experiment)
+            stale = run.implementation != implementation(experiment)
+            if not stale and self.present:
+                stale = bool(other_data(self.store.datasets(run.id), self.present.known(experiment)))
+            self._stale[run.id] = stale
+        return self._stale[run.id]
 
     def of(self, cell: Cell) -> list[StoredRun]:
         return [run for (key, _), run in sorted(self.ok.items()) if key == cell.experiment.key]
@@ -133,14 +148,15 @@ def _template(run: StoredRun) -> str | None:
         return None
 
 
-def _is_stale(run: StoredRun) -> bool:
-    return run.implementation != implementation(Experiment.of(run.experiment))
+def evaluate(
+    store: Store, table: Table, scale: str, seeds: Iterable[int] | None = None, present: Present | None = None
+) -> TableResult:
+    """`table` at `scale` from what `store` holds; only the given `seeds`, or all that are there.
 
-
-def evaluate(store: Store, table: Table, scale: str, seeds: Iterable[int] | None = None) -> TableResult:
-    """`table` at `scale` from what `store` holds; only the given `seeds`, or all that are there."""
+    What was measured on other data than `present` knows of is stale; without it the store alone is asked.
+    """
     cells = table.cells(scale)
-    runs = _Runs(store, cells, seeds)
+    runs = _Runs(store, cells, seeds, present)
     published = _PublishedLookup(store, table.paper)
     results = tuple(_cell_result(cell, runs, published) for cell in cells)
     evidence = _evidence(scale, cells, runs, results)
@@ -178,7 +194,7 @@ def _cell_result(cell: Cell, runs: _Runs, lookup: _PublishedLookup) -> CellResul
         reason,
         tuple(measured_runs),
         tuple(attempts),
-        any(_is_stale(run) for run in measured_runs),
+        any(runs.stale(run) for run in measured_runs),
     )
 
 

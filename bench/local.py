@@ -33,6 +33,9 @@ class Listener(Protocol):
     def stage(self, request: Request, name: str) -> None:
         """It has come to this part of its work, in words."""
 
+    def note(self, request: Request, text: str) -> None:
+        """Something that its user must know."""
+
     def epoch(self, request: Request, epoch: int, record: dict[str, float]) -> None:
         """This epoch, from 0, is over and kept; those of an earlier run that is gone on with are told again."""
 

@@ -116,6 +116,10 @@ class Progress:
         one.stage, one.moved = name, self.clock()
         self.bars.update(one.bar, note=one.note)
 
+    def note(self, request: Request, text: str) -> None:
+        """Something that the user is to know of an experiment that runs."""
+        self._say(request.experiment, text)
+
     def epoch(self, request: Request, epoch: int, record: dict[str, float]) -> None:
         """An epoch, from 0, is over, here or in an earlier run that is gone on with."""
         one, now = self.running[request.experiment.key], self.clock()

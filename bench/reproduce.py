@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from .job import Request, Result
     from .plan import Step
+    from .present import Present
     from .table import Cell, Table
 
 FIRST_SEED = 2020  # the seed of every published PLIF run; further seeds count up from it
@@ -120,17 +121,20 @@ def main(
     from results import Store, default_url, published
 
     from .plan import plan as make_plan
+    from .present import Present
 
+    cache = out / "cache"  # where a plan alone makes none
+    present = Present(root, None if plan and not cache.is_dir() else cache)
     if plan:
         with _read_only(store or default_url()) as there:
-            _show_plan(console, make_plan(there, experiments.values(), root, force))
+            _show_plan(console, make_plan(there, experiments.values(), root, force, present))
         return max(statuses)
     device = _device(device)
     with Store(store or default_url()) as opened:
         published.sync(opened)
-        steps = make_plan(opened, experiments.values(), root, force)
+        steps = make_plan(opened, experiments.values(), root, force, present)
         failed = _carry_out(console, opened, steps, scale, device, jobs, processes, timeout, memory, data, out)
-        _show_results(console, opened, tables, wanted, scale, chosen_seeds, out)
+        _show_results(console, opened, tables, wanted, scale, chosen_seeds, out, present)
     return max([FAILED if failed else OK, *statuses])
 
 
@@ -222,7 +226,7 @@ def _carry_out(
     data: Path | None,
     out: Path,
 ) -> int:
-    """Runs what the plan leaves to do and stores every outcome; returns how many runs failed."""
+    """Runs what the plan leaves to do and stores every outcome; returns how many runs failed or were left to others."""
     import psutil
 
     from results import Run, environment, new_id, timestamp
@@ -250,6 +254,7 @@ def _carry_out(
     command = f"python -m bench.reproduce {shlex.join(sys.argv[1:])}"
     machine, surroundings = environment.machine(), environment.environment()
     failed = 0
+    skipped: list[Step] = []
 
     def store_result(step: Step, result: Result) -> None:
         store.record(
@@ -311,6 +316,8 @@ def _carry_out(
             nonlocal failed
             store_result(by_key[request.experiment.key], result)
             failed += result.outcome in FAILURES
+            if result.outcome == "skipped":
+                skipped.append(by_key[request.experiment.key])
             if result.outcome in ("ok", "diverged"):  # the others may go on from it
                 request.checkpoint.unlink(missing_ok=True)
             progress.finished(request, result)
@@ -322,7 +329,14 @@ def _carry_out(
             listener=progress,
             on_result=on_result,
         )
-    return failed
+    skipped = [step for step in skipped if step.forced or not done(store, step)]
+    if skipped:
+        console.print(
+            f"Not run: {len(skipped)} of {len(pending)} experiments, which another process is running now; "
+            "run the command again when it is done.",
+            soft_wrap=True,
+        )
+    return failed + len(skipped)
 
 
 def _show_results(
@@ -333,6 +347,7 @@ def _show_results(
     scale: str,
     seeds: range,
     out: Path,
+    present: Present,
 ) -> None:
     """Shows the wanted cells of each table; the report has all."""
     from reports import site, terminal
@@ -340,10 +355,10 @@ def _show_results(
     from .evaluate import evaluate
 
     for table in tables:
-        result = evaluate(store, table, scale, seeds).of(wanted)
+        result = evaluate(store, table, scale, seeds, present).of(wanted)
         if result.cells:
             terminal.show(result, console)
-    console.print(f"Report: {site.build(store, out)}", soft_wrap=True)
+    console.print(f"Report: {site.build(store, out, present=present)}", soft_wrap=True)
 
 
 if __name__ == "__main__":

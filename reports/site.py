@@ -19,6 +19,7 @@ from . import folder, tables, wording
 
 if TYPE_CHECKING:
     from bench.evaluate import TableResult
+    from bench.present import Present
     from results import Published, Run, Store, StoredRun
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -30,16 +31,21 @@ SCALES = {
 
 
 def build(
-    store: Store, out: Path, scales: Collection[str] | None = None, table_names: Collection[str] | None = None
+    store: Store,
+    out: Path,
+    scales: Collection[str] | None = None,
+    table_names: Collection[str] | None = None,
+    present: Present | None = None,
 ) -> Path:
     """Write the site to `out`/report and return its index.html.
 
-    Tables and scales: those given, else all that have runs or published values. Files of an earlier build that no
-    longer belong are removed. Raises StoreError, ReportError if the folder cannot be written, UnknownName for a scale
-    or table that does not exist, PluginError for a table in `table_names` that cannot be loaded.
+    Tables and scales: those given, else all that have runs or published values; `present` as for `evaluate`. Files of
+    an earlier build that no longer belong are removed. Raises StoreError, ReportError if the folder cannot be written,
+    UnknownName for a scale or table that does not exist, PluginError for a table in `table_names` that cannot be
+    loaded.
     """
     place = Path(out) / "report"
-    folder.write(place, dict(sorted(_pages(_ReadOnce(store), scales, table_names))))
+    folder.write(place, dict(sorted(_pages(_ReadOnce(store), scales, table_names, present))))
     return place / "index.html"
 
 
@@ -83,7 +89,7 @@ class Place:
 
 
 def _pages(
-    store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
+    store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None, present: Present | None
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site: its path and text."""
     from results.units import unit_of
@@ -91,7 +97,7 @@ def _pages(
     from . import axis, curves, kernels, parity
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
-    shown, unloaded = _table_pages(store, scales, table_names)
+    shown, unloaded = _table_pages(store, scales, table_names, present)
     full = _full(store, runs)
     metrics = {run.id: run.metrics for run in full}
     by_paper: dict[str, list[Published]] = defaultdict(list)
@@ -137,7 +143,7 @@ def _full(store: _ReadOnce, runs: Sequence[StoredRun]) -> list[Run]:
 
 
 def _table_pages(
-    store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
+    store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None, present: Present | None
 ) -> tuple[list[TablePage], list[str]]:
     """A page per table and scale, and what is wrong with plug-ins whose tables were not asked for by name."""
     from bench.evaluate import evaluate
@@ -157,7 +163,7 @@ def _table_pages(
             unloaded.append(str(error))
             continue
         for scale in SCALES if scales is None else [s for s in SCALES if s in scales]:
-            result = evaluate(cast("Store", store), table, scale)
+            result = evaluate(cast("Store", store), table, scale, present=present)
             if table_names or any(cell.published or cell.attempts for cell in result.cells):
                 pages.append(TablePage(result, f"{name}-{scale}"))
     return pages, unloaded

@@ -107,7 +107,7 @@ def hints(result: TableResult) -> list[str]:
         seeds = f"{len(result.seeds)} seed{'s' * (len(result.seeds) > 1)}"
         found.append(f"undecided claims ({undecided}) rest on {seeds}; more may decide them: {again} --seeds 3")
     if any(cell.stale for cell in result.cells):
-        found.append(f"values marked * were measured by an earlier version of the code: {again}")
+        found.append(f"values marked * were measured by an earlier version of the code or on other data: {again}")
     return found
 
 

@@ -115,7 +115,7 @@ class StoredRun:
     outcome: str
     reason: str
     started: str  # as from timestamp()
-    seconds: float | None  # of this execution, not of earlier ones whose checkpoint it went on from
+    seconds: float | None  # with those that earlier executions spent up to the checkpoint it went on from
     seed: int
     device: str
     backend: str
