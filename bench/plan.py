@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from .fingerprint import implementation
 from .present import Present, other_data
 
 if TYPE_CHECKING:
-    from results import Store, StoredRun
+    from results import Dataset, Store, StoredRun
 
 # A repetition on the same code and seed would end the same way.
 FINAL = ("ok", "diverged", "unsupported")
@@ -55,7 +55,8 @@ def plan(
     by_key: dict[str, list[StoredRun]] = {}
     for run in store.runs([experiment.key for experiment in experiments]) if store else ():
         by_key.setdefault(run.experiment_key, []).append(run)
-    return [_step(store, experiment, by_key.get(experiment.key, []), present, force) for experiment in experiments]
+    datasets = store.datasets if store else lambda run_id: ()
+    return [_step(experiment, by_key.get(experiment.key, []), datasets, present, force) for experiment in experiments]
 
 
 def done(store: Store, step: Step) -> bool:
@@ -65,12 +66,18 @@ def done(store: Store, step: Step) -> bool:
     return any(not other_data(store.datasets(run.id), step.data) for run in final)
 
 
-def _step(store: Store, experiment: Experiment, runs: list[StoredRun], present: Present, force: bool) -> Step:
+def _step(
+    experiment: Experiment,
+    runs: list[StoredRun],
+    datasets: Callable[[str], tuple[Dataset, ...]],
+    present: Present,
+    force: bool,
+) -> Step:
     code = implementation(experiment)
     current = [run for run in runs if run.implementation == code]
     ended = [run for run in current if run.outcome in FINAL]
     data = present.digest(experiment) if ended else ""
-    other = {run.id: reason for run in ended if (reason := other_data(store.datasets(run.id), data))}
+    other = {run.id: reason for run in ended if (reason := other_data(datasets(run.id), data))}
     final = [run for run in ended if run.id not in other]
     if final and not force:
         run = next((run for run in reversed(final) if run.outcome == "ok"), final[-1])

@@ -123,7 +123,7 @@ def test_history_is_published_on_any_checkout(repository: Path, asv: Asv) -> Non
 def test_a_slow_down_is_found_and_published(repository: Path, asv: Asv) -> None:
     settings = ["-a", "repeat=5", "-a", "warmup_time=0", "-a", "rounds=1"]
     benchmark = r"time_forward\('(lif|klif) torch', '100x2048'"
-    done = asv("continuous", "main~1", "main", "-b", benchmark, "--factor", "1.5", "--record-samples", *settings)
+    done = asv("continuous", "main~1", "main", "-b", benchmark, "--factor", "4", "--record-samples", *settings)
     assert done.returncode == 1, done.stdout + done.stderr
     worse = [line for line in done.stdout.splitlines() if line.startswith("| +")]
     assert len(worse) == 1, done.stdout
