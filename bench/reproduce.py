@@ -226,6 +226,7 @@ def _carry_out(
     import psutil
 
     from results import Run, environment, new_id, timestamp
+    from results.spare import require_no_store
 
     from .job import Request, Result
     from .local import execute
@@ -282,7 +283,9 @@ def _carry_out(
 
     def request(step: Step) -> Request:
         name = f"{step.experiment.key}-{step.implementation}"
-        checkpoint = out / "checkpoints" / f"{name}.pt"
+        checkpoint, log = out / "checkpoints" / f"{name}.pt", out / "logs" / f"{name}.log"
+        for place in (checkpoint, checkpoint.with_suffix(".part"), log):
+            require_no_store(place)
         if step.forced:
             checkpoint.unlink(missing_ok=True)
         return Request(
@@ -291,7 +294,7 @@ def _carry_out(
             str(data) if data else None,
             out / "cache",
             checkpoint,
-            out / "logs" / f"{name}.log",
+            log,
             threads,
             limit,
             processes,

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from results.errors import StoreError
 from results.run import Dataset, Metric, Parity, Run, Sample, StoredRun, canonical_json, content_key
+from results.spare import require_no_store
 from results.store import Store
 
 _SHARED = ("machine", "environment")  # documents that a run or parity record names by id
@@ -48,22 +49,35 @@ def dump(store: Store, keys: Iterable[str] | None = None) -> list[str]:
 
 
 def write(store: Store, path: Path, keys: Iterable[str] | None = None) -> int:
-    """Write the lines to a file, which is replaced only when all of them are on disk; return their number."""
+    """Write the lines to a file, which is replaced only when all of them are on disk; return their number.
+
+    StoreError if the file is a store or belongs to one. Where a link leads is replaced, and the link stays; a device or
+    a pipe is written to as it is.
+    """
+    require_no_store(path)
     lines = dump(store, keys)
+    text = "".join(f"{line}\n" for line in lines)
     try:
-        with tempfile.NamedTemporaryFile("w", encoding="ascii", newline="\n", dir=path.parent, delete=False) as file:
-            try:
-                file.writelines(f"{line}\n" for line in lines)
-                file.flush()
-                os.fsync(file.fileno())
-                os.chmod(file.name, 0o666 & ~_umask())
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="ascii", newline="\n")
+        else:
+            _replace(Path(os.path.realpath(path)), text)
     except OSError as error:
         raise StoreError(f"The lines cannot be written to {path}: {error.strerror}. Name another file.") from error
     return len(lines)
+
+
+def _replace(path: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile("w", encoding="ascii", newline="\n", dir=path.parent, delete=False) as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o666 & ~_umask())
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
 
 
 def read(paths: Sequence[Path]) -> tuple[list[Run], list[Parity]]:
