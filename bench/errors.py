@@ -51,6 +51,9 @@ def exit_status(command: Callable[..., int]) -> Callable[..., None]:
 
 
 def _say(message: object, status: int) -> int:
+    from results.masking import hidden
+
+    message = hidden(str(message))  # what was typed as a name may have been a store's URL
     print(f"Error: {message}" if status != INTERRUPTED else message, file=sys.stderr)
     return status
 

@@ -18,7 +18,7 @@ from .choice import choose
 from .errors import FAILED, OK, UsageError, exit_status
 from .experiment import SCALES
 from .labels import labels
-from .options import AMOUNT, WHOLE
+from .options import AMOUNT, STORE, WHOLE
 from .papers import registry
 from .registry import PluginError, unknown
 
@@ -57,7 +57,7 @@ def main(
         int, typer.Option(**WHOLE, help="Processes of one experiment, by torchrun, that share its batches; a GPU each.")
     ] = 1,
     executor: Annotated[str, typer.Option(help="Where experiments run: local.")] = "local",
-    store: Annotated[str | None, typer.Option(help="Results store: URL or SQLite file.")] = None,
+    store: Annotated[str | None, typer.Option(**STORE)] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the data sets (default: SPIKEBENCH_DATA).")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the report, checkpoints, caches and logs.")] = Path("out"),
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be run; run and write nothing.")] = False,

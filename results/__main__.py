@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.options import STORE
 from results.errors import StoreError
 
 if TYPE_CHECKING:
@@ -27,12 +28,7 @@ app = typer.Typer(
 
 StoreOption = Annotated[
     str | None,
-    typer.Option(
-        "--store",
-        metavar="URL",
-        help="Database URL or SQLite file. Default: SPIKEBENCH_STORE, else sqlite:///results/spikebench.db.",
-        show_default=False,
-    ),
+    typer.Option("--store", show_default=False, **STORE),
 ]
 
 

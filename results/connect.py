@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from results import schema
 from results.errors import NoStore, StoreError, damaged, explain
+from results.masking import hidden
 from results.units import UNITS
 
 PATIENCE = 30.0  # seconds a writer waits for its turn
@@ -39,7 +40,16 @@ def parse(url: str | Path) -> URL:
         raise StoreError(
             "The store's URL cannot be read; write sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
         ) from None
+    if parsed.get_backend_name() != "sqlite" and "@" in f"{parsed.host}{parsed.database}":
+        raise StoreError(
+            "The store's URL holds more than one @; write those of a user, a password or a database as %40."
+        )
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in ("postgresql", "postgres") else parsed
+
+
+def readable(url: URL) -> str:
+    """The URL as it may be shown: passwords are masked."""
+    return hidden(url.render_as_string())
 
 
 def is_memory(url: URL) -> bool:
@@ -48,7 +58,7 @@ def is_memory(url: URL) -> bool:
 
 def make_engine(url: URL, *, create: bool, read_only: bool) -> Engine:
     """An engine for `url`, its file looked at and its folder made beforehand. Connects to nothing yet."""
-    shown = url.render_as_string()
+    shown = readable(url)
     if url.get_backend_name() == "sqlite" and not is_memory(url):
         url = _sqlite_file(url, shown, create, read_only)
     options: dict[str, Any] = {}
