@@ -24,7 +24,7 @@ def amount(given: object) -> float:
 WHOLE = {"parser": whole, "metavar": "N"}
 STORE = {
     "metavar": "URL",
-    "help": "Results store: URL or SQLite file; default: SPIKEBENCH_STORE, else sqlite:///results/spikebench.db. Others "
-    "see a password given here in the list of processes, but not in SPIKEBENCH_STORE.",
+    "help": "Results store: URL or SQLite file; default: SPIKEBENCH_STORE, else sqlite:///results/spikebench.db. "
+    "Others see a password given here in the list of processes, but not in SPIKEBENCH_STORE.",
 }
 AMOUNT = {"parser": amount, "metavar": "NUMBER"}

@@ -153,6 +153,8 @@ def import_asv(
 ) -> None:
     """Take results of asv into a store: each benchmark with its parameters becomes a run. Repeating it changes nothing.
 
+    What a benchmark measured that is no longer there, or has changed since, is left out with a line that says so.
+
     Example:
 
         python -m results import-asv .asv/results/*/*.json
@@ -160,7 +162,7 @@ def import_asv(
     from results import asv_results
     from results.store import Store, default_url
 
-    runs = asv_results.read(files)
+    runs = asv_results.read(files, lambda sentence: print(sentence, file=sys.stderr))
     with Store(store or default_url()) as opened:
         print(f"{opened.record_all(runs)} new, now in {opened.url}")
 
