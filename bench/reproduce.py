@@ -18,7 +18,7 @@ from .choice import choose
 from .errors import FAILED, OK, UsageError, exit_status
 from .experiment import SCALES
 from .labels import labels
-from .options import AMOUNT, STORE, WHOLE
+from .options import AMOUNT, FOLDER, PLACE, STORE, WHOLE
 from .papers import registry
 from .registry import PluginError, unknown
 
@@ -58,8 +58,12 @@ def main(
     ] = 1,
     executor: Annotated[str, typer.Option(help="Where experiments run: local.")] = "local",
     store: Annotated[str | None, typer.Option(**STORE)] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of the data sets (default: SPIKEBENCH_DATA).")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the report, checkpoints, caches and logs.")] = Path("out"),
+    data: Annotated[
+        Path | None, typer.Option(**PLACE, metavar="FOLDER", help="Folder of the data sets (default: SPIKEBENCH_DATA).")
+    ] = None,
+    out: Annotated[Path, typer.Option(**FOLDER, help="Folder for the report, checkpoints, caches and logs.")] = Path(
+        "out"
+    ),
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be run; run and write nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what is stored already.")] = False,
     only: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.options import STORE
+from bench.options import PLACE, STORE
 from results.errors import StoreError
 
 if TYPE_CHECKING:
@@ -98,7 +98,9 @@ def merge(
 
 @_command
 def export(
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write; - is the terminal.")] = Path("-"),
+    file: Annotated[
+        Path, typer.Argument(**PLACE, metavar="[FILE]", help="The file to write; - is the terminal.")
+    ] = Path("-"),
     keys: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY", help="Only the runs of this experiment; may be repeated."),
@@ -126,7 +128,7 @@ def export(
 
 @_command
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files written by export.")],
+    files: Annotated[list[Path], typer.Argument(**PLACE, metavar="FILE...", help="Files written by export.")],
     store: StoreOption = None,
 ) -> None:
     """Take exported results into a store: all of the files or, if a line is damaged, none.
@@ -148,7 +150,7 @@ def import_(
 
 @_command
 def import_asv(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Result files of asv run.")],
+    files: Annotated[list[Path], typer.Argument(**PLACE, metavar="FILE...", help="Result files of asv run.")],
     store: StoreOption = None,
 ) -> None:
     """Take results of asv into a store: each benchmark with its parameters becomes a run. Repeating it changes nothing.

@@ -6,6 +6,7 @@ advisory lock makes writers queue likewise, so that "insert what is missing" is 
 """
 
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -27,13 +28,26 @@ PATIENCE = 30.0  # seconds a writer waits for its turn
 ADVISORY_LOCK = 0x5350494B  # PostgreSQL's name of the store's write lock: any number, always the same
 
 
+_UNFINISHED = re.compile(r"(sqlite|file|postgres|postgresql|mysql|mariadb|oracle|mssql)(\+\w+)?:", re.IGNORECASE)
+
+
+def _right_form(scheme: str) -> str:
+    if scheme.startswith(("sqlite", "file")):
+        form = "sqlite:///x.db for a file in this folder, sqlite:////folder/x.db for any other"
+    else:
+        form = f"{scheme}://USER:PASSWORD@HOST:PORT/DATABASE"
+    return f"A store's URL was begun with {scheme}: but holds no ://; write {form}."
+
+
 def parse(url: str | Path) -> URL:
     """The SQLAlchemy URL of a store given as URL or as path of an SQLite file."""
     given = str(url)
     if not given.strip():
         raise StoreError("An empty store was named; give a file such as results/spikebench.db or a database URL.")
     if "://" not in given:
-        return URL.create("sqlite", database=given)
+        if unfinished := _UNFINISHED.match(given):
+            raise StoreError(_right_form(unfinished[0].rstrip(":").lower()))
+        return URL.create("sqlite", database=os.path.expanduser(given))
     try:
         parsed = make_url(given)
     except (ArgumentError, ValueError):
@@ -44,6 +58,8 @@ def parse(url: str | Path) -> URL:
         raise StoreError(
             "The store's URL holds more than one @; write those of a user, a password or a database as %40."
         )
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        return parsed.set(database=os.path.expanduser(parsed.database))
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in ("postgresql", "postgres") else parsed
 
 
