@@ -128,7 +128,9 @@ def export(
 
 @_command
 def import_(
-    files: Annotated[list[Path], typer.Argument(**PLACE, metavar="FILE...", help="Files written by export.")],
+    files: Annotated[
+        list[Path], typer.Argument(**PLACE, metavar="FILE...", help="Files written by export, also packed by gzip.")
+    ],
     store: StoreOption = None,
 ) -> None:
     """Take exported results into a store: all of the files or, if a line is damaged, none.

@@ -5,12 +5,15 @@ transaction that starts reading and turns to writing is refused at once when ano
 advisory lock makes writers queue likewise, so that "insert what is missing" is free of races on both.
 """
 
+import codecs
+import gzip
 import os
 import re
 import sqlite3
 import time
+import zlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +118,11 @@ def _sqlite_file(url: URL, shown: str, create: bool, read_only: bool) -> URL:
                 f"The folder of the store {shown} cannot be made: {error.strerror} ({error.filename}). "
                 "Name a store elsewhere with --store."
             ) from None
+    elif path.is_file() and _is_exported(path):
+        raise StoreError(
+            f"The store {shown} is exported text and no database. It was left as it is; to take it into a store, use "
+            "python -m results import FILE."
+        )
     elif _cut_off(path):
         raise damaged(shown, "the file ends within a page")
     if not read_only:
@@ -123,6 +131,16 @@ def _sqlite_file(url: URL, shown: str, create: bool, read_only: bool) -> URL:
     if not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists():
         query["immutable"] = "1"  # readers of a WAL store need its folder for the index, unless nobody can write
     return url.set(database=f"{path.absolute().as_uri()}", query=query)
+
+
+def _is_exported(path: Path) -> bool:
+    """Whether the file holds what `results export` writes, packed or not."""
+    with suppress(OSError, EOFError, zlib.error), path.open("rb") as file:  # a cut file shows its beginning
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        with gzip.open(file) if packed else nullcontext(file) as text:
+            return bool(re.match(rb'\s*\{\s*"', text.read(256).removeprefix(codecs.BOM_UTF8)))
+    return False
 
 
 def _cut_off(path: Path) -> bool:

@@ -7,9 +7,9 @@ from pathlib import Path
 from results.errors import StoreError
 
 _BESIDE = ("-wal", "-shm", "-journal")
-_DATABASE = b"SQLite format 3\0"
+DATABASE = b"SQLite format 3\0"  # how a database begins
 _BEGINNINGS = (
-    _DATABASE,
+    DATABASE,
     b"\x37\x7f\x06\x82",  # a log, in either order of bytes
     b"\x37\x7f\x06\x83",
     (3007000).to_bytes(4, "little"),  # the index of a log, in the machine's order
@@ -20,7 +20,7 @@ _BEGINNINGS = (
 
 def is_database(path: Path) -> bool:
     """Whether the file begins as an SQLite database, by whatever name it is reached."""
-    return _beginning(path).startswith(_DATABASE)
+    return _beginning(path).startswith(DATABASE)
 
 
 def require_no_store(path: Path) -> None:
