@@ -71,6 +71,9 @@ def _plain_warnings() -> Iterator[None]:
 
 
 def _say(message: object, status: int) -> int:
+    from results.masking import hidden
+
+    message = hidden(str(message))  # what was typed as a name may have been a store's URL
     print(f"Error: {message}" if status != INTERRUPTED else message, file=sys.stderr)
     return status
 

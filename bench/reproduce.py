@@ -18,7 +18,7 @@ from .choice import choose
 from .errors import FAILED, OK, UsageError, exit_status
 from .experiment import SCALES
 from .labels import labels
-from .options import AMOUNT, WHOLE
+from .options import AMOUNT, FOLDER, PLACE, STORE, WHOLE
 from .papers import registry
 from .registry import PluginError, unknown
 
@@ -58,9 +58,13 @@ def main(
         int, typer.Option(**WHOLE, help="Processes of one experiment, by torchrun, that share its batches; a GPU each.")
     ] = 1,
     executor: Annotated[str, typer.Option(help="Where experiments run: local.")] = "local",
-    store: Annotated[str | None, typer.Option(help="Results store: URL or SQLite file.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of the data sets (default: SPIKEBENCH_DATA).")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the report, checkpoints, caches and logs.")] = Path("out"),
+    store: Annotated[str | None, typer.Option(**STORE)] = None,
+    data: Annotated[
+        Path | None, typer.Option(**PLACE, metavar="FOLDER", help="Folder of the data sets (default: SPIKEBENCH_DATA).")
+    ] = None,
+    out: Annotated[Path, typer.Option(**FOLDER, help="Folder for the report, checkpoints, caches and logs.")] = Path(
+        "out"
+    ),
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be run; run and write nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what is stored already.")] = False,
     only: Annotated[
@@ -230,6 +234,7 @@ def _carry_out(
     import psutil
 
     from results import Run, environment, new_id, timestamp
+    from results.spare import require_no_store
 
     from .job import Request, Result
     from .local import execute
@@ -287,7 +292,9 @@ def _carry_out(
 
     def request(step: Step) -> Request:
         name = f"{step.experiment.key}-{step.implementation}"
-        checkpoint = out / "checkpoints" / f"{name}.pt"
+        checkpoint, log = out / "checkpoints" / f"{name}.pt", out / "logs" / f"{name}.log"
+        for place in (checkpoint, checkpoint.with_suffix(".part"), log):
+            require_no_store(place)
         if step.forced:
             checkpoint.unlink(missing_ok=True)
         return Request(
@@ -296,7 +303,7 @@ def _carry_out(
             str(data) if data else None,
             out / "cache",
             checkpoint,
-            out / "logs" / f"{name}.log",
+            log,
             threads,
             limit,
             processes,

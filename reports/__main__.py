@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.errors import OK, exit_status
+from bench.options import FOLDER, STORE
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -15,11 +16,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 @app.command()
 @exit_status
 def build(
-    store: Annotated[
-        str | None,
-        typer.Option(help="Store to read: a file or a database URL. [SPIKEBENCH_STORE, else results/spikebench.db]"),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for results; the report is OUT/report/index.html.")] = Path("out"),
+    store: Annotated[str | None, typer.Option(**STORE)] = None,
+    out: Annotated[
+        Path, typer.Option(**FOLDER, help="Folder for results; the report is OUT/report/index.html.")
+    ] = Path("out"),
     scale: Annotated[list[str] | None, typer.Option(help="quick, short or paper; may be repeated. [all]")] = None,
 ) -> int:
     """Build the HTML report, with CSV and LaTeX of each table, from the store.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.options import PLACE, STORE
 from results.errors import StoreError
 from results.plain import plain
 from results.units import unit_of
@@ -29,12 +30,7 @@ app = typer.Typer(
 
 StoreOption = Annotated[
     str | None,
-    typer.Option(
-        "--store",
-        metavar="URL",
-        help="Database URL or SQLite file. Default: SPIKEBENCH_STORE, else sqlite:///results/spikebench.db.",
-        show_default=False,
-    ),
+    typer.Option("--store", show_default=False, **STORE),
 ]
 
 
@@ -104,7 +100,9 @@ def merge(
 
 @_command
 def export(
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write; - is the terminal.")] = Path("-"),
+    file: Annotated[
+        Path, typer.Argument(**PLACE, metavar="[FILE]", help="The file to write; - is the terminal.")
+    ] = Path("-"),
     keys: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY", help="Only the runs of this experiment; may be repeated."),
@@ -132,7 +130,9 @@ def export(
 
 @_command
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files written by export.")],
+    files: Annotated[
+        list[Path], typer.Argument(**PLACE, metavar="FILE...", help="Files written by export, also packed by gzip.")
+    ],
     store: StoreOption = None,
 ) -> None:
     """Take exported results into a store: all of the files or, if a line is damaged, none.
@@ -154,10 +154,12 @@ def import_(
 
 @_command
 def import_asv(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Result files of asv run.")],
+    files: Annotated[list[Path], typer.Argument(**PLACE, metavar="FILE...", help="Result files of asv run.")],
     store: StoreOption = None,
 ) -> None:
     """Take results of asv into a store: each benchmark with its parameters becomes a run. Repeating it changes nothing.
+
+    What a benchmark measured that is no longer there, or has changed since, is left out with a line that says so.
 
     Example:
 
@@ -166,7 +168,7 @@ def import_asv(
     from results import asv_results
     from results.store import Store, default_url
 
-    runs = asv_results.read(files)
+    runs = asv_results.read(files, lambda sentence: print(sentence, file=sys.stderr))
     with Store(store or default_url()) as opened:
         print(f"{opened.record_all(runs)} new, now in {opened.url}")
 

@@ -2,6 +2,8 @@
 
 import sqlite3
 
+from results.masking import hidden
+
 _ELSEWHERE = "or name another store with --store or SPIKEBENCH_STORE"
 
 
@@ -16,7 +18,7 @@ class NoStore(StoreError):
 def explain(error: BaseException, store: str) -> StoreError:
     """Return the sentence for an error of SQLAlchemy or of a database driver met while using `store` (a URL)."""
     cause = getattr(error, "orig", None) or error
-    found = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+    found = hidden((str(cause).strip() or type(cause).__name__).splitlines()[0])
     if not isinstance(cause, sqlite3.Error):
         return StoreError(
             f"The store {store} refused: {found}. Nothing of this step was kept; check the server, the database's "

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from results.errors import StoreError
+from results.masking import hidden, hidden_in_command
 from results.outcomes import OK, OUTCOMES
 from results.units import UNITS
 
@@ -124,6 +125,10 @@ class StoredRun:
     machine: dict[str, Any]
     environment: dict[str, Any]
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", hidden(self.reason))  # an older version may have stored a password
+        object.__setattr__(self, "command", hidden_in_command(self.command))
+
 
 @dataclass(frozen=True)
 class Run(StoredRun):
@@ -148,6 +153,7 @@ class Run(StoredRun):
             raise StoreError(f"A run cannot take {self.seconds} s; give a duration from 0 or None.")
         put(self, "seed", _integer("seed", self.seed, -(2**63), 2**63))
         put(self, "command", _text(self.command))
+        super().__post_init__()
         if self.peak_memory is not None:
             put(self, "peak_memory", _integer("peak memory", self.peak_memory, 0, 2**63))
         for document in ("experiment", "machine", "environment"):

@@ -25,7 +25,7 @@ class Published:
         Raises DataMissing when neither names a folder that exists.
         """
         named = os.environ.get("SPIKEBENCH_DATA")
-        found = root or (Path(named) if named else None)
+        found = root or (Path(os.path.expanduser(named)) if named else None)
         if found is None:
             raise self._error("no data root is named", "name its folder with SPIKEBENCH_DATA or --data")
         if not found.is_dir():

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ..errors import FAILED, OK, PARITY_RED, UsageError, exit_status
+from ..options import STORE
 from ..registry import unknown
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -27,7 +28,7 @@ def main(
         typer.Option(help="A backend or peer library; may be repeated; default: all but inductor."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    store: Annotated[str | None, typer.Option(help="Results store: URL or SQLite file.")] = None,
+    store: Annotated[str | None, typer.Option(**STORE)] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Two dtypes and the most telling cases.")] = False,
 ) -> int:
     """Compare kernels with the neuron's own step: spikes, states, gradients; say what really ran."""
