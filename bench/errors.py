@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 import signal
 import sys
 import warnings
@@ -29,12 +30,18 @@ def exit_status(command: Callable[..., int]) -> Callable[..., None]:
 
         from .registry import PluginError, UnknownName
 
+        sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - the shell may have closed it
+        sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # a terminal without such a letter must not end a long run
                 stream.reconfigure(errors="replace")
         signal.signal(signal.SIGTERM, _interrupt)
         try:
-            return command(*args, **kwargs)
+            returned = command(*args, **kwargs)
+            sys.stdout.flush()
+            return returned
+        except BrokenPipeError:  # its reader, such as head, has enough
+            return FAILED
         except (UsageError, UnknownName) as error:
             return _say(error, WRONG_USAGE)
         except (StoreError, TaskError, PluginError) as error:
@@ -46,8 +53,11 @@ def exit_status(command: Callable[..., int]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        with own_first(), _plain_warnings():
-            sys.exit(status(*args, **kwargs))
+        try:
+            with own_first(), _plain_warnings():
+                sys.exit(status(*args, **kwargs))
+        finally:
+            _drop_what_cannot_be_written()
 
     return wrapped
 
@@ -72,10 +82,20 @@ def _plain_warnings() -> Iterator[None]:
 
 def _say(message: object, status: int) -> int:
     from results.masking import hidden
+    from results.plain import visible
 
-    message = hidden(str(message))  # what was typed as a name may have been a store's URL
+    message = visible(hidden(str(message)))  # what was typed as a name may have been a store's URL
     print(f"Error: {message}" if status != INTERRUPTED else message, file=sys.stderr)
     return status
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Else the interpreter tries again at its end, and says how it fails."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

@@ -34,7 +34,7 @@ def build(
     from . import site
 
     with Store(default_url() if store is None else store, read_only=True) as opened:
-        typer.echo(site.build(opened, out, scale or None))
+        print(site.build(opened, out, scale or None))
     return OK
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.errors import OK, exit_status
 from bench.options import PLACE, STORE
-from results.errors import StoreError
 from results.plain import plain
 from results.units import unit_of
 
@@ -38,17 +38,11 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
     """Register a sub-command whose failures are one sentence and an exit status."""
 
     @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> None:
-        try:
-            function(*args, **kwargs)
-        except StoreError as error:
-            print(plain(str(error)), file=sys.stderr)
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            print("Interrupted; the store is as it was before this command.", file=sys.stderr)
-            raise typer.Exit(130) from None
+    def done(*args: Any, **kwargs: Any) -> int:
+        function(*args, **kwargs)
+        return OK
 
-    return app.command(name=function.__name__.rstrip("_").replace("_", "-"))(wrapped)
+    return app.command(name=function.__name__.rstrip("_").replace("_", "-"))(exit_status(done))
 
 
 @_command

@@ -17,6 +17,7 @@ from results.run import Dataset
 from results.store import Store
 
 runner = CliRunner()
+INTERRUPTED = "Interrupted. What was finished is stored; the same command goes on from there.\n"
 
 
 def call(*arguments, status=0):
@@ -161,4 +162,4 @@ def test_interruption_is_calm(tmp_path, hears_ctrl_c):
     with pipe.open("wb"):  # returns once the command has opened the other end
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
-    assert (process.returncode, errors) == (130, "Interrupted; the store is as it was before this command.\n")
+    assert (process.returncode, errors) == (130, INTERRUPTED)
