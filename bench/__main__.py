@@ -5,6 +5,10 @@ from __future__ import annotations
 import importlib
 import sys
 
+from core.errors import OK
+from core.registry import unknown
+from core.shell import exit_status
+
 COMMANDS = {
     "reproduce": ("bench.reproduce", "regenerate tables of papers"),
     "parity": ("bench.parity.__main__", "prove that kernels compute what the neuron's step computes"),
@@ -14,7 +18,8 @@ COMMANDS = {
 }
 
 
-def main() -> None:
+@exit_status
+def main() -> int:
     """`spikebench VERB ...` does what `python -m` does with the verb's module."""
     verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if verb in ("--help", "-h"):
@@ -22,14 +27,12 @@ def main() -> None:
         for name, (_, what) in COMMANDS.items():
             print(f"  {name:12} {what}")
         print("\nspikebench VERB --help tells more.")
-        return
+        return OK
     if verb not in COMMANDS:
-        from core.registry import unknown
-
-        print(f"Error: {unknown('verb', verb, COMMANDS)}", file=sys.stderr)
-        sys.exit(2)
+        raise unknown("verb", verb, COMMANDS)
     del sys.argv[1]
     importlib.import_module(COMMANDS[verb][0]).app(prog_name=f"spikebench {verb}")
+    return OK
 
 
 if __name__ == "__main__":

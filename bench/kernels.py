@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import FAILED, INTERRUPTED, OK, PARITY_RED, UsageError
-from core.options import AMOUNT, WHOLE
+from core.options import AMOUNT, FOLDER, STORE, WHOLE
 from core.registry import unknown
 from core.shell import exit_status
 
@@ -55,14 +55,13 @@ def main(
     budget: Annotated[float, typer.Option(**AMOUNT, help="Seconds a contender is timed at a size, at most.")] = 20.0,
     limit: Annotated[float | None, typer.Option(**AMOUNT, help="Memory limit of the frontier in MiB.")] = None,
     timeout: Annotated[float, typer.Option(**AMOUNT, help="Seconds a process may take.")] = 1800.0,
-    store: Annotated[str | None, typer.Option(help="Results store: URL or SQLite file.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("out"),
+    store: Annotated[str | None, typer.Option(**STORE)] = None,
+    out: Annotated[Path, typer.Option(**FOLDER, help="Folder for the report.")] = Path("out"),
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: shows that it works, not how fast.")] = False,
 ) -> int:
     """Measure speed and memory of neurons: every backend and library in turn, checked for equal results first."""
-    from rich.console import Console
-
     import neurons
+    from core.console import Console
 
     from .reproduce import _device
 

@@ -33,6 +33,9 @@ class Listener(Protocol):
     def stage(self, request: Request, name: str) -> None:
         """It has come to this part of its work, in words."""
 
+    def note(self, request: Request, text: str) -> None:
+        """Something that its user must know."""
+
     def epoch(self, request: Request, epoch: int, record: dict[str, float]) -> None:
         """This epoch, from 0, is over and kept; those of an earlier run that is gone on with are told again."""
 
@@ -150,10 +153,10 @@ def _last_words(child: _Child) -> Result | None:
 def _paused(child: _Child) -> str:
     """What is kept of a stopped child, for the store and the user."""
     if child.epochs:
-        return f"paused at epoch {child.epochs}/{child.request.experiment.epochs}, from where it goes on"
+        return f"paused at epoch {child.epochs}/{child.request.experiment.epochs}"
     if child.request.checkpoint.exists():
-        return "paused before it had loaded its last epoch, from where it goes on"
-    return "paused before its first epoch was over; it starts anew"
+        return "paused before it went on from the epochs that are kept"
+    return "paused before its first epoch was over, so it starts anew"
 
 
 def _death(child: _Child) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -32,17 +33,18 @@ class Command:
             "--device",
             device,
             *(["--quick"] if scale == "quick" else []),
-            *(["--store", store] if store else []),
         ]
         commands = [["bench.parity", *self.proves, *common]] if self.proves else []
         commands.append([self.module, *self.options, *common, *(["--out", str(out)] if self.takes_out else [])])
-        return max(_carry_out(command) for command in commands)
+        return max(_carry_out(command, store) for command in commands)
 
 
-def _carry_out(command: list[str]) -> int:
+def _carry_out(command: list[str], store: str | None) -> int:
     """Runs a module with options; its exit status."""
+    # Everyone can read the list of processes, so the store's URL, which may hold a password, is not among the options.
+    variables = {**os.environ, **({"SPIKEBENCH_STORE": store} if store else {})}
     # In a group of its own Ctrl-C does not reach it twice, which would cut short how it ends.
-    with subprocess.Popen([sys.executable, "-m", *command], process_group=0) as running:
+    with subprocess.Popen([sys.executable, "-m", *command], env=variables, process_group=0) as running:
         try:
             status = running.wait()
         except KeyboardInterrupt:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import FAILED, OK, UsageError
-from core.options import AMOUNT, WHOLE
+from core.options import AMOUNT, FOLDER, PLACE, STORE, WHOLE
 from core.registry import PluginError, unknown
 from core.shell import exit_status
 from papers import registry
@@ -60,9 +60,13 @@ def main(
         int, typer.Option(**WHOLE, help="Processes of one experiment, by torchrun, that share its batches; a GPU each.")
     ] = 1,
     executor: Annotated[str, typer.Option(help="Where experiments run: local.")] = "local",
-    store: Annotated[str | None, typer.Option(help="Results store: URL or SQLite file.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of the data sets (default: SPIKEBENCH_DATA).")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the report, checkpoints, caches and logs.")] = Path("out"),
+    store: Annotated[str | None, typer.Option(**STORE)] = None,
+    data: Annotated[
+        Path | None, typer.Option(**PLACE, metavar="FOLDER", help="Folder of the data sets (default: SPIKEBENCH_DATA).")
+    ] = None,
+    out: Annotated[Path, typer.Option(**FOLDER, help="Folder for the report, checkpoints, caches and logs.")] = Path(
+        "out"
+    ),
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be run; run and write nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what is stored already.")] = False,
     only: Annotated[
@@ -78,7 +82,7 @@ def main(
     memory: Annotated[float | None, typer.Option(**AMOUNT, help="GiB of host memory an experiment may take.")] = None,
 ) -> int:
     """Regenerate tables of papers: published value, measured value with its interval, verdict."""
-    from rich.console import Console
+    from core.console import Console
 
     console = Console(highlight=False, markup=False)
     if list_tables:
@@ -123,16 +127,24 @@ def main(
     from results import Standing, Store, default_url, published
 
     from .plan import plan as make_plan
+    from .present import Present
 
+    cache = out / "cache"  # where a plan alone makes none
+    present = Present(root, None if plan and not cache.is_dir() else cache)
     if plan:
         with _read_only(store or default_url()) as there:
-            _show_plan(console, make_plan(there, experiments.values(), root, force))
+            _show_plan(console, make_plan(there, experiments.values(), root, force, present))
         return max(statuses)
     device = _device(device)
     with Store(store or default_url()) as opened:
         published.sync(opened)
-        steps = make_plan(opened, experiments.values(), root, force)
-        opened.record_standing({step.experiment.with_seed(0).key: Standing(step.implementation) for step in steps})
+        steps = make_plan(opened, experiments.values(), root, force, present)
+        opened.record_standing(
+            {
+                step.experiment.with_seed(0).key: Standing(step.implementation, present.known(step.experiment))
+                for step in steps
+            }
+        )
         failed = _carry_out(console, opened, steps, scale, device, jobs, processes, timeout, memory, data, out)
         _show_results(console, opened, tables, wanted, scale, chosen_seeds, out)
     return max([FAILED if failed else OK, *statuses])
@@ -208,7 +220,7 @@ def _show_plan(console: Console, steps: list[Step]) -> None:
             + (f" ({step.reason})" if step.reason else ""),
             soft_wrap=True,
         )
-    seconds = [s.run.seconds for s in steps if s.to_run and s.run and s.run.seconds]
+    seconds = [s.run.seconds for s in steps if s.to_run and s.run and s.run.seconds and s.run.outcome == "ok"]
     to_run = sum(step.to_run for step in steps)
     known = f"; {len(seconds)} of them took {sum(seconds):.0f} s last time" if seconds else ""
     console.print(f"{to_run} of {len(steps)} experiments to run{known}.")
@@ -227,11 +239,12 @@ def _carry_out(
     data: Path | None,
     out: Path,
 ) -> int:
-    """Runs what the plan leaves to do and stores every outcome; returns how many runs failed."""
+    """Runs what the plan leaves to do and stores every outcome; returns how many runs failed or were left to others."""
     import psutil
 
     from reports.progress import Progress
     from results import Run, environment, new_id, timestamp
+    from results.spare import require_no_store
 
     from .job import Request, Result
     from .local import execute
@@ -255,6 +268,7 @@ def _carry_out(
     command = f"python -m bench.reproduce {shlex.join(sys.argv[1:])}"
     machine, surroundings = environment.machine(), environment.environment()
     failed = 0
+    skipped: list[Step] = []
 
     def store_result(step: Step, result: Result) -> None:
         store.record(
@@ -287,7 +301,9 @@ def _carry_out(
 
     def request(step: Step) -> Request:
         name = f"{step.experiment.key}-{step.implementation}"
-        checkpoint = out / "checkpoints" / f"{name}.pt"
+        checkpoint, log = out / "checkpoints" / f"{name}.pt", out / "logs" / f"{name}.log"
+        for place in (checkpoint, checkpoint.with_suffix(".part"), log):
+            require_no_store(place)
         if step.forced:
             checkpoint.unlink(missing_ok=True)
         return Request(
@@ -296,7 +312,7 @@ def _carry_out(
             str(data) if data else None,
             out / "cache",
             checkpoint,
-            out / "logs" / f"{name}.log",
+            log,
             threads,
             limit,
             processes,
@@ -316,6 +332,8 @@ def _carry_out(
             nonlocal failed
             store_result(by_key[request.experiment.key], result)
             failed += result.outcome in FAILURES
+            if result.outcome == "skipped":
+                skipped.append(by_key[request.experiment.key])
             if result.outcome in ("ok", "diverged"):  # the others may go on from it
                 request.checkpoint.unlink(missing_ok=True)
             progress.finished(request, result)
@@ -327,7 +345,14 @@ def _carry_out(
             listener=progress,
             on_result=on_result,
         )
-    return failed
+    skipped = [step for step in skipped if step.forced or not done(store, step)]
+    if skipped:
+        console.print(
+            f"Not run: {len(skipped)} of {len(pending)} experiments, which another process is running now; "
+            "run the command again when it is done.",
+            soft_wrap=True,
+        )
+    return failed + len(skipped)
 
 
 def _show_results(

@@ -9,6 +9,7 @@ import resource
 import signal
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -21,10 +22,12 @@ import torch
 import models
 import tasks
 import training
+from core.registry import PluginWarning
 from papers.measures import of_metric
 from papers.psn import identities
 from results import Dataset, Metric, Sample, timestamp
-from training import distributed, loop
+from training import distributed, loop, memory
+from training.clock import Clock
 
 from .job import Request, Result
 
@@ -34,20 +37,20 @@ BETWEEN_NEWS = 0.5  # seconds between two messages about the preparation of data
 def main(request: Request, connection: Connection) -> bool:
     """Entry point of the child: sends ("epoch", number, record) after each epoch and ("result", Result) at the end.
 
-    Before come ("data", done, all) while data is prepared and ("stage", name) when another part of
-    the work begins. Of a group of processes the first does so, and any other that fails. Returns whether all went well.
+    Before come ("data", done, all) while data is prepared, ("stage", name) when another part of the work begins and
+    ("note", text), which tells the user something of the run. Of a group of processes the first does so, and any other
+    that fails. Returns whether all went well.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _prepare(request)
-    started, start = timestamp(), time.perf_counter()
+    started, clock = timestamp(), Clock()
     first = distributed.first()
     try:
-        result = _guarded(request, connection.send if first else lambda message: None)
+        result = _guarded(request, connection.send if first else lambda message: None, clock)
     except BrokenPipeError:  # the parent is gone; the checkpoint has all that was done
         return False
-    seconds = time.perf_counter() - start
-    result = replace(result, started=started, seconds=seconds, peak_memory=_peak(request.device))
+    result = replace(result, started=started, seconds=clock.seconds(), peak_memory=_peak(request.device))
     if request.processes > 1 and result.outcome == "crashed":
         time.sleep(2)  # if it failed because another process died, torchrun ends it now and logs which one
     if first or result.outcome != "ok":
@@ -56,6 +59,7 @@ def main(request: Request, connection: Connection) -> bool:
 
 
 def _prepare(request: Request) -> None:
+    warnings.simplefilter("ignore", PluginWarning)  # the parent has said it
     torch.set_num_threads(request.threads)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
@@ -68,21 +72,19 @@ def _prepare(request: Request) -> None:
 Send = Callable[[tuple[Any, ...]], None]
 
 
-def _guarded(request: Request, send: Send) -> Result:
+def _guarded(request: Request, send: Send, clock: Clock | None = None) -> Result:
     """The experiment with every failure turned into its outcome."""
     try:
-        return run(request, send)
+        return run(request, send, clock or Clock())
     except BrokenPipeError:
         raise
     except _Busy as error:
         return Result("skipped", str(error))
     except (tasks.TaskError, distributed.DeviceMissing) as error:
         return Result("unavailable", str(error))
-    except loop.Diverged as error:
-        return Result("diverged", str(error))
     except Exception as error:
         where = _log(request)
-        if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or _NO_MEMORY.search(str(error)):
+        if memory.ran_out(error):
             limit = f" (limit {request.memory / 2**30:.1f} GiB)" if request.memory else ""
             return Result("oom", f"{_first_line(error)}{limit}")
         return Result("crashed", f"{type(error).__name__}: {_first_line(error)}{where}")
@@ -99,9 +101,6 @@ def _log(request: Request) -> str:
     return f"; the traceback is in {request.log_place}"
 
 
-_NO_MEMORY = re.compile(r"can't allocate memory|Cannot allocate memory|std::bad_alloc")
-
-
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
@@ -110,9 +109,15 @@ class _Busy(Exception):
     pass
 
 
-def run(request: Request, send: Send) -> Result:
-    """Trains and measures; raises what goes wrong."""
+def run(request: Request, send: Send, clock: Clock) -> Result:
+    """Trains and measures; raises what goes wrong, a divergence aside. `clock` runs since this process began."""
     experiment = request.experiment
+    notes: list[str] = []
+
+    def note(text: str) -> None:
+        notes.append(text)
+        send(("note", text))
+
     with _only_one(request.checkpoint) if distributed.first() else nullcontext(), distributed.group(request.device):
         _seed(experiment.seed)
         options = {**experiment.task_options, **_progress(experiment.task, send)}
@@ -128,22 +133,28 @@ def run(request: Request, send: Send) -> Result:
         if distributed.rank():  # augmentation and dropout of the processes differ
             _seed(experiment.seed + 1_000_003 * distributed.rank())
         scheme = training.registry.get(experiment.scheme)(network, **experiment.scheme_options)
+        info = task.dataset
+        dataset = Dataset(info.digest, info.name, info.complete, {**info.counts, "test": len(task.test)}, info.note)
         send(("stage", "training"))
-        history = loop.fit(
-            scheme,
-            task,
-            epochs=experiment.epochs,
-            batch_size=experiment.batch_size,
-            seed=experiment.seed,
-            device=request.device,
-            path=request.checkpoint,
-            on_epoch=lambda epoch, record: send(("epoch", epoch, record)),
-        )
+        try:
+            history = loop.fit(
+                scheme,
+                task,
+                epochs=experiment.epochs,
+                batch_size=experiment.batch_size,
+                seed=experiment.seed,
+                device=request.device,
+                path=request.checkpoint,
+                on_epoch=lambda epoch, record: send(("epoch", epoch, record)),
+                on_note=note,
+                clock=clock,
+            )
+        except loop.Diverged as error:
+            return Result("diverged", "; ".join([str(error), *notes]), datasets=(dataset,))
         send(("stage", "measuring"))
-    info = task.dataset
-    dataset = Dataset(info.digest, info.name, info.complete, {**info.counts, "test": len(task.test)}, info.note)
     return Result(
         "ok",
+        "; ".join(notes),
         backend=_backends(network),
         datasets=(dataset,),
         metrics=(
@@ -180,7 +191,7 @@ class _only_one:
 
     def __enter__(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = self.path.open("w")
+        self.file = self.path.open("a")  # which empties nothing, whatever lies there
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,6 +1,9 @@
-"""Numbers on the command line: one that cannot be read is told with what was given and what is allowed."""
+"""Options of several commands; a value that cannot be used is told with what was given and what is allowed."""
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
 
 import typer
 
@@ -21,5 +24,25 @@ def amount(given: object) -> float:
         raise typer.BadParameter(f"{str(given)!r} was given; it must be a number, more than 0.") from None
 
 
+def place(given: object) -> Path:
+    """The file or folder that was given; a shell leaves the ~ in --out=~/x to us."""
+    return Path(os.path.expanduser(str(given)))
+
+
+def folder(given: object) -> Path:
+    """The folder that was given, which may not exist yet."""
+    path = place(given)
+    if path.exists() and not path.is_dir():
+        raise typer.BadParameter(f"{path} is a file; give a folder.")
+    return path
+
+
+PLACE = {"parser": place}
+FOLDER = {"parser": folder, "metavar": "FOLDER"}
 WHOLE = {"parser": whole, "metavar": "N"}
+STORE = {
+    "metavar": "URL",
+    "help": "Results store: URL or SQLite file; default: SPIKEBENCH_STORE, else sqlite:///results/spikebench.db. "
+    "Others see a password given here in the list of processes, but not in SPIKEBENCH_STORE.",
+}
 AMOUNT = {"parser": amount, "metavar": "NUMBER"}

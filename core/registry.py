@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import warnings
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
@@ -24,6 +25,10 @@ class PluginError(SpikebenchError):
     """An installed plug-in that cannot be used; the message says which and why."""
 
 
+class PluginWarning(UserWarning):
+    """A name that an installed plug-in brings and that is refused; the message says which, why and what counts."""
+
+
 def unknown(kind: str, name: object, known: Iterable[str]) -> UnknownName:
     """The error for an unknown `name` of a `kind` ("neuron", "table", ...), with what was probably meant."""
     known = list(known)
@@ -35,20 +40,25 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> UnknownName:
 class Registry:
     """Maps names to objects given as lazy `"module:attribute"` strings.
 
-    Listing imports nothing. Further entries come from installed packages through the entry point group `group`;
-    a name that exists already is refused (PluginError), so that a plug-in never replaces a reference implementation
-    silently.
+    Listing imports nothing. Further entries come from installed packages through the entry point group `group`. A name
+    that exists already is refused with a PluginWarning, so that a plug-in never replaces a reference implementation; of
+    two plug-ins with one name the first in the order of their values counts, on every machine.
     """
 
     def __init__(self, kind: str, entries: Mapping[str, str], group: str | None = None) -> None:
         self.kind = kind
         self._group = group
         self._entries = dict(entries)
-        self._plugins: dict[str, str] | None = None
+        self._plugins: dict[str, metadata.EntryPoint] | None = None
 
     def names(self) -> list[str]:
         """All names, the suite's own first."""
         return list(self._all())
+
+    def plugin(self, name: str) -> metadata.EntryPoint | None:
+        """The entry point that brings `name`; None for one of the suite's own. Raises UnknownName."""
+        self._entry(name)
+        return (self._plugins or {}).get(name)
 
     def module(self, name: str) -> str:
         """Dotted name of the module that defines `name`, without importing it."""
@@ -77,12 +87,14 @@ class Registry:
     def _all(self) -> dict[str, str]:
         if self._plugins is None:
             found = metadata.entry_points(group=self._group) if self._group else ()
-            self._plugins = {}
-            for point in found:
-                if point.name in self._entries or point.name in self._plugins:
-                    raise PluginError(
-                        f"The plug-in {point.value} brings a {self.kind} {point.name!r}, which exists already. "
-                        "Rename it there or uninstall the plug-in."
+            self._plugins, refused = {}, []
+            for point in sorted(found, key=lambda point: (point.name, point.value)):
+                taken = self._entries.get(point.name) or self._plugins.setdefault(point.name, point).value
+                if taken != point.value:
+                    refused.append(
+                        f"The {self.kind} {point.name!r} of the plug-in {point.value} is refused, for {taken} has that "
+                        "name already. Rename it there or uninstall the plug-in."
                     )
-                self._plugins[point.name] = point.value
-        return {**self._entries, **self._plugins}
+            for sentence in refused:
+                warnings.warn(sentence, PluginWarning, stacklevel=4)
+        return {**self._entries, **{name: point.value for name, point in self._plugins.items()}}

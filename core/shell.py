@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 import signal
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from .errors import FAILED, INTERRUPTED, SpikebenchError
@@ -17,12 +20,18 @@ def exit_status(command: Callable[..., int]) -> Callable[..., None]:
     """Makes a function a command: its return value is the exit status, its known errors are sentences."""
 
     def status(*args: Any, **kwargs: Any) -> int:
+        sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - the shell may have closed it
+        sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # a terminal without such a letter must not end a long run
                 stream.reconfigure(errors="replace")
         signal.signal(signal.SIGTERM, _interrupt)
         try:
-            return command(*args, **kwargs)
+            returned = command(*args, **kwargs)
+            sys.stdout.flush()
+            return returned
+        except BrokenPipeError:  # its reader, such as head, has enough
+            return FAILED
         except SpikebenchError as error:
             return _say(error, error.exit_status)
         except OSError as error:  # a full disk, a folder that cannot be written
@@ -32,15 +41,49 @@ def exit_status(command: Callable[..., int]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
-        with own_first():
-            sys.exit(status(*args, **kwargs))
+        try:
+            with own_first(), _plain_warnings():
+                sys.exit(status(*args, **kwargs))
+        finally:
+            _drop_what_cannot_be_written()
 
     return wrapped
 
 
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Within, a refused plug-in is a sentence, without the place in our code."""
+    from .registry import PluginWarning
+
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+            if issubclass(category, PluginWarning):
+                print(f"Warning: {message}", file=sys.stderr)
+            else:
+                usual(message, category, *place)
+
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
 def _say(message: object, status: int) -> int:
+    from core.masking import hidden
+    from core.plain import visible
+
+    message = visible(hidden(str(message)))  # what was typed as a name may have been a store's URL
     print(f"Error: {message}" if status != INTERRUPTED else message, file=sys.stderr)
     return status
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Else the interpreter tries again at its end, and says how it fails."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import neurons
 from core.registry import Registry
+from neurons import reset as reset
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,10 +55,3 @@ def factory(name: str, **options: Any) -> NeuronFactory:
     """
     per_channel = [key for key, value in options.items() if value == "channels"]
     return lambda shape: neurons.create(name, **{**options, **dict.fromkeys(per_channel, shape)})
-
-
-def reset(network: nn.Module) -> None:
-    """Returns every stateful layer of `network` (neurons, time-shared dropout) to its initial state."""
-    for module in network.modules():
-        if callable(reset_layer := getattr(module, "reset", None)):
-            reset_layer()

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from neurons import recomputation
+
 
 class _Folded:
     """Applies a memoryless layer to all T * N samples at once."""
@@ -81,6 +83,8 @@ class SharedDropout(nn.Module):
     entries are scaled by 1 / (1 - p). The identity in evaluation.
     """
 
+    memory = ("mask",)
+
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
         self.p = p
@@ -89,13 +93,20 @@ class SharedDropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
+        if not torch.compiler.is_compiling() and recomputation.possible():
+            return recomputation.call(self, self.drop, x)
+        return self.drop(x)
+
+    def drop(self, x: Tensor) -> Tensor:
+        """`x` with the mask, which is drawn if there is none."""
         if self.mask is None:
             self.mask = torch.rand_like(x[0]) >= self.p
         return x * (self.mask.to(x.dtype) / (1 - self.p))
 
     def reset(self) -> None:
         """Forgets the mask."""
-        self.mask = None
+        if not recomputation.running():
+            self.mask = None
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

@@ -139,7 +139,7 @@ class SEWResNet(nn.Module):
         DataMissing for a file that is not there, DataDamaged for one that cannot be read, TaskError for one that does
         not fit.
         """
-        path = Path(os.environ.get("SPIKEBENCH_DATA", "")) / path
+        path = Path(os.path.expanduser(os.environ.get("SPIKEBENCH_DATA", ""))) / path
         if not path.is_file():
             raise DataMissing(
                 f"The ANN weights are missing: nothing at {path}; they are published at "

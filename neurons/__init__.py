@@ -2,7 +2,7 @@
 
 neuron = neurons.create("plif", init_tau=2.0)
 spikes = neuron(currents)        # [T, N, ...] -> [T, N, ...]
-neuron.reset()
+neuron.reset()                   # or neurons.reset(network), for all layers of a network
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from core.registry import Registry, unknown
 from . import backends as backends  # callable: neurons.backends("plif", "cpu")
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from .base import Neuron
 
 registry = Registry(
@@ -74,6 +76,26 @@ def create(name: str, *, step_mode: str = "m", backend: str = "auto", **params: 
             if option not in known:
                 raise TypeError(str(unknown(f"{name} option", option, known))) from error
         raise
+
+
+def reset(network: nn.Module) -> None:
+    """Returns every stateful layer of `network` (neurons, time-shared dropout, a peer's) to its initial state."""
+    _each(network, "reset")
+
+
+def detach(network: nn.Module) -> None:
+    """Ends the gradient at the present state of every stateful layer of `network`; the state itself goes on.
+
+    For truncated training: between two pieces of a sequence, the second of which is not to send gradients into the
+    first.
+    """
+    _each(network, "detach")
+
+
+def _each(network: nn.Module, method: str) -> None:
+    for module in network.modules():
+        if callable(of_layer := getattr(module, method, None)):
+            of_layer()
 
 
 def _options(neuron: type[Neuron]) -> list[str]:

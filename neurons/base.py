@@ -10,12 +10,13 @@ from __future__ import annotations
 import itertools
 import math
 import weakref
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from . import backends
+from . import backends, recomputation
 from .surrogate import ATan
 
 STEP_MODES = ("s", "m")
@@ -27,6 +28,14 @@ _layers: weakref.WeakValueDictionary[int, Neuron] = weakref.WeakValueDictionary(
 def by_number(number: int) -> Neuron:
     """The living layer with this `number`: operators in compiled graphs know their layer by it."""
     return _layers[number]
+
+
+def in_the_type_of(x: Tensor) -> AbstractContextManager[Any]:
+    """Inside, autocast is off: a neuron computes in the type of its input, whatever computes it."""
+    device = x.device.type
+    if device in backends.DEVICES and torch.is_autocast_enabled(device):
+        return torch.autocast(device, enabled=False)
+    return nullcontext()
 
 
 class Neuron(nn.Module):
@@ -41,6 +50,7 @@ class Neuron(nn.Module):
     name: ClassVar[str]
     recurrent: ClassVar[bool] = True  # a sequence is the step repeated, the state carried from call to call
     states: tuple[str, ...] = ("v",)
+    counters: tuple[str, ...] = ()  # attributes that count a sequence's steps, 0 at rest
     ran: str = ""
 
     def __init__(self, *, step_mode: str = "m", backend: str = "auto") -> None:
@@ -89,9 +99,10 @@ class Neuron(nn.Module):
         """All steps of `x` [T, N, ...] in plain PyTorch: the reference that every other backend is held against."""
         states = self.load_states(x[0])
         spikes = []
-        for x_t in x.unbind(0):  # x[t] would cost a full [T, N] gradient per step
-            spike, *states = self.step(x_t, *states)
-            spikes.append(spike)
+        with in_the_type_of(x):
+            for x_t in x.unbind(0):  # x[t] would cost a full [T, N] gradient per step
+                spike, *states = self.step(x_t, *states)
+                spikes.append(spike)
         self.store_states(states)
         return torch.stack(spikes)
 
@@ -99,8 +110,15 @@ class Neuron(nn.Module):
         """Spikes (0.0 or 1.0) in the shape of `x`: [N, ...] in step mode "s", [T, N, ...] in "m"."""
         if not x.is_floating_point():
             raise TypeError(f"A neuron takes floating-point inputs, got {x.dtype}; convert them with x.float().")
+        if not torch.compiler.is_compiling() and recomputation.possible():
+            return recomputation.call(self, self.advance, x)
+        return self.advance(x)
+
+    def advance(self, x: Tensor) -> Tensor:
+        """One call of the layer: `forward` once the state is there that the call starts from."""
         if self.step_mode == "s":
-            spike, *states = self.step(x, *self.load_states(x))
+            with in_the_type_of(x):
+                spike, *states = self.step(x, *self.load_states(x))
             self.store_states(states)
             return spike
         if self.step_mode != "m":
@@ -111,10 +129,21 @@ class Neuron(nn.Module):
             return backends.compiled(self, x)
         return backends.resolve(self, x).sequence(self, x)
 
+    @property
+    def memory(self) -> tuple[str, ...]:
+        """Names of all that goes from call to call."""
+        return (*self.states, *self.counters)
+
     def reset(self) -> None:
         """Back to the initial state."""
-        for state, value in self.initial().items():
-            setattr(self, state, value)
+        if not recomputation.running():
+            for name, value in {**self.initial(), **dict.fromkeys(self.counters, 0)}.items():
+                setattr(self, name, value)
+
+    def detach(self) -> None:
+        """Keeps the state and lets no later gradient go back beyond it."""
+        if not recomputation.running():
+            self.store_states([v.detach() if isinstance(v := getattr(self, n), Tensor) else v for n in self.states])
 
     def start_epoch(self, epoch: int, epochs: int) -> None:
         """Called before epoch `epoch` (from 0) of `epochs` of a training: for what follows a schedule; here nothing."""
@@ -133,6 +162,8 @@ class Neuron(nn.Module):
         values = []
         for name in self.states:
             value = getattr(self, name)
+            if isinstance(value, Tensor) and not torch.compiler.is_compiling() and _is_wrapped(value):
+                value = _outlived(name, value)
             if isinstance(value, Tensor) and value.shape != shape:
                 raise ValueError(
                     f"State {name!r} has shape {list(value.shape)} from an earlier input, this one has "
@@ -152,6 +183,25 @@ class Neuron(nn.Module):
         """Keeps the states for the next call."""
         for name, value in zip(self.states, values, strict=True):
             object.__setattr__(self, name, value)  # that of Module looks for parameters first, which costs microseconds
+
+
+_is_wrapped = torch._C._functorch.is_functorch_wrapped_tensor
+
+
+def _outlived(name: str, value: Tensor) -> Tensor:
+    """A state that a transform of torch.func has left: as it is inside one, by its value outside.
+
+    ValueError after a vmap, whose state is one of many samples.
+    """
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        return value
+    while _is_wrapped(value):
+        if not torch._C._functorch.is_gradtrackingtensor(value):
+            raise ValueError(
+                f"State {name!r} is that of the samples of a torch.vmap that has ended; call reset() after it."
+            )
+        value = torch._C._functorch.get_unwrapped(value)
+    return value
 
 
 def _unknown_step_mode(step_mode: object) -> str:

@@ -112,12 +112,23 @@ class AdLIF(_FirstSpikeNeuron):
     def constants(self) -> dict[str, float]:
         return learned_tau(tau_m=self.p_m, tau_osc=self.p_osc)
 
-    def forward(self, x: Tensor) -> Tensor:
-        for parameter in (self.a, self.b):
-            parameter.data.clamp_(0, 1)  # .data: a graph that an earlier step left keeps its saved values valid
-        return super().forward(x)
+    def advance(self, x: Tensor) -> Tensor:
+        if not torch._C._are_functorch_transforms_active():  # which allow no change of a parameter
+            for parameter in (self.a, self.b):
+                parameter.data.clamp_(0, 1)  # .data: a graph that an earlier step left keeps its saved values valid
+        return super().advance(x)
 
     def step(self, x: Tensor, v: Tensor, w: Tensor, w_next: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
         h = self.charge(v, x - w, self.p_m.sigmoid())
         s = self.fire(h)
-        return s, self.after_spike(h, s), w_next, self.p_osc.sigmoid() * w_next + self.a * h + self.b * s
+        a, b = _clamped(self.a), _clamped(self.b)
+        return s, self.after_spike(h, s), w_next, self.p_osc.sigmoid() * w_next + a * h + b * s
+
+
+def _clamped(parameter: Tensor) -> Tensor:
+    """The clamped value, with the gradient of the parameter, inside a transform of torch.func; outside it is clamped
+    already.
+    """
+    if not torch._C._are_functorch_transforms_active():
+        return parameter
+    return parameter + (parameter.clamp(0, 1) - parameter).detach()

@@ -33,6 +33,8 @@ class GLIF(Neuron):
 
     name = "glif"
     states = ("v", "s")
+    counters = ("t",)
+    t: int
 
     def __init__(
         self,
@@ -64,16 +66,12 @@ class GLIF(Neuron):
         self.surrogate = Rectangle(strict=True) if surrogate is None else surrogate
         self.reset()
 
-    def reset(self) -> None:
-        super().reset()
-        self.t = 0
-
-    def forward(self, x: Tensor) -> Tensor:
+    def advance(self, x: Tensor) -> Tensor:
         if self.T is None:
-            return super().forward(x)
+            return super().advance(x)
         # A conductance with a time axis needs no state: applied to the whole input, it leaves a pointwise step.
         steps = x.shape[0] if self.step_mode == "m" and x.ndim else 1
-        spikes = super().forward(x * self.gain(self.conductance(x, steps)))
+        spikes = super().advance(x * self.gain(self.conductance(x, steps)))
         self.t += steps
         return spikes
 

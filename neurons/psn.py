@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .base import Neuron
+from .base import Neuron, in_the_type_of
 from .surrogate import ATan
 
 FORMS = ("gemm", "conv")
@@ -53,14 +53,16 @@ class ParallelNeuron(Neuron):
     def charge(self, x: Tensor) -> Tensor:
         """H [T, N, ...] of the inputs `x` [T, N, ...], the threshold taken off."""
         weight, bias = self.matrix(len(x)).to(x.dtype), self.bias.to(x.dtype)
-        return torch.addmm(bias, weight, x.flatten(1)).view(x.shape)
+        rows = x.flatten(1) if x.ndim > 1 else x.unsqueeze(1)
+        return torch.addmm(bias, weight, rows).view(x.shape)
 
     def fire(self, h: Tensor) -> Tensor:
         """S = Theta(H)."""
         return self.surrogate(h)
 
     def sequence(self, x: Tensor) -> Tensor:
-        return self.fire(self.charge(x))
+        with in_the_type_of(x):
+            return self.fire(self.charge(x))
 
     def respond(self, x: Tensor, queue: Sequence[Tensor], weight: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
         """One step: spikes and queue after it. The last of `weight` is that of `x`, those before of the newest inputs
@@ -98,13 +100,13 @@ class PSN(ParallelNeuron):
     def matrix(self, T: int) -> Tensor:
         return self.weight
 
-    def forward(self, x: Tensor) -> Tensor:
+    def advance(self, x: Tensor) -> Tensor:
         if self.step_mode == "m" and x.ndim and x.shape[0] != self.T:
             raise ValueError(
                 f"This {type(self).__name__} layer has weights for sequences of T={self.T} steps, got {x.shape[0]}. "
                 f"Create it with T={x.shape[0]}, or use sliding_psn, which takes any length."
             )
-        return super().forward(x)
+        return super().advance(x)
 
     def extra_repr(self) -> str:
         return f"T={self.T}, step_mode={self.step_mode!r}, backend={self.backend!r}"
@@ -115,12 +117,15 @@ class MaskedPSN(PSN):
 
     M_k[i][j] = 1 for j <= i < j + k: at lambda = 1 a spike depends on the last `k` (1 to T) inputs alone and step mode
     "s" exists, at most T steps until `reset` (OverflowError); with a smaller lambda it raises ValueError. `lambda_` is
-    an attribute, no part of the state dict. With `scheduled` it follows the work's course of a training (progressive
-    masking): lambda = min(8 epoch / (epochs - 1), 1), where a number for `scheduled` is that of the epochs planned, for
-    a training that stops before. Parameters as in PSN. Spec: PSN 1.3.
+    an attribute and part of the state dict, under SpikingJelly's name "_lambda_" (a state dict without it leaves it as
+    it is); the masks in one of SpikingJelly's are held against `k`. With `scheduled` lambda follows the work's course
+    of a training (progressive masking): lambda = min(8 epoch / (epochs - 1), 1), where a number for `scheduled` is that
+    of the epochs planned, for a training that stops before. Parameters as in PSN. Spec: PSN 1.3.
     """
 
     name = "masked_psn"
+    counters = ("t",)
+    t: int
 
     def __init__(self, k: int, T: int, lambda_: float = 0.0, *, scheduled: bool | int = False, **common: Any) -> None:
         super().__init__(T, **common)
@@ -138,9 +143,36 @@ class MaskedPSN(PSN):
     def example(cls, T: int) -> dict[str, Any]:
         return {"T": T, "k": min(T, TYPICAL_ORDER), "lambda_": 1.0}
 
-    def reset(self) -> None:
-        super().reset()
-        self.t = 0
+    def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[prefix + "_lambda_"] = torch.tensor(self.lambda_, dtype=torch.float64, device="cpu")
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: Any,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        own = {
+            k: v for k, v in state_dict.items() if k not in {prefix + name for name in ("_lambda_", "mask0", "mask1")}
+        }
+        super()._load_from_state_dict(own, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+        mask = state_dict.get(prefix + "mask0")
+        if (
+            mask is not None
+            and mask.shape == self.weight.shape
+            and not torch.equal(mask, _band(torch.ones_like(mask), self.k))
+        ):
+            error_msgs.append(f"{prefix}mask0 is not that of a MaskedPSN of order k={self.k}, as this layer is.")
+        lambda_ = float(state_dict.get(prefix + "_lambda_", self.lambda_))  # parameters alone leave it as it is
+        if 0 <= lambda_ <= 1:
+            self.lambda_ = lambda_
+        else:
+            error_msgs.append(f"{prefix}_lambda_ must be 0 to 1, got {lambda_}.")
 
     def start_epoch(self, epoch: int, epochs: int) -> None:
         if self.scheduled:
@@ -152,7 +184,7 @@ class MaskedPSN(PSN):
 
     def masked_weight(self) -> Tensor:
         """W o M_k(lambda), [T, T]."""
-        band = self.weight.tril().triu(1 - self.k)
+        band = _band(self.weight, self.k)
         return band if self.lambda_ >= 1 else band + (1 - self.lambda_) * (self.weight - band)
 
     def matrix(self, T: int) -> Tensor:
@@ -161,9 +193,9 @@ class MaskedPSN(PSN):
     def reach(self, T: int) -> tuple[int, int]:
         return (self.k - 1, 0) if self.lambda_ >= 1 else super().reach(T)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def advance(self, x: Tensor) -> Tensor:
         if self.step_mode == "m":
-            return super().forward(x)
+            return super().advance(x)
         if self.lambda_ < 1:
             raise ValueError(
                 f"A MaskedPSN with lambda_={self.lambda_:g} uses later inputs, too, and has no single step. "
@@ -174,7 +206,7 @@ class MaskedPSN(PSN):
                 f"This MaskedPSN layer has weights for T={self.T} steps, step {self.t + 1} was asked for. "
                 "Call reset() between sequences or create it with a larger T."
             )
-        spikes = super().forward(x)
+        spikes = super().advance(x)
         self.t += 1
         return spikes
 
@@ -239,6 +271,11 @@ class SlidingPSN(ParallelNeuron):
 
     def extra_repr(self) -> str:
         return f"k={self.k}, form={self.form!r}, step_mode={self.step_mode!r}, backend={self.backend!r}"
+
+
+def _band(matrix: Tensor, k: int) -> Tensor:
+    """`matrix` with zeros where M_k has them."""
+    return matrix.tril().triu(1 - k)
 
 
 def _past(k: int) -> tuple[str, ...]:

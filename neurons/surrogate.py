@@ -1,5 +1,7 @@
 """The spike function: an exact Heaviside forward, a smooth derivative backward.
 
+Further derivatives are those of the smooth one, in every way that PyTorch takes them (create_graph, torch.func).
+
 | option      | effect                                                                                       |
 |-------------|----------------------------------------------------------------------------------------------|
 | `alpha`     | slope of the shape                                                                           |
@@ -19,6 +21,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from core.registry import unknown
 
@@ -26,17 +29,14 @@ Derivative = Callable[[Tensor, float | Tensor], Tensor]
 
 
 class _Heaviside(torch.autograd.Function):
-    """Theta(u); `derivative(u, alpha)` stands in for its derivative."""
+    """Theta(u); `derivative(u, alpha)` stands in for its derivative, and is itself differentiable."""
 
     @staticmethod
     def forward(ctx: Any, u: Tensor, alpha: float | Tensor, derivative: Derivative, strict: bool) -> Tensor:
-        ctx.derivative = derivative
-        ctx.alpha = None if isinstance(alpha, Tensor) else alpha
-        ctx.save_for_backward(u, *([alpha] if isinstance(alpha, Tensor) else []))
-        return (u > 0 if strict else u >= 0).to(u.dtype)
+        _remember(ctx, u, alpha, derivative)
+        return _theta(u, strict)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         u, *learned = ctx.saved_tensors
         alpha = learned[0] if learned else ctx.alpha
@@ -44,6 +44,51 @@ class _Heaviside(torch.autograd.Function):
         # A shape that learns its slope is the derivative of some F(alpha * u), so dF/dalpha = dF/du * u / alpha.
         grad_alpha = (grad_u * u).sum() / alpha if ctx.needs_input_grad[1] else None
         return grad_u, grad_alpha, None, None
+
+
+class _Transformed(_Heaviside):
+    """The same as forward mode and the transforms of torch.func want it, but torch.compile does not; a plain call of
+    it takes twice as long.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(u: Tensor, alpha: float | Tensor, derivative: Derivative, strict: bool) -> Tensor:  # type: ignore[override]
+        return _theta(u, strict)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _remember(ctx, *inputs[:3])
+        ctx.save_for_forward(*ctx.to_save)
+
+    @staticmethod
+    def jvp(ctx: Any, of_u: Tensor | None, of_alpha: Tensor | None, *_: None) -> Tensor:
+        u, *learned = ctx.saved_tensors
+        alpha = learned[0] if learned else ctx.alpha
+        slope = ctx.derivative(u, alpha)
+        by_u = torch.zeros_like(u) if of_u is None else of_u * slope
+        return by_u if of_alpha is None else by_u + of_alpha * slope * u / alpha
+
+
+def _theta(u: Tensor, strict: bool) -> Tensor:
+    return (u > 0 if strict else u >= 0).to(u.dtype)
+
+
+def _remember(ctx: Any, u: Tensor, alpha: float | Tensor, derivative: Derivative) -> None:
+    ctx.derivative = derivative
+    ctx.alpha = None if isinstance(alpha, Tensor) else alpha
+    ctx.save_for_backward(*((u, alpha) if isinstance(alpha, Tensor) else (u,)))
+
+
+def _refuse_twice_forward() -> None:
+    """RuntimeError inside forward mode of forward mode, which PyTorch takes for zero in a function of one's own."""
+    levels = torch._C._functorch.get_interpreter_stack() or []
+    if sum(level.key() == torch._C._functorch.TransformType.Jvp for level in levels) > 1:
+        raise RuntimeError(
+            "PyTorch has no forward mode of forward mode for a surrogate gradient (jacfwd of jacfwd, jvp of jvp); take "
+            "one of the two derivatives in reverse mode, with torch.func.jacrev or grad."
+        )
 
 
 def _check_positive(what: str, value: float) -> None:
@@ -114,7 +159,11 @@ class Surrogate(nn.Module):
 
     def forward(self, u: Tensor) -> Tensor:
         """Spikes (0 or 1) of the distance to threshold `u`, any shape."""
-        return _Heaviside.apply(u, self.alpha, self.derivative, self.strict)
+        function = _Heaviside
+        if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+            _refuse_twice_forward()
+            function = _Transformed
+        return function.apply(u, self.alpha, self.derivative, self.strict)
 
     def extra_repr(self) -> str:
         learnable = ", learnable" if isinstance(self.alpha, nn.Parameter) else ""

@@ -145,8 +145,7 @@ class _Runs:
     def stale(self, template: str, run: StoredRun) -> str:
         """Why a run is not current, by what the last command found that knows the sources."""
         now = self.standing.get(template)
-        digests = [dataset.digest for dataset in self.datasets.get(run.id, ())]
-        return now.reason_against(run.implementation, digests) if now else ""
+        return now.reason_against(run.implementation, self.datasets.get(run.id, ())) if now else ""
 
     def test_samples(self, runs: Sequence[StoredRun]) -> int | None:
         return next((d.counts["test"] for run in runs for d in self.datasets[run.id] if "test" in d.counts), None)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from core.errors import OK
+from core.options import FOLDER, STORE
 from core.shell import exit_status
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -16,11 +17,10 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 @app.command()
 @exit_status
 def build(
-    store: Annotated[
-        str | None,
-        typer.Option(help="Store to read: a file or a database URL. [SPIKEBENCH_STORE, else results/spikebench.db]"),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for results; the report is OUT/report/index.html.")] = Path("out"),
+    store: Annotated[str | None, typer.Option(**STORE)] = None,
+    out: Annotated[
+        Path, typer.Option(**FOLDER, help="Folder for results; the report is OUT/report/index.html.")
+    ] = Path("out"),
     scale: Annotated[list[str] | None, typer.Option(help="quick, short or paper; may be repeated. [all]")] = None,
 ) -> int:
     """Build the HTML report, with CSV and LaTeX of each table, from the store.
@@ -35,7 +35,7 @@ def build(
     from . import site
 
     with Store(default_url() if store is None else store, read_only=True) as opened:
-        typer.echo(site.build(opened, out, scale or None))
+        print(site.build(opened, out, scale or None))
     return OK
 
 

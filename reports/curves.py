@@ -129,7 +129,7 @@ def _group(
         with_taus += [(f"Authors, {column}, {row}{remark}", found) for row, found in theirs.items()]
     layers = max((len(_layers(found, "tau_")) for _, found in with_taus), default=0)
     return Group(
-        ", ".join(columns),
+        "; ".join(columns),
         tuple(styles.items()),
         tuple(plot for plot in plots if plot.svg),
         tuple((f"layer {layer + 1}", layer) for layer in range(layers)),
@@ -154,18 +154,20 @@ def _ours(
 ) -> Plot:
     name = measure.curve(TEST)
     lines: list[Line] = []
-    shared, seeds = [], set()
+    shared, seeds = [], []
     for same in series:
         style = styles[same[0].cell.row]
         found = [_shown(curves[run.id][name], measure.unit) for run in same[0].runs if name in curves[run.id]]
-        seeds |= {run.seed for run in same[0].runs}
+        seeds.append(len(same[0].runs))
         if len(found) > 1:
             lines += [Line(_rows(same), x, y, style, faint=True) for x, y in found]
             found = [_mean(found)]
         lines += [Line(_rows(same), x, y, style) for x, y in found]
         if len(same) > 1 and found:
             shared.append(f"{_rows(same)} share their runs")
-    many = f"mean (thick) and each of {len(seeds)} seeds" if len(seeds) > 1 else "one seed"
+    most, least = max(seeds), min(filter(None, seeds), default=0)
+    number = f"{least} to {most}" if least < most else f"{most}"
+    many = f"mean (thick) and each of {number} seeds" if most > 1 else "one seed"
     caption = "; ".join([f"Our runs, {many}", *shared])
     return Plot(figures.panel(f"Test {_over(measure)}, our runs", lines, _axis(measure)), caption)
 

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.plain import plain
+
 INK = "#010203"  # becomes currentColor
 # Contrast of at least 3 to 1 on white and on near-black; dashes tell lines apart where colours do not.
 STYLES: tuple[tuple[str, tuple[float, ...]], ...] = (
@@ -29,9 +31,10 @@ STYLES: tuple[tuple[str, tuple[float, ...]], ...] = (
 )
 SIZE = (3.6, 2.3)  # inches
 FRAME = (0.115, 0.15, 0.865, 0.73)  # of the figure: left, bottom, width, height
-LOG_TICKS = tuple(float(f"{digit}e{power}") for power in range(-6, 10) for digit in (1, 2, 5))
 BOUND = 1e100  # not drawn beyond: ticks and scales overflow
+EPOCH = "epoch, the first is 0"
 MOST_TICKS = 9  # of a logarithmic axis; beyond it powers of ten alone
+LEAST_SPAN = 1e-3  # of the value: what moves less is drawn flat, because its labels would need more digits than fit
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def swatch(style: int) -> str:
 
 
 def panel(
-    title: str, lines: Sequence[Line], y_label: str, *, x_label: str = "epoch", log: bool = False, x_log: bool = False
+    title: str, lines: Sequence[Line], y_label: str, *, x_label: str = EPOCH, log: bool = False, x_log: bool = False
 ) -> str:
     """One plot as an SVG element with title and description, empty if there is nothing to draw.
 
@@ -101,49 +104,44 @@ class _Window:
 
 def _rules(figure: Any, window: _Window, y_label: str, x_label: str) -> None:
     from matplotlib.lines import Line2D
-    from matplotlib.ticker import MaxNLocator
 
     left, right = FRAME[0], FRAME[0] + FRAME[2]
-    text = {"fontsize": 8, "color": INK}
-    figure.text(0.012, 0.985, y_label, ha="left", va="top", **text)
-    figure.text(right, 0.005, x_label, ha="right", va="bottom", **text)
-    for tick in _y_ticks(window):
+    text = {"fontsize": 8, "color": INK, "parse_math": False}
+    figure.text(0.012, 0.985, plain(y_label), ha="left", va="top", **text)
+    figure.text(right, 0.005, plain(x_label), ha="right", va="bottom", **text)
+    for tick in _ticks(window.y_low, window.y_high, window.log):
         y = window.y(tick)
         figure.add_artist(Line2D((left, right), (y, y), color=INK, linewidth=0.5, alpha=0.16))
         figure.text(left - 0.015, y, f"{tick:.6g}", ha="right", va="center", **text)
-    even = MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]).tick_values(window.x_low, window.x_high)
-    for tick in _log_ticks(window.x_low, window.x_high) if window.x_log else even:
-        if window.x_low <= tick <= window.x_high:
-            figure.text(
-                window.x(tick),
-                FRAME[1] - 0.035,
-                _short(tick) if window.x_log else f"{tick:g}",
-                ha="center",
-                va="top",
-                **text,
-            )
+    for tick in _ticks(window.x_low, window.x_high, window.x_log, whole=True):
+        figure.text(window.x(tick), FRAME[1] - 0.035, _short(tick), ha="center", va="top", **text)
 
 
-def _y_ticks(window: _Window) -> list[float]:
+def _ticks(low: float, high: float, log: bool, whole: bool = False) -> list[float]:
+    """Round values from `low` to `high`, integers if `whole`; on a logarithmic axis 1, 2, 5, 10 ... if two fit."""
     from matplotlib.ticker import MaxNLocator
 
-    even = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(window.y_low, window.y_high)
-    ticks = [tick for tick in even if window.y_low <= tick <= window.y_high]
-    round_ones = _log_ticks(window.y_low, window.y_high)
-    return round_ones if window.log and len(round_ones) > 1 else ticks
+    if log and len(round_ones := _log_ticks(low, high)) > 1:
+        return round_ones
+    steps = [1, 2, 5, 10] if whole else [1, 2, 2.5, 5, 10]
+    return [tick for tick in MaxNLocator(5, integer=whole, steps=steps).tick_values(low, high) if low <= tick <= high]
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    ticks = [tick for tick in LOG_TICKS if low <= tick <= high]
-    return ticks if len(ticks) <= MOST_TICKS else [tick for tick in ticks if f"{tick:e}".startswith("1.0")]
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [tick for power in powers for digit in (1, 2, 5) if low <= (tick := float(f"{digit}e{power}")) <= high]
+    if len(ticks) <= MOST_TICKS:
+        return ticks
+    ones = [tick for power in powers if low <= (tick := float(f"1e{power}")) <= high]
+    return ones[:: math.ceil(len(ones) / MOST_TICKS)]
 
 
 def _short(value: float) -> str:
-    """262144 as 262k."""
-    for factor, unit in ((1e6, "M"), (1e3, "k")):
-        if value >= 10 * factor or (value >= factor and value % factor == 0):
-            return f"{value / factor:.3g}{unit}"
-    return f"{value:g}"
+    """20000 as 20k, 1e6 as 1M; in full what that would round."""
+    for least, factor, unit in ((1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if least <= value < 1e10 and value == float(f"{value:.3g}"):
+            return f"{value / factor:g}{unit}"
+    return f"{value:.10g}"
 
 
 def _drawn(line: Line, window: _Window) -> Any:
@@ -178,13 +176,19 @@ def _padded(values: Sequence[float], log: bool) -> tuple[float, float]:
     low, high = min(values), max(values)
     if log:
         return low / 1.12, high * 1.12
-    pad = 0.05 * (high - low) or 0.05 * abs(high) or 0.5
+    largest = max(abs(low), abs(high))
+    pad = 0.05 * (high - low) or 0.05 * largest or 0.5
+    pad = max(pad, (LEAST_SPAN * largest - (high - low)) / 2)
     return low - pad, high + pad
 
 
 def _described(line: Line) -> str:
     values = [value for value in line.y if value is not None]
     return f"{line.label}: {values[0]:.4g} at first, {values[-1]:.4g} at last" if values else ""
+
+
+def _text(text: str) -> str:
+    return html.escape(plain(text))
 
 
 def _svg(figure: Any, title: str, description: str) -> str:
@@ -207,7 +211,7 @@ def _svg(figure: Any, title: str, description: str) -> str:
     width, height = (72 * inches for inches in SIZE)
     opening = (
         f'<svg class="plot" viewBox="0 0 {width:g} {height:g}" xmlns="http://www.w3.org/2000/svg" '
-        f'xmlns:xlink="http://www.w3.org/1999/xlink" role="img" aria-label="{html.escape(title)}">'
-        f"<title>{html.escape(title)}</title><desc>{html.escape(description)}</desc>"
+        f'xmlns:xlink="http://www.w3.org/1999/xlink" role="img" aria-label="{_text(title)}">'
+        f"<title>{_text(title)}</title><desc>{_text(description)}</desc>"
     )
     return opening + drawing[drawing.index(">") + 1 :].strip()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from results import Parity, Run, StoredRun
 
 Render = Callable[..., str]
+NANO, PER_NS = 1e9, "ns per element"
 TITLES = {
     "psn": "PSN against LIF",
     "speed": "Speed of a layer",
@@ -165,7 +166,9 @@ def _group(
         cells = tuple((number, f"[{interval}" if interval else "") for number, _, interval in parts)
         rows.append(Row(run, cells, show.status(run, parities), show.reservation(run)))
     columns = tuple(name.replace("base", base) for name, _ in show.cells(runs[0]))
-    return Group(heading, machine, columns, tuple(rows))
+    what = runs[0].experiment
+    own = heading.removeprefix(f"{what['what']} · {what['neuron']} · ")  # the page and the section say the rest
+    return Group(own, machine, columns, tuple(rows))
 
 
 Groups = Mapping[tuple[str, str, str], Sequence["Run"]]  # by heading, machine and base
@@ -245,9 +248,16 @@ def _speed(runs: Sequence[Run], setting: str, styles: Mapping[str, int]) -> Iter
     over_t = [run for run in runs if _size(run)[1] == widest[_size(run)[0]]]
     usual = max(widest, key=lambda t: (len({_size(run)[1] for run in runs if _size(run)[0] == t}), t))
     over_n = [run for run in runs if _size(run)[0] == usual]
-    yield from _plot("Training time per element over T", over_t, 0, "training_seconds", 1e9, "ns", setting, styles)
+    yield from _plot("Training time per element over T", over_t, 0, "training_seconds", NANO, PER_NS, setting, styles)
     yield from _plot(
-        f"Training time per element over N, T = {usual}", over_n, 1, "training_seconds", 1e9, "ns", setting, styles
+        f"Training time per element over N, T = {usual}",
+        over_n,
+        1,
+        "training_seconds",
+        NANO,
+        PER_NS,
+        setting,
+        styles,
     )
     yield from _plot("Roofline: × a copy, training", over_t, 0, "training_copies", None, "× copy", setting, styles)
     yield from _plot("Roofline: × a copy, forward", over_t, 0, "forward_copies", None, "× copy", setting, styles)
@@ -258,7 +268,7 @@ def _memory(runs: Sequence[Run], setting: str, styles: Mapping[str, int]) -> Ite
         ("Live bytes per element over T", "live_bytes"),
         ("Saved bytes per element over T", "saved_bytes"),
     ):
-        yield from _plot(title, runs, 0, metric, None, "B", setting, styles)
+        yield from _plot(title, runs, 0, metric, None, "B per element", setting, styles)
 
 
 def _size(run: Run) -> tuple[int, int]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from bench.parity.stated import RULE
 
 if TYPE_CHECKING:
     from results import Parity
@@ -23,6 +26,11 @@ class Summary:
     @property
     def red(self) -> list[Parity]:
         return [check for check in self.checks if not check.green]
+
+    @property
+    def left_out(self) -> list[Parity]:
+        """Green checks that could not compare every element; their reason says how many."""
+        return [check for check in self.checks if check.green and check.reason]
 
     @property
     def flips(self) -> int:
@@ -49,7 +57,13 @@ def pages(parities: Sequence[Parity], render: Callable[..., str]) -> Iterator[tu
     if parities:
         found = summaries(parities)
         red = [check for summary in found for check in summary.red]
-        yield "parity.html", render("parity.html", summaries=found, red=red)
+        left_out = [check for summary in found for check in summary.left_out]
+        yield "parity.html", render("parity.html", summaries=found, red=red, left_out=left_out, rule=_paragraphs(RULE))
+
+
+def _paragraphs(text: str) -> list[str]:
+    """The introduction and the numbered points of a rule, each without its line breaks."""
+    return [" ".join(part.split()) for part in re.split(r"\n(?=\d\.)", text)]
 
 
 def summaries(parities: Sequence[Parity]) -> list[Summary]:

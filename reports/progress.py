@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rich import progress as rich_progress
+from rich.table import Column
 
 from papers.measures import TEST, of_metric
 from papers.protocols import BEST, CHOSEN
@@ -43,13 +44,20 @@ class _Running:
         """What it does, its last score and the time left, as far as they are known."""
         training = self.stage == "training" and self.epochs < self.experiment.epochs
         stage = f"training, epoch {self.epochs + 1}/{self.experiment.epochs}" if training else self.stage
-        return ", ".join(part for part in (stage, self.score, self.left if training else "") if part)
+        return _joined(stage, self.score, self._left)
 
     @property
-    def left(self) -> str:
-        if not self.lasted:
+    def note(self) -> str:
+        """The same in the few words that have room beside a bar, which shows the epoch."""
+        training = self.stage == "training" and self.score
+        return _joined("" if training else self.stage, self.score, self._left)
+
+    @property
+    def _left(self) -> str:
+        epochs = self.experiment.epochs - self.epochs
+        if self.stage != "training" or not epochs or not self.lasted:
             return ""
-        return f"about {_rough(statistics.fmean(self.lasted) * (self.experiment.epochs - self.epochs))} left"
+        return f"about {_rough(statistics.fmean(self.lasted) * epochs)} left"
 
 
 class Progress:
@@ -67,12 +75,13 @@ class Progress:
         self.total = total
         self.clock = clock
         self.through = 0
+        whole = [Column(no_wrap=True) for _ in range(4)]  # where it is narrow, the names take several lines
         self.bars = rich_progress.Progress(
-            rich_progress.TextColumn("{task.description}"),
-            rich_progress.BarColumn(bar_width=20),
-            rich_progress.MofNCompleteColumn(),
-            rich_progress.TextColumn("{task.fields[note]}"),
-            rich_progress.TimeElapsedColumn(),
+            rich_progress.TextColumn("{task.description}", markup=False, table_column=Column()),
+            rich_progress.BarColumn(bar_width=10, table_column=whole[0]),
+            rich_progress.MofNCompleteColumn(table_column=whole[1]),
+            rich_progress.TextColumn("{task.fields[note]}", markup=False, table_column=whole[2]),
+            rich_progress.TimeElapsedColumn(table_column=whole[3]),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -97,7 +106,7 @@ class Progress:
     def started(self, request: Request) -> None:
         experiment, now = request.experiment, self.clock()
         one = _Running(experiment, None, now, now)
-        one.bar = self.bars.add_task(self.names[experiment.key], total=experiment.epochs, note=one.state)
+        one.bar = self.bars.add_task(self.names[experiment.key], total=experiment.epochs, note=one.note)
         self.running[experiment.key] = one
         self._tell(one, "started")
 
@@ -109,7 +118,11 @@ class Progress:
         """It has come to another part of its work, called `name`."""
         one = self.running[request.experiment.key]
         one.stage, one.moved = name, self.clock()
-        self.bars.update(one.bar, note=one.state)
+        self.bars.update(one.bar, note=one.note)
+
+    def note(self, request: Request, text: str) -> None:
+        """Something that the user is to know of an experiment that runs."""
+        self._say(request.experiment, text)
 
     def epoch(self, request: Request, epoch: int, record: dict[str, float]) -> None:
         """An epoch, from 0, is over, here or in an earlier run that is gone on with."""
@@ -119,7 +132,7 @@ class Progress:
         if here:
             one.lasted.append(now - one.moved)
         one.epochs, one.moved, one.score = epoch + 1, now, _score(record)
-        self.bars.update(one.bar, completed=one.epochs, note=one.state)
+        self.bars.update(one.bar, completed=one.epochs, note=one.note)
         if here and (one.experiment.scale != "quick" or now - one.told >= QUIET["quick"]):
             self._tell(one, one.state)
 
@@ -132,12 +145,14 @@ class Progress:
     def finished(self, request: Request, result: Result) -> None:
         experiment = request.experiment
         self.bars.remove_task(self.running.pop(experiment.key).bar)
-        self.through += result.outcome != "interrupted"
+        interrupted = result.outcome == "interrupted"
+        self.through += not interrupted
         self.bars.update(self.all, completed=self.through)
         what = _measured(result.metrics)
         if result.outcome != "ok":
-            what = result.reason if result.outcome == "interrupted" else f"{result.outcome}: {result.reason}"
-        self._say(experiment, what + (f" in {result.seconds:.0f} s" if result.seconds is not None else ""))
+            what = result.reason if interrupted else f"{result.outcome}: {result.reason}"
+        timed = result.seconds is not None and not interrupted
+        self._say(experiment, what + (f" in {result.seconds:.0f} s" if timed else ""))
         for dataset in result.datasets:
             if not dataset.complete:
                 self.console.print(f"Warning: {dataset.name} is a subset: {dataset.note}", markup=False, soft_wrap=True)
@@ -151,6 +166,10 @@ class Progress:
     def _say(self, experiment: Experiment, what: str) -> None:
         line = f"[{self.through}/{self.total}] {self.names[experiment.key]} · seed {experiment.seed}: {what}"
         self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
 
 
 def _rough(seconds: float) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from papers.measures import shown
+from core.plain import visible
 
 from . import folder, tables, wording
 
@@ -30,13 +30,17 @@ SCALES = {
 
 
 def build(
-    store: Store, out: Path, scales: Collection[str] | None = None, table_names: Collection[str] | None = None
+    store: Store,
+    out: Path,
+    scales: Collection[str] | None = None,
+    table_names: Collection[str] | None = None,
 ) -> Path:
     """Write the site to `out`/report and return its index.html.
 
-    Tables and scales: those given, else all that have runs or published values. Files of an earlier build that no
-    longer belong are removed. Raises StoreError, ReportError if the folder cannot be written, UnknownName for a scale
-    or table that does not exist, PluginError for a table in `table_names` that cannot be loaded.
+    Tables and scales: those given, else all that have runs or published values. Files of
+    an earlier build that no longer belong are removed. Raises StoreError, ReportError if the folder cannot be written,
+    UnknownName for a scale or table that does not exist, PluginError for a table in `table_names` that cannot be
+    loaded.
     """
     place = Path(out) / "report"
     folder.write(place, dict(sorted(_pages(_ReadOnce(store), scales, table_names))))
@@ -86,6 +90,8 @@ def _pages(
     store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site: its path and text."""
+    from results.units import unit_of
+
     from . import axis, curves, kernels, parity
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
@@ -119,7 +125,7 @@ def _pages(
             run=run,
             plots=curves.of_run(run, run.metrics),
             places=places.get(run.id, ()),
-            whole=[(m.name, _with_unit(m.value, m.unit)) for m in run.metrics if m.step is None],
+            whole=[(m.name, wording.quantity(m.value, unit_of(m.name, m.unit))) for m in run.metrics if m.step is None],
             samples=_samples(run),
             epochs=_epochs(run),
         )
@@ -178,17 +184,6 @@ def _places(pages: Sequence[TablePage]) -> dict[str, list[Place]]:
             for run_id in dict.fromkeys(run.id for run in (*cell.runs, *cell.attempts)):
                 found[run_id].append(Place(f"{page.name}.html#cell-{number}", text))
     return found
-
-
-def _with_unit(value: float | None, unit: str) -> str:
-    if value is None:
-        return wording.NONE
-    if unit == "B":
-        return wording.size(int(value))
-    if unit == "count":
-        return f"{value:,.0f}"
-    number, name = shown(value, unit)
-    return f"{number:.2f} {name}" if name != unit else f"{number:.6g} {unit}".removesuffix(" 1")
 
 
 def _samples(run: Run) -> list[tuple[str, str, int, str, str, str]]:
@@ -284,6 +279,10 @@ def _labels(runs: Sequence[StoredRun]) -> dict[str, str]:
         if is_measurement(run):
             names[run.experiment_key] = kernels.label(run)
             continue
+        if run.experiment.get("kind") == "asv" and "benchmark" in run.experiment:
+            parts = ["asv " + str(run.experiment["benchmark"]), *_values(run.experiment.get("parameters"))]
+            names[run.experiment_key] = ", ".join(parts)
+            continue
         try:
             label(experiment := Experiment.of(run.experiment))
         except (TypeError, AttributeError):  # written by another version
@@ -292,6 +291,17 @@ def _labels(runs: Sequence[StoredRun]) -> dict[str, str]:
             trainings[run.experiment_key] = experiment
     told_apart = labels(trainings.values())
     return names | {key: told_apart[experiment.key] for key, experiment in trainings.items()}
+
+
+def _values(parameters: object) -> list[str]:
+    return [str(value) for value in parameters.values()] if isinstance(parameters, dict) else []
+
+
+def _shown(value: Any) -> Any:
+    """What a page prints for a value; markup is made of templates and of values that came this way."""
+    from markupsafe import Markup
+
+    return value if isinstance(value, Markup) else visible(str(value))
 
 
 def _renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping[str, str]) -> Any:
@@ -311,6 +321,7 @@ def _renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     environment.filters.update(
         svg=Markup,

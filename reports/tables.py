@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from core.plain import plain
+
 from . import wording
+from .latex import comment, escape
 
 if TYPE_CHECKING:
     from papers.evaluate import TableResult
@@ -28,27 +31,6 @@ COLUMNS = (
     "stale",
     "runs",
 )
-_ESCAPES = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "&": r"\&",
-        "%": r"\%",
-        "$": r"\$",
-        "#": r"\#",
-        "_": r"\_",
-        "{": r"\{",
-        "}": r"\}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-        "|": r"\textbar{}",
-        "–": "--",
-        "−": "$-$",
-        "±": r"$\pm$",
-        "τ": r"$\tau$",
-    }
-)
 
 
 def to_csv(result: TableResult) -> str:
@@ -57,12 +39,12 @@ def to_csv(result: TableResult) -> str:
 
     lines = [
         (
-            result.table.name,
+            _inert(result.table.name),
             result.scale,
             _inert(cell.cell.row),
             _inert(cell.cell.heading),
-            cell.cell.protocol.name,
-            cell.cell.measure.show,
+            _inert(cell.cell.protocol.name),
+            _inert(cell.cell.measure.show),
             ";".join(_full(value.value) for value in cell.published),
             _inert("; ".join(value.source for value in cell.published)),
             _full(cell.measured),
@@ -71,8 +53,8 @@ def to_csv(result: TableResult) -> str:
             ";".join(str(run.seed) for run in cell.runs),
             "" if cell.test_samples is None else cell.test_samples,
             wording.verdict(cell),
-            _inert(wording.plain(cell.reason)),
-            cell.stale,
+            _inert(cell.reason),
+            _inert(cell.stale),
             ";".join(run.id for run in cell.runs),
         )
         for cell in result.cells
@@ -86,7 +68,7 @@ def to_latex(result: TableResult) -> str:
     places, reasons = wording.decimals(result), wording.reasons(result)
     unit = escape(result.unit)
     lines = [
-        f"% {wording.plain(result.table.title)}; {result.table.name}, scale {result.scale}",
+        comment(f"% {result.table.title}; {result.table.name}, scale {result.scale}"),
         r"% needs \usepackage{booktabs}",
         r"\begin{tabular}{llrrll}",
         r"\toprule",
@@ -115,15 +97,11 @@ def to_latex(result: TableResult) -> str:
     return "\n".join([*lines, r"\end{tabular}", ""])
 
 
-def escape(text: str) -> str:
-    """`text` so that LaTeX prints it as it is."""
-    return wording.plain(text).translate(_ESCAPES)
-
-
 def _full(value: float | None) -> str:
     return "" if value is None else f"{value:.10g}"
 
 
 def _inert(text: str) -> str:
-    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    """`text` made plain; one that a spreadsheet would take for a formula gets an apostrophe in front."""
+    text = plain(text)
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from core.plain import plain
 from papers.verdict import RULE
 
 from . import wording
@@ -63,7 +64,7 @@ def show(result: TableResult, console: Console) -> None:
 def _text(text: str, style: str = "") -> Text:
     from rich.text import Text
 
-    return Text(wording.plain(text), style=style)
+    return Text(plain(text), style=style)
 
 
 def _heading(name: str, style: str = "") -> Text:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from papers.claims import SEEDS
@@ -23,6 +22,7 @@ STATES = (
     "not comparable",
     "missing",
     "failed",
+    "paused",
     "not run",
 )
 ENOUGH_SEEDS = 3  # paired tests over seeds start here
@@ -74,7 +74,7 @@ def failures(result: TableResult) -> list[str]:
         for cell in reversed(result.cells)
         if cell.measured is not None
         for run in cell.attempts
-        if run.outcome != "ok"
+        if run.outcome not in ("ok", "interrupted")
     }
     return list(found.values())[::-1]
 
@@ -106,15 +106,37 @@ def hints(result: TableResult) -> list[str]:
 
 
 def summary(result: TableResult) -> dict[str, int]:
-    """How many cells are what: verdicts, with those that have no measurement told apart as failed or not run."""
+    """How many cells are what: verdicts; those without a measurement are told apart as failed, paused or not run."""
     states = [state(cell) for cell in result.cells]
     return {word: states.count(word) for word in STATES if word in states}
 
 
 def state(cell: CellResult) -> str:
-    if cell.measured is None:
-        return "failed" if any(run.outcome != "ok" for run in cell.attempts) else "not run"
-    return cell.verdict
+    if cell.measured is not None:
+        return cell.verdict
+    outcomes = {run.outcome for run in cell.attempts} - {"ok"}
+    return "failed" if outcomes - {"interrupted"} else "paused" if outcomes else "not run"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A measured value with its unit: "95.00 %", "4.5 MiB", "12,345", "epoch 18 (the first is 0)", "0.5 s"."""
+    if value is None:
+        return NONE
+    if unit == "epoch":
+        return f"epoch {value:g} (the first is 0)"
+    if unit == "B":
+        return size(int(value))
+    if unit == "fraction":
+        return f"{100 * value:.2f} %"
+    return f"{value:,.0f}" if unit == "count" else f"{value:.6g} {unit}".removesuffix(" 1")
+
+
+def printed(value: float, unit: str) -> str:
+    """A published value with its unit and all its digits: "94.3728 %", "1,024 epochs", "epoch 899 (the first is 0)"."""
+    if unit == "epoch":
+        return quantity(value, unit)
+    digits = f"{value:g}" if abs(value) < 1e6 else f"{value:,.0f}"
+    return digits if unit in ("1", "count") else f"{digits} {unit}"
 
 
 def duration(seconds: float | None) -> str:
@@ -135,8 +157,3 @@ def size(count: int | None) -> str:
         if count >= factor:
             return f"{count / factor:.1f} {unit}"
     return f"{count} B"
-
-
-def plain(text: str) -> str:
-    """`text` on one line and without control characters, which could steer a terminal."""
-    return re.sub(r"[^\S ]+", " ", "".join(c if c.isprintable() or c.isspace() else "\ufffd" for c in text)).strip()

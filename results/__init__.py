@@ -20,13 +20,13 @@ if TYPE_CHECKING:
         Published,
         Run,
         Sample,
-        Standing,
         StoredRun,
         canonical_json,
         content_key,
         new_id,
         timestamp,
     )
+    from results.standing import Standing
     from results.store import DEFAULT_URL, Store, default_url
     from results.units import UNITS
 
@@ -40,13 +40,13 @@ _HOMES = {
         "Published",
         "Run",
         "Sample",
-        "Standing",
         "StoredRun",
         "canonical_json",
         "content_key",
         "new_id",
         "timestamp",
     ),
+    "results.standing": ("Standing",),
     "results.store": ("DEFAULT_URL", "Store", "default_url"),
     "results.units": ("UNITS",),
 }

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from results.errors import StoreError
+from core.errors import OK
+from core.options import PLACE, STORE
+from core.plain import plain
+from core.shell import exit_status
+from results.units import unit_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,12 +31,7 @@ app = typer.Typer(
 
 StoreOption = Annotated[
     str | None,
-    typer.Option(
-        "--store",
-        metavar="URL",
-        help="Database URL or SQLite file. Default: SPIKEBENCH_STORE, else sqlite:///results/spikebench.db.",
-        show_default=False,
-    ),
+    typer.Option("--store", show_default=False, **STORE),
 ]
 
 
@@ -40,17 +39,11 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
     """Register a sub-command whose failures are one sentence and an exit status."""
 
     @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> None:
-        try:
-            function(*args, **kwargs)
-        except StoreError as error:
-            print(error, file=sys.stderr)
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            print("Interrupted; the store is as it was before this command.", file=sys.stderr)
-            raise typer.Exit(130) from None
+    def done(*args: Any, **kwargs: Any) -> int:
+        function(*args, **kwargs)
+        return OK
 
-    return app.command(name=function.__name__.rstrip("_").replace("_", "-"))(wrapped)
+    return app.command(name=function.__name__.rstrip("_").replace("_", "-"))(exit_status(done))
 
 
 @_command
@@ -102,7 +95,9 @@ def merge(
 
 @_command
 def export(
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to write; - is the terminal.")] = Path("-"),
+    file: Annotated[
+        Path, typer.Argument(**PLACE, metavar="[FILE]", help="The file to write; - is the terminal.")
+    ] = Path("-"),
     keys: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY", help="Only the runs of this experiment; may be repeated."),
@@ -130,7 +125,9 @@ def export(
 
 @_command
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files written by export.")],
+    files: Annotated[
+        list[Path], typer.Argument(**PLACE, metavar="FILE...", help="Files written by export, also packed by gzip.")
+    ],
     store: StoreOption = None,
 ) -> None:
     """Take exported results into a store: all of the files or, if a line is damaged, none.
@@ -152,10 +149,12 @@ def import_(
 
 @_command
 def import_asv(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Result files of asv run.")],
+    files: Annotated[list[Path], typer.Argument(**PLACE, metavar="FILE...", help="Result files of asv run.")],
     store: StoreOption = None,
 ) -> None:
     """Take results of asv into a store: each benchmark with its parameters becomes a run. Repeating it changes nothing.
+
+    What a benchmark measured that is no longer there, or has changed since, is left out with a line that says so.
 
     Example:
 
@@ -164,13 +163,13 @@ def import_asv(
     from results import asv_results
     from results.store import Store, default_url
 
-    runs = asv_results.read(files)
+    runs = asv_results.read(files, lambda sentence: print(sentence, file=sys.stderr))
     with Store(store or default_url()) as opened:
         print(f"{opened.record_all(runs)} new, now in {opened.url}")
 
 
 def _console() -> "Console":
-    from rich.console import Console
+    from core.console import Console
 
     # Where the output is no terminal a run takes one line, however long, and nothing is cut.
     return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 10_000)
@@ -200,7 +199,7 @@ def _print_runs(runs: "list[StoredRun]", store: str) -> None:
             _figure(run.seconds, 1),
             run.reason,
         )
-        table.add_row(*map(_plain, cells))
+        table.add_row(*map(plain, cells))
     console = _console()
     console.print(table)
     console.print(f"{len(runs)} run{'s' * (len(runs) != 1)} in {store}")
@@ -229,14 +228,14 @@ def _print_run(run: "Run") -> None:
         ("python", str(run.environment.get("python", "unknown"))),
         ("revision", str(run.environment.get("revision", "unknown"))),
     ):
-        facts.add_row(_plain(name), _plain(value))
+        facts.add_row(plain(name), plain(value))
     console = _console()
     console.print(facts)
     if run.metrics:
         console.print()
         console.print(_metric_table(run.metrics))
     if run.samples:
-        console.print(f"\n{len(run.samples)} raw samples: {_plain(', '.join(sorted({s.name for s in run.samples})))}")
+        console.print(f"\n{len(run.samples)} raw samples: {plain(', '.join(sorted({s.name for s in run.samples})))}")
 
 
 def _metric_table(metrics: "tuple[Metric, ...]") -> Any:
@@ -256,7 +255,8 @@ def _metric_table(metrics: "tuple[Metric, ...]") -> Any:
         cells = [_figure(whole[0]) if whole else "", str(len(steps) or "")]
         cells += [_figure(steps[0]), _figure(steps[-1])] if steps else ["", ""]
         cells += [_figure(min(known)), _figure(max(known))] if known else ["", ""]
-        table.add_row(_plain(name), *cells, own[0].unit)
+        unit = unit_of(name, own[0].unit)
+        table.add_row(plain(name), *cells, f"{unit}, the first is 0" if unit == "epoch" else unit)
     return table
 
 
@@ -272,11 +272,6 @@ def _figure(value: float | None, digits: int | None = None) -> str:
     if value is None:
         return "-"
     return f"{value:.6g}" if digits is None else f"{value:.{digits}f}"
-
-
-def _plain(text: str) -> str:
-    """Stored text cannot steer the terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import itertools
 import json
 import math
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,26 +16,66 @@ UNITS = {"seconds": "s", "bytes": "B", "unit": "1"}
 MACHINE = ("arch", "cpu", "num_cpu", "ram")  # asv's record less what names the host
 
 
-def read(files: Iterable[Path]) -> list[Run]:
+def read(files: Iterable[Path], left_out: Callable[[str], None] = lambda sentence: None) -> list[Run]:
     """The runs in asv's result files (`.asv/results/MACHINE/COMMIT-ENVIRONMENT.json`), equal for equal files.
 
     What asv skipped is left out; what failed is a run with the outcome `crashed`. Files of asv's own that hold no
-    results (machine.json, benchmarks.json) are passed over. StoreError for anything else.
+    results (machine.json, benchmarks.json) are passed over. An entry that cannot be told, such as one of a benchmark
+    that has another name or other parameters now, costs itself only; `left_out` is told a sentence about each.
+    StoreError for any other file.
     """
-    return [run for file in files if file.name not in ("machine.json", "benchmarks.json") for run in _runs(file)]
-
-
-def _runs(file: Path) -> Iterator[Run]:
-    found = _json(file)
-    benchmarks = _json(file.parent.parent / "benchmarks.json")  # asv keeps names of parameters and units there
-    try:
+    runs: list[Run] = []
+    for file in files:
+        if file.name in ("machine.json", "benchmarks.json"):
+            continue
+        found = _results(file)
+        benchmarks = _json(file.parent.parent / "benchmarks.json")  # asv keeps names of parameters and units there
         for name, values in found["results"].items():
-            row = dict(zip(found["result_columns"], values, strict=False))
-            about = benchmarks.get(name, {})
-            yield from _of_benchmark(name, row, about, found)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        why = f"{type(error).__name__}: {error}"
-        raise StoreError(f"{file} is no result file of asv ({why}). Give files that asv run wrote.") from None
+            try:
+                row = dict(zip(found["result_columns"], values, strict=False))
+                runs += list(_of_benchmark(name, row, _about(name, row, benchmarks), found))
+            except (_Unknown, StoreError, LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+                why = str(error) if isinstance(error, _Unknown) else f"{type(error).__name__}: {error}"
+                left_out(f"{file}: {name} is left out: {why.rstrip('.')}.")
+    return runs
+
+
+class _Unknown(Exception):
+    """An entry whose meaning is no longer known; the message says why."""
+
+
+def _results(file: Path) -> dict[str, Any]:
+    """The content of a result file, with all that holds for each of its entries."""
+    found = _json(file)
+    kinds = {
+        "results": dict,
+        "result_columns": list,
+        "commit_hash": str,
+        "env_name": str,
+        "params": dict,
+        "requirements": dict,
+    }
+    for key, kind in kinds.items():
+        if not isinstance(found, dict) or not isinstance(found.get(key), kind):
+            why = f"it has no {key!r} of the right kind"
+            raise StoreError(f"{file} is no result file of asv ({why}). Give files that asv run wrote.")
+    return found
+
+
+def _about(name: str, row: dict[str, Any], benchmarks: dict[str, Any]) -> dict[str, Any]:
+    """What benchmarks.json says of the benchmark that gave the row. asv, too, shows only what agrees with it."""
+    if name not in benchmarks:
+        raise _Unknown("benchmarks.json does not know it, so that its unit and parameters are unknown; was it renamed?")
+    about = benchmarks[name]
+    names, axes = about.get("param_names") or [], row.get("params") or []
+    if len(names) != len(axes):
+        raise _Unknown(f"it was measured over {len(axes)} parameters, benchmarks.json knows {len(names)}; they changed")
+    versions = row.get("version"), about.get("version")
+    if None not in versions and versions[0] != versions[1]:
+        raise _Unknown("it was measured by another version of the benchmark than benchmarks.json describes")
+    if row.get("started_at") is None:
+        raise _Unknown("it does not say when it was measured")
+    return about
 
 
 def _of_benchmark(name: str, row: dict[str, Any], about: dict[str, Any], found: dict[str, Any]) -> Iterator[Run]:
@@ -43,7 +83,7 @@ def _of_benchmark(name: str, row: dict[str, Any], about: dict[str, Any], found: 
     combinations = list(itertools.product(*row.get("params") or []))
     results = row["result"] if row["result"] is not None else [None] * len(combinations)
     started = timestamp(datetime.fromtimestamp(row["started_at"] / 1000, UTC))
-    unit = UNITS.get(about.get("unit", "seconds" if ".time_" in name else "unit"), "1")
+    unit = UNITS.get(about.get("unit", "unit"), "1")
     for number, (values, result) in enumerate(zip(combinations, results, strict=True)):
         if result is not None and math.isnan(result):
             continue

@@ -5,11 +5,15 @@ transaction that starts reading and turns to writing is refused at once when ano
 advisory lock makes writers queue likewise, so that "insert what is missing" is free of races on both.
 """
 
+import codecs
+import gzip
 import os
+import re
 import sqlite3
 import time
+import zlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
+from core.masking import hidden
 from results import schema
 from results.errors import NoStore, StoreError, damaged, explain
 from results.units import UNITS
@@ -26,20 +31,44 @@ PATIENCE = 30.0  # seconds a writer waits for its turn
 ADVISORY_LOCK = 0x5350494B  # PostgreSQL's name of the store's write lock: any number, always the same
 
 
+_UNFINISHED = re.compile(r"(sqlite|file|postgres|postgresql|mysql|mariadb|oracle|mssql)(\+\w+)?:", re.IGNORECASE)
+
+
+def _right_form(scheme: str) -> str:
+    if scheme.startswith(("sqlite", "file")):
+        form = "sqlite:///x.db for a file in this folder, sqlite:////folder/x.db for any other"
+    else:
+        form = f"{scheme}://USER:PASSWORD@HOST:PORT/DATABASE"
+    return f"A store's URL was begun with {scheme}: but holds no ://; write {form}."
+
+
 def parse(url: str | Path) -> URL:
     """The SQLAlchemy URL of a store given as URL or as path of an SQLite file."""
     given = str(url)
     if not given.strip():
         raise StoreError("An empty store was named; give a file such as results/spikebench.db or a database URL.")
     if "://" not in given:
-        return URL.create("sqlite", database=given)
+        if unfinished := _UNFINISHED.match(given):
+            raise StoreError(_right_form(unfinished[0].rstrip(":").lower()))
+        return URL.create("sqlite", database=os.path.expanduser(given))
     try:
         parsed = make_url(given)
     except (ArgumentError, ValueError):
         raise StoreError(
             "The store's URL cannot be read; write sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
         ) from None
+    if parsed.get_backend_name() != "sqlite" and "@" in f"{parsed.host}{parsed.database}":
+        raise StoreError(
+            "The store's URL holds more than one @; write those of a user, a password or a database as %40."
+        )
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        return parsed.set(database=os.path.expanduser(parsed.database))
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in ("postgresql", "postgres") else parsed
+
+
+def readable(url: URL) -> str:
+    """The URL as it may be shown: passwords are masked."""
+    return hidden(url.render_as_string())
 
 
 def is_memory(url: URL) -> bool:
@@ -48,7 +77,7 @@ def is_memory(url: URL) -> bool:
 
 def make_engine(url: URL, *, create: bool, read_only: bool) -> Engine:
     """An engine for `url`, its file looked at and its folder made beforehand. Connects to nothing yet."""
-    shown = url.render_as_string()
+    shown = readable(url)
     if url.get_backend_name() == "sqlite" and not is_memory(url):
         url = _sqlite_file(url, shown, create, read_only)
     options: dict[str, Any] = {}
@@ -89,6 +118,11 @@ def _sqlite_file(url: URL, shown: str, create: bool, read_only: bool) -> URL:
                 f"The folder of the store {shown} cannot be made: {error.strerror} ({error.filename}). "
                 "Name a store elsewhere with --store."
             ) from None
+    elif path.is_file() and _is_exported(path):
+        raise StoreError(
+            f"The store {shown} is exported text and no database. It was left as it is; to take it into a store, use "
+            "python -m results import FILE."
+        )
     elif _cut_off(path):
         raise damaged(shown, "the file ends within a page")
     if not read_only:
@@ -97,6 +131,16 @@ def _sqlite_file(url: URL, shown: str, create: bool, read_only: bool) -> URL:
     if not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists():
         query["immutable"] = "1"  # readers of a WAL store need its folder for the index, unless nobody can write
     return url.set(database=f"{path.absolute().as_uri()}", query=query)
+
+
+def _is_exported(path: Path) -> bool:
+    """Whether the file holds what `results export` writes, packed or not."""
+    with suppress(OSError, EOFError, zlib.error), path.open("rb") as file:  # a cut file shows its beginning
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        with gzip.open(file) if packed else nullcontext(file) as text:
+            return bool(re.match(rb'\s*\{\s*"', text.read(256).removeprefix(codecs.BOM_UTF8)))
+    return False
 
 
 def _cut_off(path: Path) -> bool:

@@ -3,6 +3,7 @@
 import sqlite3
 
 from core.errors import SpikebenchError
+from core.masking import hidden
 
 _ELSEWHERE = "or name another store with --store or SPIKEBENCH_STORE"
 
@@ -18,7 +19,7 @@ class NoStore(StoreError):
 def explain(error: BaseException, store: str) -> StoreError:
     """Return the sentence for an error of SQLAlchemy or of a database driver met while using `store` (a URL)."""
     cause = getattr(error, "orig", None) or error
-    found = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+    found = hidden((str(cause).strip() or type(cause).__name__).splitlines()[0])
     if not isinstance(cause, sqlite3.Error):
         return StoreError(
             f"The store {store} refused: {found}. Nothing of this step was kept; check the server, the database's "

@@ -5,9 +5,12 @@ unit] and its samples as [name, index, value, unit]) and parity. Floats are writ
 value that could not be computed is null. Published values are not written: they are part of the program.
 """
 
+import codecs
+import gzip
 import json
 import os
 import tempfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +20,10 @@ from typing import Any, NoReturn
 
 from results.errors import StoreError
 from results.run import Dataset, Metric, Parity, Run, Sample, StoredRun, canonical_json, content_key
+from results.spare import DATABASE, require_no_store
 from results.store import Store
 
+GZIP = b"\x1f\x8b"  # how a packed file begins
 _SHARED = ("machine", "environment")  # documents that a run or parity record names by id
 
 
@@ -48,40 +53,76 @@ def dump(store: Store, keys: Iterable[str] | None = None) -> list[str]:
 
 
 def write(store: Store, path: Path, keys: Iterable[str] | None = None) -> int:
-    """Write the lines to a file, which is replaced only when all of them are on disk; return their number."""
+    """Write the lines to a file, which is replaced only when all of them are on disk; return their number.
+
+    StoreError if the file is a store or belongs to one. Where a link leads is replaced, and the link stays; a device or
+    a pipe is written to as it is.
+    """
+    require_no_store(path)
     lines = dump(store, keys)
+    text = "".join(f"{line}\n" for line in lines)
     try:
-        with tempfile.NamedTemporaryFile("w", encoding="ascii", newline="\n", dir=path.parent, delete=False) as file:
-            try:
-                file.writelines(f"{line}\n" for line in lines)
-                file.flush()
-                os.fsync(file.fileno())
-                os.chmod(file.name, 0o666 & ~_umask())
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="ascii", newline="\n")
+        else:
+            _replace(Path(os.path.realpath(path)), text)
     except OSError as error:
         raise StoreError(f"The lines cannot be written to {path}: {error.strerror}. Name another file.") from error
     return len(lines)
 
 
+def _replace(path: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile("w", encoding="ascii", newline="\n", dir=path.parent, delete=False) as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            os.chmod(file.name, 0o666 & ~_umask())
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
 def read(paths: Sequence[Path]) -> tuple[list[Run], list[Parity]]:
     """The runs and parities of these files, for Store.record_all.
 
-    StoreError names file, line and reason of a line that is damaged.
+    What gzip has packed is unpacked. StoreError names file, line and reason of a line that is damaged.
     """
     runs: list[Run] = []
     parities: list[Parity] = []
     for path in paths:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise StoreError(f"The lines in {path} cannot be read: {error.strerror}. Check the file's name.") from error
-        more_runs, more_parities = parse(str(path), content.splitlines())
+        more_runs, more_parities = parse(str(path), _content(path).splitlines())
         runs += more_runs
         parities += more_parities
     return runs, parities
+
+
+def _content(path: Path) -> bytes:
+    """The text in the file, unpacked, in UTF-8 and without the mark that some editors put before it."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"The lines in {path} cannot be read: {error.strerror}. Check the file's name.") from error
+    packed = content.startswith(GZIP)
+    if packed:
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise StoreError(
+                f"{path} cannot be unpacked: {error}. Nothing was imported; give a whole file, or unpack it yourself."
+            ) from None
+    if content.startswith(DATABASE):
+        raise StoreError(
+            f"{path} is a {'packed ' * packed}database, no exported lines. Nothing was imported; to add a store to "
+            f"another one, {'unpack it and ' * packed}use python -m results merge FILE."
+        )
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:4]:
+        raise StoreError(
+            f"{path} is written in UTF-16, as some shells do behind >; exported lines are UTF-8. Nothing was imported; "
+            "let python -m results export FILE write the file, or merge the store itself with python -m results merge."
+        )
+    return content.removeprefix(codecs.BOM_UTF8)
 
 
 def merge(store: Store, source: Store) -> int:

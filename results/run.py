@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from core.masking import hidden, hidden_in_command
 from results.errors import StoreError
 from results.outcomes import OK, OUTCOMES
 from results.units import UNITS
@@ -126,7 +127,7 @@ class StoredRun:
     outcome: str
     reason: str
     started: str  # as from timestamp()
-    seconds: float | None  # of this execution, not of earlier ones whose checkpoint it went on from
+    seconds: float | None  # with those that earlier executions spent up to the checkpoint it went on from
     seed: int
     device: str
     backend: str
@@ -134,6 +135,10 @@ class StoredRun:
     peak_memory: int | None  # bytes
     machine: dict[str, Any]
     environment: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", hidden(self.reason))  # an older version may have stored a password
+        object.__setattr__(self, "command", hidden_in_command(self.command))
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,7 @@ class Run(StoredRun):
             raise StoreError(f"A run cannot take {self.seconds} s; give a duration from 0 or None.")
         put(self, "seed", _integer("seed", self.seed, -(2**63), 2**63))
         put(self, "command", _text(self.command))
+        super().__post_init__()
         if self.peak_memory is not None:
             put(self, "peak_memory", _integer("peak memory", self.peak_memory, 0, 2**63))
         for document in ("experiment", "machine", "environment"):
@@ -213,22 +219,6 @@ class Parity:
             _filled("reason of a parity check that is not green", self.reason)
         for document in ("machine", "environment"):
             put(self, document, json.loads(canonical_json(getattr(self, document))))
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What an experiment rests on now: fingerprint of the code, digest of the data ("" where it is not here)."""
-
-    implementation: str
-    data: str = ""
-
-    def reason_against(self, implementation: str, digests: Iterable[str]) -> str:
-        """Why a result of that code and data is stale; empty if it is current."""
-        if implementation != self.implementation:
-            return "the code behind it has changed since it was measured"
-        if self.data and digests and self.data not in digests:
-            return "other data"
-        return ""
 
 
 @dataclass(frozen=True)

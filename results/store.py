@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Table, delete, insert, select
 
+from core.masking import hidden, hidden_in_command
 from results import connect, schema
 from results.errors import StoreError, damaged
 from results.run import (
@@ -19,7 +20,6 @@ from results.run import (
     Published,
     Run,
     Sample,
-    Standing,
     StoredRun,
     canonical_json,
     content_key,
@@ -27,6 +27,7 @@ from results.run import (
     sample_key,
     set_of,
 )
+from results.standing import Standing
 
 DEFAULT_URL = "sqlite:///results/spikebench.db"
 AT_ONCE = 500  # ids per query: databases limit the number of bound values
@@ -48,7 +49,7 @@ class Store:
 
     def __init__(self, url: str | Path = DEFAULT_URL, create: bool = True, read_only: bool = False) -> None:
         parsed = connect.parse(url)
-        self.url = parsed.render_as_string()  # passwords are masked
+        self.url = connect.readable(parsed)  # passwords are masked
         self.read_only = read_only
         self.engine = connect.make_engine(parsed, create=create, read_only=read_only)
         try:
@@ -143,7 +144,9 @@ class Store:
             query = select(column).where(column.startswith(run_id, autoescape=True)).limit(4)
             found = sorted(connection.scalars(query))
             if not run_id or not found:
-                raise StoreError(f"No run {run_id!r} in {self.url}; python -m results show lists those that are there.")
+                raise StoreError(
+                    f"No run {hidden(run_id)!r} in {self.url}; python -m results show lists those that are there."
+                )
             if len(found) > 1:
                 raise StoreError(f"{run_id!r} begins more than one run ({', '.join(found)} ...); give more of its id.")
             return self._full(connection, column, found)[0]
@@ -275,12 +278,19 @@ class _Adder:
 
 
 def _require_equal(table: Table, given: dict[str, Any], stored: dict[str, Any]) -> None:
-    if differing := [name for name in given if given[name] != stored[name]]:
+    if differing := [name for name in given if _shown(name, given[name]) != _shown(name, stored[name])]:
         (key,) = table.primary_key.columns
         raise StoreError(
             f"The {table.name} {given[key.name]} is already recorded with another {differing[0]}; records are never "
             "overwritten, so nothing of this step was kept. Record it under an id of its own."
         )
+
+
+def _shown(name: str, value: Any) -> Any:
+    """A value of a row as a record has it: an older version may have stored a password, which no export holds."""
+    if name == "command":
+        return hidden_in_command(value)
+    return hidden(value) if name == "reason" else value
 
 
 def _require_same(runs: Sequence[Run], connection: Connection) -> None:

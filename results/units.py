@@ -6,7 +6,8 @@ UNITS: dict[str, str] = {
     "%": "share of a whole, 0 to 100",
     "count": "number of things",
     "steps": "simulation time-steps",
-    "epochs": "passes over the training data, the first is 0 where it names one",
+    "epoch": "number of one pass over the training data, the first is 0",
+    "epochs": "passes over the training data",
     "s": "seconds",
     "ms": "milliseconds",
     "us": "microseconds",
@@ -16,3 +17,8 @@ UNITS: dict[str, str] = {
     "op": "arithmetic operations",
     "J": "joules",
 }
+
+
+def unit_of(name: str, unit: str) -> str:
+    """The unit of the metric `name` stored with `unit`: older runs call the number of an epoch "epochs"."""
+    return "epoch" if unit == "epochs" and name.startswith("epoch_") else unit

@@ -19,6 +19,7 @@ from tasks.errors import DataDamaged, DataMissing, TaskError
 from tasks.task import DatasetInfo, Split, Task
 
 if TYPE_CHECKING:
+    from tasks.hashes import Progress
     from tasks.loader import Loader
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Task",
     "TaskError",
     "available",
+    "digest",
     "load",
     "module",
     "names",
@@ -95,6 +97,31 @@ def available(name: str, root: str | Path | None = None) -> str | None:
         except TaskError as problem:
             return str(problem)
     return None
+
+
+def digest(
+    name: str,
+    root: str | Path | None = None,
+    cache: str | Path | None = None,
+    *,
+    progress: Progress | None = None,
+    **options: Any,
+) -> str | None:
+    """The digest that `load` would give the data of a task now (`Task.dataset.digest`); None when it cannot be known.
+
+    It cannot when the data are not available, or cannot be read, or when the task of another package does not tell.
+    Files are read once: their hashes are remembered in the folder `cache`, after which a stat for each file tells. Of
+    `options`, the task's options, only those that decide which data are used matter. `progress(read, all)` is called
+    after each file that had to be read. Raises UnknownName.
+    """
+    loader: Loader = registry.get(name)
+    if loader.digest is None:
+        return None
+    try:
+        with _reading(name):
+            return loader.digest(Path(root) if root else None, Path(cache) if cache else None, progress, options)
+    except TaskError:
+        return None
 
 
 @contextmanager

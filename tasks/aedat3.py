@@ -1,12 +1,14 @@
 """AEDAT 3.1, as cAER writes it for DVS128 Gesture.
 
-A text header from #!AER-DAT3.1 to #!END-HEADER, then packets: a header of 28 bytes and `capacity` events of `size`
-bytes, little-endian. A polarity event is a word (bit 0 valid, bit 1 polarity, bits 2-16 y, bits 17-31 x) and a time
-(us), which the packet's overflow count continues above bit 30. Packets of other types are stepped over.
+A text header from #!AER-DAT3.1 to the line #!END-HEADER, then packets: a header of 28 bytes and `capacity` events of
+`size` bytes, little-endian. A polarity event is a word (bit 0 valid, bit 1 polarity, bits 2-16 y, bits 17-31 x) and a
+time (us) of 31 bits, which the packet's overflow count continues. Packets of other types are stepped over. Lines end
+in CR LF, or in LF alone, as some writers have it.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ import numpy as np
 from tasks.checks import check_pixels
 from tasks.errors import DataDamaged
 
-MAGIC, END = b"#!AER-DAT3.1", b"#!END-HEADER\r\n"
+MAGIC, END = b"#!AER-DAT3.1", re.compile(rb"\n#!END-HEADER\r?\n")
 HEADER = np.dtype(
     [
         ("type", "<u2"),
@@ -35,15 +37,15 @@ def read(path: Path, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     original code, in the order of the file.
 
     Raises DataDamaged for another format, a header without end, a packet cut off, a polarity event of another size, no
-    events or a pixel off the sensor of side x side.
+    events, a pixel off the sensor of side x side or a time of more than 31 bits.
     """
     data = path.read_bytes()
     if not data.startswith(MAGIC):
         raise DataDamaged(path, "byte 0", f"the file does not begin with {MAGIC.decode()}")
-    end = data.find(END)
-    if end < 0:
-        raise DataDamaged(path, f"byte {len(data)}", f"the text header has no {END.strip().decode()}")
-    at = end + len(END)
+    end = END.search(data)
+    if end is None:
+        raise DataDamaged(path, f"byte {len(data)}", "the text header has no line #!END-HEADER")
+    at = end.end()
     words, offsets, overflows = [], [], []
     while at < len(data):
         if len(data) - at < HEADER.itemsize:
@@ -66,7 +68,6 @@ def read(path: Path, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     if not sum(lengths):
         raise DataDamaged(path, f"byte {len(data)}", "no polarity events before the end of the file")
     address, t = np.concatenate(words).astype(np.int64).T
-    t |= np.repeat(np.array(overflows, np.int64) << 31, lengths)
     x, y, p = address >> 17 & 0x7FFF, address >> 2 & 0x7FFF, address >> 1 & 1
 
     def offset(i: int) -> int:
@@ -75,4 +76,8 @@ def read(path: Path, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
         return offsets[packet] + EVENT_BYTES * (i - int(starts[packet]))
 
     check_pixels(path, x, y, side, offset)
-    return t, x, y, p
+    negative = np.flatnonzero(t >> 31)
+    if len(negative):
+        i = int(negative[0])
+        raise DataDamaged(path, f"byte {offset(i)}", f"time {t[i]:#x} has more than 31 bits")
+    return t | np.repeat(np.array(overflows, np.int64) << 31, lengths), x, y, p

@@ -23,7 +23,8 @@ import numpy as np
 
 from tasks import frames as integration
 from tasks.errors import TaskError
-from tasks.recordings import EventSource, Progress, compact
+from tasks.hashes import Progress
+from tasks.recordings import EventSource, compact
 
 IN_MEMORY_BYTES = 256 << 20
 
@@ -148,7 +149,7 @@ def _only_one(path: Path) -> Iterator[None]:
         # Without it two processes may both build; each renames a complete file of its own, so nothing is lost.
         yield
         return
-    with open(path, "w") as handle:
+    with open(path, "a") as handle:  # which empties nothing, whatever lies there
         fcntl.flock(handle, fcntl.LOCK_EX)
         # Whoever was building here was stopped: with the place free, nobody is writing these.
         for part in path.parent.glob(f"{path.stem}.*.part"):

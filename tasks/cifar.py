@@ -8,11 +8,13 @@ augmented like the training images by default, as the PLIF work has it, and neve
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.errors import TaskError
+from tasks.hashes import Progress, combined, files_digest
 from tasks.loader import Loader
 from tasks.source import Published, completeness
 
@@ -51,6 +53,12 @@ class CifarSet:
     def check(self, root: Path | None) -> None:
         self.files(root)
 
+    def digest(
+        self, root: Path | None, cache: Path | None, progress: Progress | None, options: Mapping[str, Any]
+    ) -> str:
+        train, test = self.files(root)
+        return files_digest(((path.name, path) for path in (*train, test)), test.parent, cache, progress)
+
     def load(
         self,
         root: Path | None,
@@ -69,11 +77,10 @@ class CifarSet:
         if augment not in AUGMENT:
             raise TaskError(f"augment={augment!r} is unknown; choose one of {', '.join(map(str, AUGMENT))}.")
         train_files, test_file = self.files(root)
-        digest = hashlib.sha256()
-        batches = []
+        hashes, batches = [], []
         for path in (*train_files, test_file):
             data = path.read_bytes()
-            digest.update(data)
+            hashes.append((path.name, hashlib.sha256(data).hexdigest()))
             batches.append(parse(data, path, key=self.key, classes=self.classes))
         images, labels = (np.concatenate(part) for part in zip(*batches[:-1], strict=True))
         training = ImageSplit(*as_tensors(images, labels), mean=self.mean, std=self.std)
@@ -90,7 +97,7 @@ class CifarSet:
             train=train,
             validation=held_out,
             test=test,
-            dataset=DatasetInfo(self.name, digest.hexdigest(), complete, found, note),
+            dataset=DatasetInfo(self.name, combined(hashes), complete, found, note),
         )
 
     def _augmented(
@@ -141,5 +148,5 @@ _CIFAR100 = CifarSet(
     std=(0.26733, 0.25644, 0.27615),
 )
 
-CIFAR10 = Loader(_CIFAR10.load, _CIFAR10.check)
-CIFAR100 = Loader(_CIFAR100.load, _CIFAR100.check)
+CIFAR10 = Loader(_CIFAR10.load, _CIFAR10.check, _CIFAR10.digest)
+CIFAR100 = Loader(_CIFAR100.load, _CIFAR100.check, _CIFAR100.digest)

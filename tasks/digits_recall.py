@@ -54,4 +54,4 @@ def load(root: Path | None, cache: Path | None, *, T: int = 32, validation: floa
     )
 
 
-DIGITS_RECALL = Loader(load)
+DIGITS_RECALL = Loader(load, digest=lambda *_: digits.digest())

@@ -7,16 +7,19 @@ Recordings that are not there make a subset, not an error. Complete: 1,176 + 288
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tasks.errors import DataDamaged
+from tasks.errors import DataDamaged, shown
+from tasks.hashes import Progress, files_digest
 from tasks.loader import Loader
-from tasks.source import Published, completeness, files_digest
+from tasks.source import Published, completeness, text_lines, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tasks.recordings import Recording
     from tasks.task import Task
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 SIDE, CLASSES = 128, 11
 EXPECTED = {"train": 1176, "test": 288}
 LISTS = {"train": "trials_to_train.txt", "test": "trials_to_test.txt"}
+_RECORDING = re.compile(r"[\w-]+\.aedat", re.ASCII)
+_SEGMENT = re.compile(r"\s*([0-9]{1,15})\s*,\s*([0-9]{1,15})\s*,\s*([0-9]{1,15})\s*")
 
 PUBLISHED = Published(
     "DVS128 Gesture",
@@ -51,19 +56,47 @@ def _folder(root: Path | None) -> Path:
 
 
 def _check(root: Path | None) -> None:
-    folder = _folder(root)
-    for name in LISTS.values():
-        if not _listed(folder / name):
+    _recorded(_folder(root))
+
+
+def _recorded(folder: Path) -> dict[str, list[Path]]:
+    """The recordings of each part that its list names and that are there, sorted by name."""
+    names = {part: _listed(folder / name) for part, name in LISTS.items()}
+    if both := names["train"] & names["test"]:
+        problem = f"it is in {LISTS['train']} too, and no recording may train and test"
+        raise DataDamaged(folder / LISTS["test"], f"the entry {min(both)!r}", problem)
+    found = {part: [folder / name for name in sorted(names[part]) if (folder / name).is_file()] for part in LISTS}
+    for part, name in LISTS.items():
+        if not found[part]:
             raise PUBLISHED.missing(folder / f"the recordings in {name}")
+    return found
 
 
-def _listed(path: Path) -> list[Path]:
-    """The recordings that a list names and that are there, in its order, which is sorted."""
-    names = sorted({line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()})
-    for name in names:
-        if Path(name).name != name or not name.endswith(".aedat"):
-            raise DataDamaged(path, f"the entry {name!r}", "it is not the name of an .aedat file")
-    return [path.parent / name for name in names if (path.parent / name).is_file()]
+def _listed(path: Path) -> set[str]:
+    """The names of recordings in a list, without hidden ones."""
+    entries = {line.strip() for line in text_lines(path)} - {""}
+    names = {name for name in entries if visible(name) or Path(name).name != name}
+    for name in sorted(names):
+        if not _RECORDING.fullmatch(name):
+            raise DataDamaged(path, f"the entry {shown(name)}", "it is not the name of an .aedat file")
+    return names
+
+
+def _digest(
+    root: Path | None, cache: Path | None, progress: Progress | None = None, options: Mapping[str, Any] | None = None
+) -> str:
+    folder = _folder(root)
+    files = [
+        (f"{part} {path.name}", path)
+        for part, recordings in _recorded(folder).items()
+        for recording in recordings
+        for path in (recording, _labels_path(recording))
+    ]
+    return files_digest(files, folder, cache, progress)
+
+
+def _labels_path(recording: Path) -> Path:
+    return recording.with_name(f"{recording.stem}_labels.csv")
 
 
 def load(
@@ -74,7 +107,7 @@ def load(
     split_by: str = "number",
     normalization: str | None = None,
     validation: float = 0.0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Task:
     import numpy as np
 
@@ -83,15 +116,13 @@ def load(
     from tasks.recordings import EventSource
     from tasks.task import DatasetInfo
 
-    _check(root)
     folder, cache = _folder(root), cache or DEFAULT_CACHE
-    parts = {part: [_trial(path) for path in _listed(folder / name)] for part, name in LISTS.items()}
+    parts = {part: [_trial(path) for path in paths] for part, paths in _recorded(folder).items()}
     found = {part: sum(len(trial.segments) for trial in trials) for part, trials in parts.items()}
     trials = parts["train"] + parts["test"]
-    raw = [path for trial in trials for path in (trial.path, trial.labels_path)]
     complete, note = completeness(found, EXPECTED)
     source = EventSource(
-        info=DatasetInfo("dvs128gesture", files_digest(raw, folder, cache), complete, found, note),
+        info=DatasetInfo("dvs128gesture", _digest(root, cache), complete, found, note),
         classes=CLASSES,
         height=SIDE,
         width=SIDE,
@@ -106,24 +137,26 @@ def load(
 
 
 def _trial(path: Path) -> Trial:
-    labels_path = path.with_name(f"{path.stem}_labels.csv")
+    labels_path = _labels_path(path)
     if not labels_path.is_file():
         raise PUBLISHED.missing(labels_path)
-    segments = []
-    lines = labels_path.read_text(errors="replace").splitlines()
+    segments: list[tuple[int, int, int, int]] = []
+    lines = text_lines(labels_path)
     if not lines or not lines[0].startswith("class"):
         raise DataDamaged(labels_path, "line 1", "it does not name the columns class,startTime_usec,endTime_usec")
     for number, line in enumerate(lines[1:], 2):
         if not line.strip():
             continue
-        try:
-            gesture, start, end = (int(field) for field in line.split(","))
-        except ValueError:
-            raise DataDamaged(labels_path, f"line {number}", f"{line!r} is not class,start,end") from None
+        fields = _SEGMENT.fullmatch(line)
+        if fields is None:
+            raise DataDamaged(labels_path, f"line {number}", f"{shown(line)} is not class,start,end in whole numbers")
+        gesture, start, end = map(int, fields.groups())
         if not 1 <= gesture <= CLASSES:
             raise DataDamaged(labels_path, f"line {number}", f"class {gesture} is not one of 1 to {CLASSES}")
         if start >= end:
             raise DataDamaged(labels_path, f"line {number}", f"the segment ends at {end} us, before {start} us")
+        if any((start, end) == known[2:] for known in segments):
+            raise DataDamaged(labels_path, f"line {number}", f"the segment {start} to {end} us is there already")
         segments.append((number, gesture - 1, start, end))
     if not segments:
         raise DataDamaged(labels_path, f"line {len(lines) + 1}", "no segment before the end of the file")
@@ -146,4 +179,4 @@ def _recordings(trials: list[Trial]) -> Iterator[Recording]:
             yield Recording(t[own], x[own], y[own], p[own], f"{trial.labels_path}, line {line}")
 
 
-DVS128GESTURE = Loader(load, _check)
+DVS128GESTURE = Loader(load, _check, _digest)

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from tasks.frames import check_options, normalise
-from tasks.recordings import EventSource, Progress, compact
+from tasks.hashes import Progress
+from tasks.recordings import EventSource, compact
 from tasks.splits import check_ratio, divide
 from tasks.task import Indices, Split, Task
 

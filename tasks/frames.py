@@ -1,7 +1,7 @@
 """Events to frames (PLIF, spec section 5.1).
 
-Each event i has a time t (us), a pixel (x, y) and a polarity p. Frame j counts the events of each polarity at each
-pixel within its share of the recording: F[j, p, y, x], channel 0 for p = 0 and channel 1 for p != 0.
+Each event i has a time t (us), a pixel (x, y) and a polarity p, 0 (OFF) or 1 (ON). Frame j counts the events of each
+polarity at each pixel within its share of the recording: F[j, p, y, x].
 """
 
 from __future__ import annotations
@@ -54,12 +54,14 @@ def integrate(
     5. a frame whose events share one microsecond is divided by 1 us, the resolution of the clock; there by zero;
     6. an empty recording gives zero frames; there an IndexError for split by time;
     7. pixels outside the sensor, arrays of unequal length and, when splitting by time, times that go back are errors;
-       there they go unnoticed.
+       there they go unnoticed;
+    8. a time, pixel or polarity that is no whole number, and a polarity other than 0 and 1, are errors; there fractions
+       are cut off and any polarity but 0 counts as ON, also the -1 that some formats write for OFF.
 
     Fewer events than frames are allowed with split by number: d = 0, and the last frame takes them all, as there.
 
-    Raises TaskError for unknown options, for events as in 7, and for split by time when the recording lasts no longer
-    than T microseconds.
+    Raises TaskError for unknown options, for events as in 7 and 8, and for split by time when the recording lasts no
+    longer than T microseconds.
     """
     check_options(frames, split_by, normalization)
     counts, durations = count(t, x, y, p, frames=frames, height=height, width=width, split_by=split_by)
@@ -71,15 +73,17 @@ def count(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Counts `[T, 2, H, W]` (int64) and the durations of the frames `[T]` (us, at least 1)."""
     check_options(frames, split_by, None)
-    t, x, y = (np.asarray(a).astype(np.int64) for a in (t, x, y))
-    p = np.asarray(p)
+    for side, pixels in (("height", height), ("width", width)):
+        if isinstance(pixels, bool) or not isinstance(pixels, int | np.integer) or pixels < 1:
+            raise TaskError(f"A sensor of {side} {pixels!r} was asked for; give a whole number, at least 1.")
+    t, x, y, p = (_whole(name, values) for name, values in zip("txyp", (t, x, y, p), strict=True))
     _check_events(t, x, y, p, height, width, ordered=split_by == "time")
     n, shape = len(t), (frames, 2, height, width)
     if n == 0:
         return np.zeros(shape, np.int64), np.ones(frames)
     first = _first_by_number(n, frames) if split_by == "number" else _first_by_time(t, frames)
     frame = np.repeat(np.arange(frames), np.diff(first, append=n))
-    flat = ((frame * 2 + (p != 0)) * height + y) * width + x
+    flat = ((frame * 2 + p) * height + y) * width + x
     return np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape), _durations(t, first, split_by)
 
 
@@ -110,7 +114,7 @@ def _first_by_number(n: int, frames: int) -> np.ndarray:
 
 
 def _first_by_time(t: np.ndarray, frames: int) -> np.ndarray:
-    span = int(t[-1] - t[0])
+    span = int(t[-1]) - int(t[0])
     if span <= frames:
         raise TaskError(f"A recording of {span} us cannot be cut into {frames} frames by time; split it by number.")
     return np.searchsorted(t, t[0] + np.arange(frames) * (span // frames), side="left")
@@ -119,7 +123,7 @@ def _first_by_time(t: np.ndarray, frames: int) -> np.ndarray:
 def _durations(t: np.ndarray, first: np.ndarray, split_by: str) -> np.ndarray:
     frames = len(first)
     if split_by == "time":
-        span = int(t[-1] - t[0])
+        span = int(t[-1]) - int(t[0])
         durations = np.full(frames, span // frames, np.float64)
         # The original adds the remainder of the division to the last frame.
         durations[-1] += span % frames
@@ -128,12 +132,34 @@ def _durations(t: np.ndarray, first: np.ndarray, split_by: str) -> np.ndarray:
     return np.maximum(t[end] - t[first], 1).astype(np.float64)
 
 
+def _whole(name: str, values: Any) -> np.ndarray:
+    """The values as int64. Raises TaskError for what is no number, and names the first event with no whole number."""
+    try:
+        values = np.asarray(values)
+    except ValueError:
+        raise TaskError(f"{name} must be one-dimensional and hold numbers.") from None
+    if values.dtype.kind not in "biuf":
+        raise TaskError(f"{name} must hold numbers; its type is {values.dtype}.")
+    if values.dtype.kind in "uf":
+        # NaN compares false. An unsigned integer may be too large as well, and a half has no 2**63 to compare with.
+        exact = values.astype(np.float64) if values.dtype.kind == "f" else values
+        wrong = np.flatnonzero(~((np.abs(exact) < 2.0**63) & (np.trunc(exact) == exact)))
+        if len(wrong):
+            i, unit = int(wrong[0]), " of microseconds" if name == "t" else ""
+            raise TaskError(f"Event {i} has {name} = {values.flat[i]}; it must be a whole number{unit}.")
+    return values.astype(np.int64)
+
+
 def _check_events(
     t: np.ndarray, x: np.ndarray, y: np.ndarray, p: np.ndarray, height: int, width: int, *, ordered: bool
 ) -> None:
     sizes = {name: a.shape for name, a in zip("txyp", (t, x, y, p), strict=True)}
     if len(set(sizes.values())) != 1 or t.ndim != 1:
         raise TaskError(f"t, x, y and p must be one-dimensional and equally long; their shapes are {sizes}.")
+    neither = np.flatnonzero((p != 0) & (p != 1))
+    if len(neither):
+        i = int(neither[0])
+        raise TaskError(f"Event {i} has the polarity {p[i]}; it must be 0 (OFF) or 1 (ON).")
     back = np.flatnonzero(t[1:] < t[:-1])
     if ordered and len(back):
         i = int(back[0]) + 1

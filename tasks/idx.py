@@ -13,15 +13,21 @@ from tasks.errors import DataDamaged
 UNSIGNED_BYTE = 0x08
 
 
-def content(path: Path) -> bytes:
-    """The bytes of a raw or gzip-compressed file. Raises DataDamaged for a broken archive."""
-    if path.suffix != ".gz":
-        return path.read_bytes()
+def content(path: Path, most: int | None = None) -> bytes:
+    """The bytes of a raw or gzip-compressed file, which may be `most` long.
+
+    Raises DataDamaged for a broken archive, and for a longer file before it fills the memory.
+    """
     with open(path, "rb") as file:
         try:
-            return gzip.GzipFile(fileobj=file).read()
+            data = (file if path.suffix != ".gz" else gzip.GzipFile(fileobj=file)).read(
+                -1 if most is None else most + 1
+            )
         except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
             raise DataDamaged(path, f"byte {file.tell()} (compressed)", str(problem)) from None
+    if most is not None and len(data) > most:
+        raise DataDamaged(path, f"byte {most}", f"it is longer than the {most:,} bytes of the published file")
+    return data
 
 
 def parse(data: bytes, path: Path, shape: tuple[int | None, ...]) -> np.ndarray:

@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.errors import DataDamaged
 from tasks.loader import Loader
-from tasks.source import Published, completeness
+from tasks.source import Published, completeness, holds, misnamed, visible
 
 if TYPE_CHECKING:
+    from tasks.hashes import Progress
     from tasks.task import Task
 
+# Copies have other characters in their names: "n01440764_18 (1).JPEG", "n01440764_18 copy.JPEG".
+_NAME = re.compile(r"\w+(\.JPEG)?", re.ASCII)
 EXPECTED = {"train": 1_281_167, "test": 50_000}
 FOLDERS = {"train": "train", "test": "val"}
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -38,8 +43,19 @@ PUBLISHED = Published(
 def _check(root: Path | None) -> None:
     place = PUBLISHED.place(root)
     for folder in FOLDERS.values():
-        if next(place.glob(f"{folder}/*/*.JPEG"), None) is None:
+        if not holds(place, f"{folder}/*/*.JPEG"):
             raise PUBLISHED.missing(place / folder / "<wnid>" / "*.JPEG")
+
+
+def _digest(root: Path | None, cache: Path | None, progress: Progress | None, options: Mapping[str, Any]) -> str:
+    return _found(root)[1]
+
+
+def _found(root: Path | None) -> tuple[dict[str, dict[str, list[str]]], str]:
+    """The image files by part and class, and the digest of their names and sizes."""
+    _check(root)
+    place, digest = PUBLISHED.place(root), hashlib.sha256()
+    return {part: _scan(place / folder, digest) for part, folder in FOLDERS.items()}, digest.hexdigest()
 
 
 def load(root: Path | None, cache: Path | None, *, validation: float = 0.0) -> Task:
@@ -49,10 +65,8 @@ def load(root: Path | None, cache: Path | None, *, validation: float = 0.0) -> T
     from tasks.splits import divide
     from tasks.task import DatasetInfo, Task
 
-    _check(root)
     place = PUBLISHED.place(root)
-    digest = hashlib.sha256()
-    found = {part: _scan(place / folder, digest) for part, folder in FOLDERS.items()}
+    found, digest = _found(root)
     number = {wnid: i for i, wnid in enumerate(found["train"])}
     splits = {}
     for part, images in found.items():
@@ -74,19 +88,23 @@ def load(root: Path | None, cache: Path | None, *, validation: float = 0.0) -> T
         train=train,
         validation=held_out,
         test=splits["test"],
-        dataset=DatasetInfo("imagenet", digest.hexdigest(), complete, counts, f"{note} {DIGEST_NOTE}".strip()),
+        dataset=DatasetInfo("imagenet", digest, complete, counts, f"{note} {DIGEST_NOTE}".strip()),
     )
 
 
 def _scan(folder: Path, digest: hashlib._Hash) -> dict[str, list[str]]:
     """The image files of each class, both in the order of their names; feeds the names and sizes to the digest."""
     found = {}
-    for wnid in sorted(entry.name for entry in os.scandir(folder) if entry.is_dir()):
+    for wnid in sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and visible(entry.name)):
         images = sorted(
             (entry.name, entry.path, entry.stat().st_size)
             for entry in os.scandir(folder / wnid)
-            if entry.name.endswith(".JPEG")
+            if entry.name.endswith(".JPEG") and visible(entry.name)
         )
+        for name in (wnid, *(name for name, _, _ in images)) if images else ():
+            if not _NAME.fullmatch(name):
+                place = folder / wnid if name == wnid else folder / wnid / name
+                raise misnamed(place, "only letters, digits and _ are in the names of classes and images")
         for name, _, size in images:
             digest.update(f"{folder.name}/{wnid}/{name}\0{size}\n".encode())
         if images:
@@ -94,4 +112,4 @@ def _scan(folder: Path, digest: hashlib._Hash) -> dict[str, list[str]]:
     return found
 
 
-IMAGENET = Loader(load, _check)
+IMAGENET = Loader(load, _check, _digest)

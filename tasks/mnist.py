@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.errors import DataDamaged
+from tasks.hashes import Progress, combined, files_digest
 from tasks.loader import Loader
 from tasks.source import Published, completeness
 
@@ -47,17 +49,23 @@ class IdxSet:
     def check(self, root: Path | None) -> None:
         self.files(root)
 
+    def digest(
+        self, root: Path | None, cache: Path | None, progress: Progress | None, options: Mapping[str, Any]
+    ) -> str:
+        files = self.files(root).values()
+        return files_digest(((_name(path), path) for path in files), self.published.place(root), cache, progress)
+
     def load(self, root: Path | None, cache: Path | None, *, validation: float = 0.0) -> Task:
         from tasks.augment import affine
         from tasks.images import ImageSplit, as_tensors
         from tasks.splits import divide
         from tasks.task import DatasetInfo, Task
 
-        digest = hashlib.sha256()
+        hashes: list[tuple[str, str]] = []
         splits, found = {}, {}
         files = self.files(root)
         for part in STEMS:
-            images, labels = _read(files[part, "images"], files[part, "labels"], digest)
+            images, labels = _read(files[part, "images"], files[part, "labels"], EXPECTED[part], hashes)
             found[part] = len(labels)
             splits[part] = ImageSplit(
                 *as_tensors(images[:, None], labels),
@@ -76,19 +84,26 @@ class IdxSet:
             train=train,
             validation=held_out,
             test=splits["test"],
-            dataset=DatasetInfo(self.name, digest.hexdigest(), complete, found, note),
+            dataset=DatasetInfo(self.name, combined(hashes), complete, found, note),
         )
 
 
-def _read(images_path: Path, labels_path: Path, digest: hashlib._Hash) -> tuple[np.ndarray, np.ndarray]:
-    """Images `[N, 28, 28]` and labels `[N]` (uint8); feeds the uncompressed files to the digest."""
+def _name(path: Path) -> str:
+    """The name under which a file counts in the digest, the same for a raw file and a compressed one."""
+    return path.name.removesuffix(".gz")
+
+
+def _read(
+    images_path: Path, labels_path: Path, most: int, hashes: list[tuple[str, str]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Up to `most` images `[N, 28, 28]` and labels `[N]` (uint8); adds the hashes of the unpacked files to `hashes`."""
     import numpy as np
 
     from tasks.idx import content, parse
 
-    data = content(images_path), content(labels_path)
-    for part in data:
-        digest.update(part)
+    data = content(images_path, 16 + most * SIDE * SIDE), content(labels_path, 8 + most)
+    for path, part in zip((images_path, labels_path), data, strict=True):
+        hashes.append((_name(path), hashlib.sha256(part).hexdigest()))
     images, labels = parse(data[0], images_path, (None, SIDE, SIDE)), parse(data[1], labels_path, (None,))
     if len(images) == 0:
         raise DataDamaged(images_path, "byte 4", "it announces no images")
@@ -125,5 +140,5 @@ _FASHION_MNIST = IdxSet(
     affine=False,
 )
 
-MNIST = Loader(_MNIST.load, _MNIST.check)
-FASHION_MNIST = Loader(_FASHION_MNIST.load, _FASHION_MNIST.check)
+MNIST = Loader(_MNIST.load, _MNIST.check, _MNIST.digest)
+FASHION_MNIST = Loader(_FASHION_MNIST.load, _FASHION_MNIST.check, _FASHION_MNIST.digest)

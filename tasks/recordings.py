@@ -12,10 +12,9 @@ import numpy as np
 
 from tasks.errors import TaskError
 from tasks.frames import count
-from tasks.source import completeness, files_digest
+from tasks.hashes import recordings_digest
+from tasks.source import completeness
 from tasks.task import DatasetInfo
-
-Progress = Callable[[int, int], None]
 
 
 class Recording(NamedTuple):
@@ -74,18 +73,18 @@ def from_files(
     side: int,
     read: Callable[[Path], tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]],
     code: ModuleType,
-    memo: Path,
+    cache: Path,
 ) -> EventSource:
     """The set of a square sensor whose recordings are a file each.
 
     `files` holds the label and path of every "train" and "test" sample found in `folder`, `expected` how many the
-    published set has. `read`, of the module `code`, gives times, x, y and polarities; `memo` as in `files_digest`.
+    published set has. `read`, of the module `code`, gives times, x, y and polarities; hashes are kept in `cache`.
     """
     labels, paths = zip(*files["train"], *files["test"], strict=True)
     found = {part: len(samples) for part, samples in files.items()}
     complete, note = completeness(found, expected)
     return EventSource(
-        info=DatasetInfo(name, files_digest(paths, folder, memo), complete, found, note),
+        info=DatasetInfo(name, recordings_digest(files, folder, cache), complete, found, note),
         classes=classes,
         height=side,
         width=side,

@@ -1,16 +1,13 @@
-"""Finding raw data, telling what is missing, and knowing it again."""
+"""Finding raw data and telling what is missing."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
+import codecs
 import os
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.errors import DataMissing
+from tasks.errors import DataDamaged, DataMissing
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class Published:
         Raises DataMissing when neither names a folder that exists.
         """
         named = os.environ.get("SPIKEBENCH_DATA")
-        found = root or (Path(named) if named else None)
+        found = root or (Path(os.path.expanduser(named)) if named else None)
         if found is None:
             raise self._error("no data root is named", "name its folder with SPIKEBENCH_DATA or --data")
         if not found.is_dir():
@@ -44,32 +41,31 @@ class Published:
         return DataMissing(f"{self.title} is missing: {found}; it is published at {self.url}; {get}.")
 
 
-def files_digest(files: Sequence[Path], base: Path, memo: Path | None = None) -> str:
-    """SHA-256 over the names (relative to `base`) and contents of the files, in the order given.
+def visible(name: str) -> bool:
+    """False for what systems leave beside data: names that begin with a dot, as ._x and .DS_Store, and __MACOSX."""
+    return not name.startswith(".") and name != "__MACOSX"
 
-    With a folder `memo` the digest is kept there and hashed again only when a size or a time of change differs:
-    event sets hold up to 70,000 files or many gigabytes.
-    """
-    seen = hashlib.sha256()
-    for file in files:
-        stat = file.stat()
-        seen.update(f"{file.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-    note = memo / f"{base.name}-{seen.hexdigest()[:32]}.sha256" if memo else None
-    if note and note.is_file() and re.fullmatch("[0-9a-f]{64}\n", known := note.read_text(errors="replace")):
-        return known.strip()
-    digest = hashlib.sha256()
-    for file in files:
-        with open(file, "rb") as handle:
-            content = hashlib.file_digest(handle, "sha256").hexdigest()
-        digest.update(f"{file.relative_to(base).as_posix()}\0{content}\n".encode())
-    if note:
-        # It only saves time; the frame cache will say so if the folder cannot be written.
-        with contextlib.suppress(OSError):
-            note.parent.mkdir(parents=True, exist_ok=True)
-            part = note.with_suffix(f".{os.getpid()}.part")
-            part.write_text(digest.hexdigest() + "\n")
-            os.replace(part, note)
-    return digest.hexdigest()
+
+def listed(folder: Path) -> list[Path]:
+    """What lies in a folder and is visible, in the order of the names."""
+    return sorted(path for path in folder.iterdir() if visible(path.name))
+
+
+def holds(folder: Path, pattern: str) -> bool:
+    """A quick look: whether anything visible in a visible folder below `folder` fits `pattern`."""
+    return any(visible(path.name) and visible(path.parent.name) for path in folder.glob(pattern))
+
+
+def misnamed(path: Path, problem: str, where: str = "its name") -> DataDamaged:
+    """The error for a file that lies among samples under a name that none of them has, as a copy does."""
+    return DataDamaged(path, where, problem, "remove it, or give it the name it was published under")
+
+
+def text_lines(path: Path) -> list[str]:
+    """The lines of a text file, which may begin with the byte-order mark of UTF-8 or UTF-16."""
+    data = path.read_bytes()
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig", errors="replace").splitlines()
 
 
 def completeness(found: dict[str, int], expected: dict[str, int]) -> tuple[bool, str]:

@@ -19,10 +19,10 @@ Indices: TypeAlias = "torch.Tensor | np.ndarray | Sequence[int]"
 class DatasetInfo:
     """Which data a task was made of.
 
-    `digest` is the SHA-256 (hex) of the raw source files, of their names and sizes alone where `note` says so, or of
-    the arrays of an embedded set. `counts` holds the
-    samples found, "train" and "test", before any validation split. `complete` is False for a subset of the
-    published set, and `note` then says what was found and what was expected.
+    `digest` is the SHA-256 (hex) of the names and contents of the source files, of their names and sizes alone where
+    `note` says so, or of the arrays of an embedded set. `counts` holds the samples found, "train" and "test", before
+    any validation split. `complete` is False for a subset of the published set, and `note` then says what was found
+    and what was expected.
     """
 
     name: str

@@ -1,7 +1,9 @@
-"""Checkpoints that survive a kill at any moment and bring back every source of randomness."""
+"""Checkpoints that survive a kill at any moment, bring back every source of randomness, and show any damage."""
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import random
 from pathlib import Path
@@ -13,38 +15,64 @@ import torch
 from . import distributed
 
 
+class Unusable(Exception):
+    """A checkpoint from which no training can go on; the message says what it is or lacks ("is damaged")."""
+
+
 def save(path: Path, state: dict[str, Any]) -> None:
     """Writes `state` (tensors, plain values) and all RNG states; the old file stays until the new one is complete.
 
-    In a group all processes call this, and process 0 writes its state with everyone's generators.
+    The file is what torch.save writes, which PyTorch reads without checking it, and its SHA-256. In a group all
+    processes call this, and process 0 writes its state with everyone's generators.
     """
-    generators = distributed.gather(_rng_states())
+    states = distributed.gather(generators())
     if distributed.rank():
         return
+    content = io.BytesIO()
+    torch.save({**state, "rng": states}, content)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     with part.open("wb") as file:
-        torch.save({**state, "rng": generators}, file)
+        file.write(content.getbuffer())
+        file.write(hashlib.sha256(content.getbuffer()).digest())
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """The state saved in `path`, with the RNGs set back to that moment; None when there is no readable checkpoint."""
-    if not path.exists():
-        return None
+    """The state saved in `path`, with the RNGs set back to that moment; None when there is no undamaged checkpoint.
+
+    Raises whatever a file with other content than `save` writes leads to; the RNGs may then be anywhere.
+    """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # damaged in whatever way: training starts anew, which loses time but nothing else
+        content = path.read_bytes()
+    except OSError:
         return None
-    generators = state.pop("rng")
-    if distributed.rank() < len(generators):  # a process that did not exist then goes on with a seed of its own
-        _set_rng_states(generators[distributed.rank()])
+    content, digest = content[:-_DIGEST], content[-_DIGEST:]
+    if hashlib.sha256(content).digest() != digest:
+        return None
+    state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    states = state.pop("rng", None)
+    if not states:
+        raise Unusable("holds no random number generators")
+    if distributed.rank() < len(states):  # a process that did not exist then goes on with a seed of its own
+        set_generators(states[distributed.rank()])
     return state
 
 
-def _rng_states() -> dict[str, Any]:
+def set_aside(path: Path) -> Path:
+    """Renames a checkpoint that cannot be used, so that nobody loads it again; returns its new path."""
+    aside = path.with_suffix(".unusable")
+    path.replace(aside)
+    return aside
+
+
+_DIGEST = hashlib.sha256().digest_size
+
+
+def generators() -> dict[str, Any]:
+    """The states of all random number generators."""
     version, internal, gauss = random.getstate()
     kind, keys, position, has_gauss, cached = cast(tuple, np.random.get_state(legacy=True))
     return {
@@ -55,7 +83,8 @@ def _rng_states() -> dict[str, Any]:
     }
 
 
-def _set_rng_states(states: dict[str, Any]) -> None:
+def set_generators(states: dict[str, Any]) -> None:
+    """Sets all random number generators to `states`, as from `generators`."""
     torch.set_rng_state(states["torch"])
     if states["cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(states["cuda"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,15 +13,13 @@ from torch import Tensor
 from neurons.base import Neuron
 
 from . import checkpoint, distributed
+from .clock import Clock
+from .finite import Diverged as Diverged
+from .finite import Finite
+from .resume import History, resume
 
 if TYPE_CHECKING:
     from tasks import Split, Task
-
-History = list[dict[str, float]]
-
-
-class Diverged(RuntimeError):
-    """The loss is no longer finite."""
 
 
 def fit(
@@ -35,6 +32,8 @@ def fit(
     device: str,
     path: Path | None = None,
     on_epoch: Callable[[int, dict[str, float]], None] | None = None,
+    on_note: Callable[[str], None] = lambda text: None,
+    clock: Clock | None = None,
 ) -> History:
     """Trains `scheme` on `task` and returns one record an epoch.
 
@@ -44,28 +43,31 @@ def fit(
     (`Neuron.start_epoch`); its evaluation sees the network as it was trained in it.
 
     With `path`, every epoch ends in a checkpoint there and a run found there is continued: on a CPU its records are
-    those of an uninterrupted run, bit for bit, times aside. The caller seeds the global RNGs before it builds the
-    network; the order of the samples depends on `seed` and the epoch alone, so that compared networks see the same
-    batches. `on_epoch(epoch, record)` is called after each epoch, and once for every epoch found in the checkpoint.
+    those of an uninterrupted run, bit for bit, times aside; what it had spent is added to `clock`. A checkpoint that is
+    damaged, that does not fit, or whose run saw other data is set aside: training starts anew, and `on_note` gets a
+    sentence that says so. The caller seeds the global RNGs before it builds the network; the order of the samples
+    depends on `seed` and the epoch alone, so that compared networks see the same batches. `on_epoch(epoch, record)` is
+    called after each epoch, and once for every epoch found in the checkpoint.
 
     In a group of processes (training.distributed) each calls this and gets the same records, seconds aside, and
-    process 0 writes the checkpoint. Raises Diverged.
+    process 0 writes the checkpoint. Raises Diverged when the loss, a parameter or a buffer is no longer finite; no
+    checkpoint holds such a network.
     """
-    history: History = []
-    state = checkpoint.load(path) if path else None
-    if state is not None:
-        scheme.load_state_dict(state["scheme"])
-        history = state["history"]
-        for epoch, record in enumerate(history):
-            if on_epoch:
-                on_epoch(epoch, record)
+    clock = clock or Clock()
+    finite = Finite(scheme.network)
+    history = resume(scheme, path, task.dataset.digest, clock, on_note) if path else []
+    for epoch, record in enumerate(history):
+        if on_epoch:
+            on_epoch(epoch, record)
     if history:  # a finished run is not trained any more, but its network may be measured
+        finite.check(len(history) - 1)
         _start_epoch(scheme.network, len(history) - 1, epochs)
     for epoch in range(len(history), epochs):
         _start_epoch(scheme.network, epoch, epochs)
         record = {"lr": scheme.lr}
-        record |= _train(scheme, task.train, _order(len(task.train), seed, epoch), batch_size, device, epoch)
+        record |= _train(scheme, task.train, _order(len(task.train), seed, epoch), batch_size, device)
         scheme.end_epoch()
+        finite.check(epoch, record["train_loss"])
         if task.validation is not None:
             record["validation_accuracy"] = evaluate(scheme, task.validation, batch_size, device)
         with FiringRates(scheme.network) as rates:
@@ -73,7 +75,8 @@ def fit(
         record |= rates.means() | _constants(scheme.network)
         history.append(record)
         if path:
-            checkpoint.save(path, {"scheme": scheme.state_dict(), "history": history})
+            state = {"scheme": scheme.state_dict(), "history": history, "data": task.dataset.digest}
+            checkpoint.save(path, {**state, "seconds": clock.seconds()})
         if on_epoch:
             on_epoch(epoch, record)
     return history
@@ -91,7 +94,7 @@ def evaluate(scheme: Any, split: Split, batch_size: int, device: str) -> float:
     return distributed.total(correct).item() / len(split)
 
 
-def _train(scheme: Any, split: Split, order: Tensor, batch_size: int, device: str, epoch: int) -> dict[str, float]:
+def _train(scheme: Any, split: Split, order: Tensor, batch_size: int, device: str) -> dict[str, float]:
     if len(split) < batch_size:
         raise ValueError(f"A batch of {batch_size} is larger than the {len(split)} training samples.")
     scheme.network.train()
@@ -104,8 +107,6 @@ def _train(scheme: Any, split: Split, order: Tensor, batch_size: int, device: st
     # One transfer an epoch; it waits for the device.
     loss = distributed.total(torch.stack(losses).mean()).item() / distributed.size()
     seconds = time.perf_counter() - start
-    if not math.isfinite(loss):
-        raise Diverged(f"the training loss became {loss} in epoch {epoch}")
     seen = len(batches) * batch_size
     accuracy = distributed.total(torch.stack(hits).sum()).item() / seen
     return {"train_loss": loss, "train_accuracy": accuracy, "train_seconds": seconds, "train_samples": float(seen)}

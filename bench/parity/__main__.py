@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from core.errors import FAILED, OK, PARITY_RED, UsageError
+from core.options import STORE
 from core.registry import unknown
 from core.shell import exit_status
 
@@ -28,7 +29,7 @@ def main(
         typer.Option(help="A backend or peer library; may be repeated; default: all but inductor."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    store: Annotated[str | None, typer.Option(help="Results store: URL or SQLite file.")] = None,
+    store: Annotated[str | None, typer.Option(**STORE)] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Two dtypes and the most telling cases.")] = False,
 ) -> int:
     """Compare kernels with the neuron's own step: spikes, states, gradients; say what really ran."""
@@ -46,8 +47,7 @@ def main(
     for name in names:
         neurons.registry.module(name)  # raises for an unknown one before PyTorch is loaded
 
-    from rich.console import Console
-
+    from core.console import Console
     from results import Store, default_url
 
     from .checks import Refusal

@@ -17,6 +17,7 @@ from torch import Tensor
 
 import neurons
 
+from .edges import edges, gaps
 from .runs import distances, reference
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ AIMS = (0.0, 2.0**-20, 2.0**-12, 2.0**-7, 2.0**-4)  # distances to the threshold
 
 
 FLAT = 1e-6  # slope of the distance below which an input does not act on it
+CLEAR = 8  # ulps of the input (of 1 at least) between a potential and a jump of the surrogate's derivative
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,30 @@ def laid_out(x: Tensor, layout: str) -> Tensor:
 def sequence(case: Case, oracle: Neuron, digits: torch.dtype) -> Tensor:
     """The input [T, N, ...] of a check in float64 with the digits of `digits`, made for the float64 layer `oracle`."""
     with torch.no_grad():
-        return INPUTS[case.inputs](oracle, case.shape, digits)
+        return _cleared(oracle, INPUTS[case.inputs](oracle, case.shape, digits), digits)
+
+
+def _cleared(oracle: Neuron, x: Tensor, digits: torch.dtype) -> Tensor:
+    """`x`, raised where a potential comes near a jump of the surrogate's derivative: there nothing can be compared.
+
+    Raised by quarters, so that multiples of 1/4 remain such.
+    """
+    places = edges(oracle)
+    if not places or not oracle.recurrent:
+        return x
+    oracle.reset()
+    oracle.step_mode = "s"
+    steps = []
+    for x_t in x.unbind(0):
+        clear = CLEAR * torch.finfo(digits).eps * x_t.abs().clamp(min=1)
+        for _ in range(8):
+            near = gaps(_distance(oracle, x_t, 0), places) < clear
+            if not bool(near.any()):
+                break
+            x_t = torch.where(near, _on(x_t + (8 * clear).ceil() / 4, digits), x_t)
+        oracle(x_t)
+        steps.append(x_t)
+    return torch.stack(steps)
 
 
 def _random(shape: tuple[int, ...]) -> Tensor:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reports import fitted
 
 from .checks import Check, Refusal, check
-from .rule import RULE
+from .stated import RULE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,7 +81,7 @@ def _recorder(device: str) -> Callable[[Check], Parity]:
             grad_error=made.verdict.grad_error,
             kernel=made.kernel,
             green=made.verdict.green,
-            reason=made.verdict.reason,
+            reason=made.verdict.reason or made.verdict.note,
             implementation=kernel_implementation(made.neuron, made.backend),
             machine=machine,
             environment=surroundings,
@@ -103,6 +103,12 @@ def show(console: Console, checks: list[Check], refusals: list[Refusal], failure
     for made in checks:
         if not made.verdict.green:
             _say(console, f"RED {_where(made)} ran {made.kernel}: {made.verdict.reason}")
+    left_out: dict[str, list[str]] = {}
+    for made in checks:
+        if made.verdict.note:
+            left_out.setdefault(made.verdict.note, []).append(_where(made))
+    for note, places in left_out.items():
+        _say(console, f"note {'; '.join(places)}: {note}")
     unchecked: dict[tuple[str, str], list[str]] = {}
     for refusal in refusals:
         reason = refusal.reason.replace(repr(refusal.neuron), "such a neuron")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ..base import in_the_type_of
 from .fused import compiler, cuda_kernel
 
 if TYPE_CHECKING:
@@ -39,11 +40,23 @@ def refuses_layer(neuron: Neuron, x: Tensor | None = None) -> str | None:
 def sequence(neuron: Neuron, x: Tensor) -> Tensor:
     """Spikes of all steps of `x` [T, N, ...]."""
     states = neuron.load_states(x[0]) if neuron.recurrent else []
-    with torch._dynamo.config.patch(recompile_limit=_COMPILATIONS):
+    with torch._dynamo.config.patch(recompile_limit=_COMPILATIONS), in_the_type_of(x):
         spikes, *states = _compiled()(neuron, x, *states)
     if neuron.recurrent:
         neuron.store_states(states)
+    for output in (spikes, *states):
+        if output.requires_grad:
+            output.register_hook(_refuse_create_graph)
     return spikes
+
+
+def _refuse_create_graph(gradient: Tensor) -> None:
+    """The compiler's own gradients end the graph, which would be taken for a second derivative of zero."""
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            "Backend 'inductor' has no second derivative, so its gradients cannot be taken with create_graph=True; use "
+            "backend='torch' for it."
+        )
 
 
 @cache

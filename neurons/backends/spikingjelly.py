@@ -66,7 +66,8 @@ def sequence(neuron: Neuron, x: Tensor) -> Tensor:
     """Spikes of all steps of `x` [T, N, ...], computed by SpikingJelly; the state stays on `neuron`."""
     peer = node(neuron)
     if not neuron.recurrent:
-        return peer(x)
+        rows = x if x.ndim > 1 else x.unsqueeze(1)  # its product is one of matrices, and autocast has a type for it
+        return peer(rows).view(x.shape).to(x.dtype)
     peer.v = neuron.load_states(x[0])[0]
     spikes = peer(x)
     neuron.store_states([peer.v])
@@ -82,7 +83,7 @@ def node(neuron: Any) -> Any:
     make = getattr(peers, _NODES[neuron.name])
     if not neuron.recurrent:
         peer = _parallel(make, neuron, shape)
-        peer.weight, peer.bias = neuron.weight, neuron.bias
+        _share(peer, weight=neuron.weight, bias=neuron.bias)
         return peer.train(neuron.training)
     own: dict[str, Any] = {}
     if neuron.name == "lif":
@@ -98,8 +99,15 @@ def node(neuron: Any) -> Any:
         **own,
     )
     if neuron.name == "plif":
-        peer.w = neuron.w
+        _share(peer, w=neuron.w)
     return peer.train(neuron.training)
+
+
+def _share(peer: Any, **tensors: Tensor) -> None:
+    """Puts `tensors` in the place of the peer's parameters; in a replica of DataParallel they are none."""
+    for name, tensor in tensors.items():
+        delattr(peer, name)
+        setattr(peer, name, tensor)
 
 
 def _parallel(make: Any, neuron: Any, shape: Any) -> Any:

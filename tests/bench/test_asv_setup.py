@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,8 @@ import site, sys
 with open(site.getsitepackages()[0] + "/project.pth", "w") as file:
     print(*sys.argv[1:], sep="\\n", file=file)
 """  # what the tests run with takes the place of a download of PyTorch
+
+Asv = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def test_every_neuron_and_backend_is_measured() -> None:
@@ -59,9 +61,10 @@ def test_no_module_of_bench_hides_a_standard_one() -> None:
     assert not names & sys.stdlib_module_names
 
 
-def git(folder: Path, *arguments: str) -> None:
+def git(folder: Path, *arguments: str) -> str:
     settings = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", *settings, *arguments], cwd=folder, check=True, capture_output=True)
+    command = ["git", *settings, *arguments]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ def repository(tmp_path: Path) -> Path:
     for package in ("bench", "neurons"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     configuration = json.loads((ROOT / "asv.conf.json").read_text())
-    libraries = next(path for path in sys.path if path.endswith("site-packages"))
+    libraries = " ".join(path for path in sys.path if path.endswith("site-packages"))
     (tmp_path / "install.py").write_text(INSTALL)
     configuration["install_command"] = [f"python {tmp_path / 'install.py'} {{build_dir}} {libraries}"]
     configuration["uninstall_command"] = []
@@ -87,17 +90,40 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.slow
-def test_a_slow_down_is_found_and_published(repository: Path, tmp_path: Path) -> None:
-    def asv(*arguments: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def asv(repository: Path, tmp_path: Path) -> Asv:
+    """Runs asv in the repository, on a machine that it knows."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "HOME": str(tmp_path), "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(tmp_path)}
         command = [sys.executable, "-m", "asv", *arguments]
         return subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, timeout=300)
 
-    assert asv("machine", "--yes").returncode == 0
+    assert run("machine", "--yes").returncode == 0
+    return run
+
+
+@pytest.mark.slow
+def test_history_is_published_on_any_checkout(repository: Path, asv: Asv) -> None:
+    places = (["branch", "--move", "main", "topic"], ["checkout", "--detach"], ["checkout", "-b", "main", "HEAD~1"])
+    for place in places:
+        git(repository, *place)
+        commit = git(repository, "rev-parse", "HEAD").strip()
+        once = ["--python=same", "--set-commit-hash", commit, "--quick", "-b", r"time_forward\('lif torch', '4x65536'"]
+        done = asv("run", *once)
+        assert done.returncode == 0, done.stdout + done.stderr
+        done = asv("publish")
+        assert done.returncode == 0, done.stdout + done.stderr
+        index = json.loads((repository / ".asv" / "html" / "index.json").read_text())
+        assert commit in index["revision_to_hash"].values()
+        assert list((repository / ".asv" / "html" / "graphs").rglob("branch-*/**/neurons.Speed.time_forward.json"))
+
+
+@pytest.mark.slow
+def test_a_slow_down_is_found_and_published(repository: Path, asv: Asv) -> None:
     settings = ["-a", "repeat=5", "-a", "warmup_time=0", "-a", "rounds=1"]
     benchmark = r"time_forward\('(lif|klif) torch', '100x2048'"
-    done = asv("continuous", "main~1", "main", "-b", benchmark, "--factor", "1.5", "--record-samples", *settings)
+    done = asv("continuous", "main~1", "main", "-b", benchmark, "--factor", "4", "--record-samples", *settings)
     assert done.returncode == 1, done.stdout + done.stderr
     worse = [line for line in done.stdout.splitlines() if line.startswith("| +")]
     assert len(worse) == 1, done.stdout

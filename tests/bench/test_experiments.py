@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import tasks
 from bench import fingerprint
-from bench.plan import plan
+from bench.plan import done, plan
+from bench.present import Present
 from papers import registry
 from papers.evaluate import evaluate
 from papers.experiment import SCALES, Experiment
@@ -191,20 +193,69 @@ def test_disagreeing_sources_are_shown(store: Store) -> None:
 
 
 def test_the_plan_tells_done_stale_failed_and_missing_apart(store: Store) -> None:
-    experiments = [e.with_seed(2020) for e in PLIF_ABLATION.experiments("quick", [0])[:5]]
-    done, stale, failed, diverged, _missing = experiments
-    store.record(measured(done, 0.9))
+    experiments = [e.with_seed(2020) for e in PLIF_ABLATION.experiments("quick", [0])[:6]]
+    finished, stale, failed, diverged, _missing, paused = experiments
+    store.record(measured(finished, 0.9))
     store.record(measured(stale, 0.9, implementation="of long ago"))
     store.record(measured(failed, 0.9, outcome="timeout", reason="stopped after 3 s"))
     store.record(measured(diverged, 0.9, outcome="diverged", reason="nan"))
+    store.record(measured(paused, 0.9, outcome="interrupted", reason="paused at epoch 3/24"))
     steps = plan(store, [*experiments, PLIF_TABLE.cells("paper")[0].experiment], "/nowhere")
-    assert [s.status for s in steps] == ["done", "stale", "failed", "done", "missing", "unavailable"]
-    assert [s.to_run for s in steps] == [False, True, True, False, True, False]
+    assert [s.status for s in steps] == ["done", "stale", "failed", "done", "missing", "paused", "unavailable"]
+    assert [s.to_run for s in steps] == [False, True, True, False, True, True, False]
+    assert [s.status for s in plan(None, [finished, paused], None)] == ["missing", "missing"]
     assert "stopped after 3 s" in steps[2].reason
-    assert "MNIST" in steps[5].reason
-    assert plan(store, [done], None, force=True)[0].to_run
+    assert steps[5].reason == "paused at epoch 3/24"
+    assert "MNIST" in steps[6].reason
+    assert plan(store, [finished], None, force=True)[0].to_run
     stale_cell = next(c for c in evaluate(store, PLIF_ABLATION, "quick").cells if c.stale)
     assert stale_cell.cell.experiment.with_seed(2020).key == stale.key
+
+
+def test_what_was_measured_on_other_data_is_stale(store: Store) -> None:
+    """Where both are known; what has the data at hand is preferred, however old."""
+    experiment, twin, unknown, failing = (e.with_seed(2020) for e in PLIF_ABLATION.experiments("quick", [0])[:4])
+    here = tasks.digest("digits")
+    assert here is not None
+    part = Dataset("ab" * 32, "digits", False, {"train": 100, "test": 397}, "100 of 1,400 training images")
+    whole = Dataset(here, "digits", True, {"train": 1400, "test": 397})
+    store.record(measured(experiment, 0.9, datasets=(part,)))
+    store.record(measured(twin, 0.8, datasets=(whole,), started="2020-01-01T00:00:00Z"))
+    store.record(measured(twin, 0.7, datasets=(part,)))
+    store.record(measured(unknown, 0.9, datasets=()))
+    store.record(measured(failing, 0.9, datasets=(part,), started="2020-01-01T00:00:00Z"))
+    store.record(measured(failing, 0.9, datasets=(), outcome="timeout", reason="stopped after 3 s"))
+    present = Present(None)
+    steps = plan(store, [experiment, twin, unknown, failing], None, present=present)
+    assert [step.status for step in steps] == ["stale", "done", "done", "failed"]
+    assert steps[0].reason == (
+        f"other data: measured on abababababab (100 of 1,400 training images), here is {here[:12]}"
+    )
+    assert steps[0].to_run
+    assert not done(store, steps[0])
+    forced = plan(store, [experiment], None, force=True)[0]
+    assert (forced.status, forced.forced) == ("stale", False)
+
+    def stale(knowing: Present | None) -> dict[str, tuple[bool, float]]:
+        cells = evaluate(store, PLIF_ABLATION, "quick", present=knowing).cells
+        return {c.runs[0].experiment_key: (c.stale, round(c.values[0])) for c in cells if c.runs}
+
+    assert stale(present) == {
+        experiment.key: (True, 90),
+        twin.key: (False, 80),
+        unknown.key: (False, 90),
+        failing.key: (True, 90),
+    }
+    assert not any(marked for marked, _ in stale(None).values())  # the store alone cannot know
+    store.record(measured(experiment, 0.85, datasets=(whole,)))
+    assert done(store, steps[0])
+    assert stale(present)[experiment.key] == (False, 85)
+
+
+def test_a_step_knows_no_data_where_there_is_none(store: Store) -> None:
+    experiment = PLIF_TABLE.cells("paper")[0].experiment.with_seed(2020)
+    store.record(measured(experiment, 0.9, datasets=(Dataset("ab" * 32, "mnist", True, {"test": 10_000}),)))
+    assert [step.status for step in plan(store, [experiment], "/nowhere")] == ["done"]
 
 
 def write_room(folder: Path, text: str) -> None:

@@ -19,19 +19,19 @@ from core.errors import FAILED, PARITY_RED
 @pytest.mark.parametrize(
     ("name", "scale", "expected"),
     [
-        ("parity", "quick", ["bench.parity", "--device", "cpu", "--quick", "--store", "s.db"]),
-        ("kernels", "paper", ["bench.kernels", "--device", "cpu", "--store", "s.db", "--out", "o"]),
+        ("parity", "quick", ["bench.parity", "--device", "cpu", "--quick"]),
+        ("kernels", "paper", ["bench.kernels", "--device", "cpu", "--out", "o"]),
         (
             "memory_frontier",
             "quick",
-            ["bench.kernels", "--what", "frontier", "--device", "cpu", "--quick", "--store", "s.db", "--out", "o"],
+            ["bench.kernels", "--what", "frontier", "--device", "cpu", "--quick", "--out", "o"],
         ),
     ],
 )
 def test_the_command_behind_a_table(name: str, scale: str, expected: list[str]) -> None:
     with mock.patch.object(measured, "_carry_out", return_value=PARITY_RED) as carry_out:
         assert measured.COMMANDS[name].run(scale, "cpu", "s.db", Path("o")) == PARITY_RED
-    assert carry_out.call_args.args[0] == expected
+    carry_out.assert_called_once_with(expected, "s.db")
 
 
 def test_speeds_of_psn_come_after_their_proof() -> None:
@@ -62,7 +62,7 @@ from bench import measured
 
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 try:
-    print(measured._carry_out(["measures"]))
+    print(measured._carry_out(["measures"], None))
 except KeyboardInterrupt:
     print("interrupted")
 """
@@ -90,6 +90,17 @@ def test_a_stopped_command_shows_what_it_has(
         timeout=60,
     )
     assert (done.stdout, done.stderr) == (said, "")
+
+
+def test_the_store_is_told_where_the_list_of_processes_does_not_show_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tells.py").write_text("import os, sys; print(sys.argv[1:], os.environ.get('SPIKEBENCH_STORE'))")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))
+    monkeypatch.setenv("SPIKEBENCH_STORE", "of the shell")
+    assert measured._carry_out(["tells"], "postgresql://me:pw@host/db") == 0
+    assert measured._carry_out(["tells"], None) == 0
+    assert capfd.readouterr().out == "[] postgresql://me:pw@host/db\n[] of the shell\n"
 
 
 def test_nothing_is_timed_after_an_interrupted_proof() -> None:

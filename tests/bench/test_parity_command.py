@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -9,10 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bench import fingerprint
 from bench.fingerprint import kernel_implementation
-from bench.parity import green
+from bench.parity import green, report
+from bench.parity.checks import Check
+from bench.parity.rule import Verdict
 from core.registry import UnknownName
 from results import Store, environment
 
@@ -84,6 +88,18 @@ def test_a_wrong_sequence_is_red_with_status_3(parity: Command, tmp_path: Path) 
     assert red
     assert {(check.neuron, check.step_mode) for check in red} == {("wrong", "m")}
     assert all(check.reason for check in red)
+
+
+def test_what_a_green_check_left_out_is_shown_and_stored() -> None:
+    verdict = Verdict(flips=0, grad_error=1e-7, note="gradients of 3 of 120 elements left out")
+    made = Check("glif", "fused", "m", "float32", True, "ties", "fused", verdict)
+    stream = io.StringIO()
+    report.show(Console(file=stream, width=130), [made], [], [])
+    assert "note glif · fused · float32 · m · detached · ties: gradients of 3 of 120 elements" in stream.getvalue()
+    assert "1 checks, 0 red" in stream.getvalue()
+    stored = report._recorder("cpu")(made)
+    assert stored.green
+    assert stored.reason == "gradients of 3 of 120 elements left out"
 
 
 def test_a_neuron_that_raises_costs_only_its_own_proof(parity: Command, tmp_path: Path) -> None:

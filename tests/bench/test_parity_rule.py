@@ -14,8 +14,10 @@ import neurons
 from bench.parity import checks
 from bench.parity.cases import CASES, Case, laid_out, layer, sequence
 from bench.parity.checks import Check, Refusal, check
+from bench.parity.edges import edges, jumps
 from bench.parity.rule import Reference, Side, judge
 from bench.parity.runs import Outcome, Upstream, reference, run
+from neurons import surrogate
 
 KERNEL = """
 import torch
@@ -54,6 +56,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., lis
         change: str = "pass",
         after_step: str = "pass",
         at_end: str = "pass",
+        quick: bool = True,
     ) -> list[Check | Refusal]:
         text = KERNEL.format(refusal=refusal, change=change, after_step=after_step, at_end=at_end)
         (tmp_path / "changed_kernel.py").write_text(text)
@@ -61,7 +64,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., lis
         cache = getattr(neurons.backends, "_module", None)
         if cache is not None:
             cache.cache_clear()
-        return list(check(name, ["changed"], "cpu", quick=True))
+        return list(check(name, ["changed"], "cpu", quick=quick))
 
     yield checked
     sys.modules.pop("changed_kernel", None)
@@ -130,6 +133,59 @@ def test_a_wrong_parameter_gradient_is_red(kernel: Callable[..., list[Check | Re
     reasons = [made.verdict.reason for made in red(kernel("plif", change=wrong))]
     assert reasons
     assert all("gradient of w" in reason for reason in reasons)
+
+
+def test_a_wrong_gradient_of_a_rectangle_is_red_in_every_case(kernel: Callable[..., list[Check | Refusal]]) -> None:
+    """Its edges must not give the plain step an error that then excuses a kernel's."""
+    tenth_more = "spikes = spikes.detach() + 1.1 * (spikes - spikes.detach())"
+    found = kernel("glif", at_end=tenth_more, quick=False)
+    sequences = [made for made in found if isinstance(made, Check) and made.step_mode == "m"]
+    assert len({(made.case, made.dtype) for made in sequences}) == 12 * 4
+    assert not [(made.case, made.dtype) for made in sequences if made.verdict.green]
+
+
+def test_a_right_rectangle_errs_by_rounding_alone(kernel: Callable[..., list[Check | Refusal]]) -> None:
+    found = [made for made in kernel("glif", quick=False) if isinstance(made, Check)]
+    assert not red(list(found))
+    single = [made.verdict.grad_error or 0.0 for made in found if made.dtype == "float32"]
+    assert len(single) > 20
+    assert max(single) < 1e-6
+
+
+def one_step(distances: list[float], slopes: list[float]) -> Side:
+    """One step of IF with a rectangle, no spikes, elements of these distances and gradients."""
+    x = torch.zeros(1, len(slopes)).requires_grad_()
+    spikes = (torch.tensor([slopes]) * (x - x.detach())) + 0.0
+    outcome = Outcome(spikes, {}, torch.tensor([distances], dtype=torch.float64), {})
+    return Side(neurons.create("if", surrogate="rectangle"), x, outcome, Upstream(torch.ones_like(x), {}))
+
+
+def test_elements_at_an_edge_of_the_surrogate_are_left_out_and_counted() -> None:
+    oracle = one_step([-0.5, -0.7, -0.1], [1.0, 0.0, 1.0])
+    kernel = one_step([-0.5, -0.7, -0.1], [0.0, 0.0, 1.0])  # rounded to the other side of -1/2
+    verdict = judge(kernel, Reference(oracle, oracle), exact=False)
+    assert verdict.green
+    assert verdict.grad_error == 0.0
+    assert verdict.note.startswith("gradients of 1 of 3 elements left out")
+    away = one_step([-0.45, -0.7, -0.1], [1.0, 0.0, 1.0])
+    verdict = judge(kernel, Reference(away, away), exact=False)
+    assert "gradient of input is 1.0e+00" in verdict.reason
+    assert verdict.note == ""
+
+
+def test_a_check_that_leaves_out_more_than_half_is_red() -> None:
+    oracle = one_step([-0.5, 0.5, -0.1], [1.0, 0.0, 1.0])
+    verdict = judge(oracle, Reference(oracle, oracle), exact=False)
+    assert verdict.reason.startswith("gradients of 2 of 3 elements left out")
+
+
+def test_jumps_are_found_in_the_derivative_itself() -> None:
+    for name, shape in surrogate.SHAPES.items():
+        found = [edge for slope in (0.3, 1.0, 25.0) for edge in jumps(shape(slope))]
+        half_widths = [half for slope in (0.3, 1.0, 25.0) for half in (-0.5 / slope, 0.5 / slope)]
+        assert found == pytest.approx(half_widths if name == "rectangle" else []), name
+    assert edges(neurons.create("glif")) == pytest.approx((-0.5, 0.5))
+    assert edges(neurons.create("lif")) == ()
 
 
 PSN_KERNEL = """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
 import signal
 import subprocess
@@ -16,16 +18,47 @@ from commands import Command
 from results import Store
 
 
-def test_help_and_list_need_no_pytorch() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "needless"),
+    [
+        (["--help"], {"torch", "pandas", "matplotlib", "sqlalchemy"}),
+        (["--list"], {"torch", "pandas", "matplotlib", "sqlalchemy"}),
+        (["plif_table", "--plan"], {"torch", "pandas", "matplotlib"}),
+        (
+            ["plif_table", "psn_order", "--scale", "paper", "--device", "cuda", "--plan"],
+            {"torch", "pandas", "matplotlib"},
+        ),
+    ],
+    ids=" ".join,
+)
+def test_looking_needs_no_pytorch_and_writes_nothing(tmp_path: Path, arguments: list[str], needless: set[str]) -> None:
     probe = (
-        "import sys, runpy; sys.argv = ['reproduce', '{}']\n"
+        f"import sys, runpy; sys.argv = ['reproduce', *{arguments}]\n"
         "try: runpy.run_module('bench.reproduce', run_name='__main__')\n"
-        "finally: assert not {{'torch', 'pandas', 'matplotlib', 'sqlalchemy'}} & set(sys.modules)"
+        f"finally: assert not {needless} & set(sys.modules)"
     )
-    for option in ("--help", "--list"):
-        done = subprocess.run([sys.executable, "-c", probe.format(option)], capture_output=True, text=True, timeout=60)
-        assert done.returncode == 0, done.stderr
-        assert "plif_table" in done.stdout
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SPIKEBENCH_")}
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, timeout=60, cwd=tmp_path, env=kept
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "plif" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "nothing", "no tables", "results"])
+def test_a_plan_leaves_a_store_as_it_is(reproduce: Command, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "folder" / "store.db" if kind == "folder" else tmp_path / "store.db"
+    if kind == "no tables":
+        path.touch()
+    elif kind == "results":
+        Store(path).close()
+    before = path.read_bytes() if path.exists() else None
+    planned = reproduce("tiny", "--plan", "--store", str(path))
+    assert planned.returncode == 0, planned.stderr
+    assert "2 of 2 experiments to run." in planned.stdout
+    assert (path.read_bytes() if path.exists() else None) == before
+    assert [p.name for p in tmp_path.iterdir()] == ([] if before is None else ["store.db"])
 
 
 @pytest.mark.slow
@@ -55,6 +88,9 @@ def test_a_table_is_measured_once_and_then_answered_from_the_store(reproduce: Co
     assert "[1/" not in again.stdout  # nothing was run
     with Store(tmp_path / "store.db") as store:
         assert len(store.runs()) == 4
+
+    names = [line[6:].partition(" · seed")[0] for line in first.stdout.splitlines() if line.endswith(": started")]
+    assert sorted(names.count(name) for name in set(names)) == [2, 2]  # two experiments with two seeds each
 
     planned = reproduce("tiny", "--seeds", "3", "--plan")
     assert planned.stdout.count("done") == 4
@@ -154,12 +190,57 @@ def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
         assert "the same command goes on" in errors
         with Store(store) as opened:
             assert [run.outcome for run in opened.runs()] == ["interrupted"] * 2
+            assert all(re.fullmatch(r"paused at epoch \d+/40", run.reason) for run in opened.runs())
+        planned = reproduce("long", "--plan").stdout
+        assert len(re.findall(r"^paused .* \(paused at epoch \d+/40\)$", planned, re.M)) == 2
     assert list(out.glob("checkpoints/*.pt"))
     assert reproduce("long").returncode == 0
     assert reproduce("long", "--store", str(tmp_path / "whole.db"), "--out", str(tmp_path / "whole")).returncode == 0
     resumed = _losses(store)
     assert len(resumed) == 2
     assert resumed == _losses(tmp_path / "whole.db")
+
+
+def test_an_interrupt_before_the_first_epoch_keeps_nothing_and_says_so(
+    environment: dict[str, str], tmp_path: Path, hears_ctrl_c: Callable[[], None]
+) -> None:
+    place = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "bench.reproduce", "broken", "--only", "hang", *place]
+    running = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c
+    )
+    assert running.stdout is not None
+    assert running.stdout.readline() == "[0/1] digits · hang · plif init_tau=2 · seed 2020: started\n"
+    running.send_signal(signal.SIGINT)
+    output, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "seed 2020: paused before its first epoch was over, so it starts anew\n" in output
+    assert errors == "Interrupted. What was finished is stored; the same command goes on from there.\n"
+    with Store(tmp_path / "store.db") as store:
+        (run,) = store.runs()
+    assert (run.outcome, run.reason) == ("interrupted", "paused before its first epoch was over, so it starts anew")
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_a_terminal_pauses(environment: dict[str, str], tmp_path: Path) -> None:
+    place = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "out")]
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execve(
+            sys.executable, [sys.executable, "-m", "bench.reproduce", "long", "--only", "one", *place], environment
+        )
+    shown, asked = "", False
+    while True:
+        try:
+            shown += os.read(terminal, 65536).decode(errors="replace")
+        except OSError:  # the other end is closed
+            break
+        if not asked and re.search(r"[1-9]/40 .*test \d", re.sub(r"\x1b\[[\d;?]*\w", "", shown)):
+            asked = os.write(terminal, b"\x03") == 1
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 130
+    assert "training" in shown
+    assert re.search(r"seed 2020: paused at epoch \d+/40", shown)
+    assert "Traceback" not in shown
 
 
 @pytest.mark.parametrize(
@@ -179,7 +260,11 @@ def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
         (["tiny", "--timeout", "0"], 2, "--timeout was given 0"),
         (["tiny", "--timeout", "inf"], 2, "--timeout was given inf; it must be more than 0 and finite"),
         (["tiny", "--memory", "nan"], 2, "--memory was given nan; it must be more than 0 and finite"),
-        (["tiny", "--seeds", "many"], 2, "Invalid value for '--seeds'"),
+        (["tiny", "--seeds", "many"], 2, "'--seeds': 'many' was given; it must be a whole number, at least 1."),
+        (["tiny", "--jobs", "2.5"], 2, "'--jobs': '2.5' was given; it must be a whole number, at least 1."),
+        (["tiny", "--processes", ""], 2, "'--processes': '' was given; it must be a whole number, at least 1."),
+        (["tiny", "--timeout", "soon"], 2, "'--timeout': 'soon' was given; it must be a number, more than 0."),
+        (["tiny", "--memory", "4GiB"], 2, "'--memory': '4GiB' was given; it must be a number, more than 0."),
         (["tiny", "--nonsense"], 2, "--nonsense"),
         (["tiny", "--data", "/does/not/exist"], 2, "The data root /does/not/exist is not a folder"),
         (["tiny", "--store", "/proc/nowhere/store.db"], 1, "/proc/nowhere"),
@@ -281,11 +366,17 @@ def test_what_another_command_did_meanwhile_is_not_run_again(
     while not list(out.glob("checkpoints/*.pt")) and time.monotonic() < deadline:
         time.sleep(0.05)
     first.send_signal(signal.SIGSTOP)  # however fast this machine is, the second command overtakes the first
-    assert reproduce("tiny", "--only", "one").returncode == 0
+    second = reproduce("tiny", "--only", "one")
+    assert second.returncode == 0
+    assert re.search(r"^ *one\b", second.stdout, re.M)
+    assert not re.search(r"^ *other\b", second.stdout, re.M)  # what was not chosen is not shown
     first.send_signal(signal.SIGCONT)
     output, _ = first.communicate(timeout=120)
     assert first.returncode == 0
-    assert "[2/2] digits · plif_mnist · plif init_tau=2 · seed 2020: done meanwhile by another command" in output
+    assert (
+        "[2/2] digits · plif_mnist · plif init_tau=2 · 2 epochs · seed 2020: done meanwhile by another command"
+        in output
+    )
     with Store(store) as opened:
         assert [run.outcome for run in opened.runs()] == ["ok", "ok"]
 

@@ -151,3 +151,26 @@ def test_gradients_repeat_exactly() -> None:
 def test_the_threshold_of_a_product_over_time() -> None:
     assert_same(neurons.create("psn", T=6, surrogate=ATan(3.0, learnable=True)), drive(6, 3, 25))
     assert_same(neurons.create("psn", T=MOST_STEPS + 1), drive(MOST_STEPS + 1, 3, 5))
+
+
+@pytest.mark.parametrize("every", [0, 3])
+@pytest.mark.parametrize("name", ["plif", "psn"])
+def test_tensors_that_are_only_marked_as_negated(name: str, every: int) -> None:
+    stored, g, found = -drive(6, 40), torch.randn(6, 40), []
+    for view in (torch._neg_view, torch.neg):
+        torch.manual_seed(0)
+        neuron = neurons.create(name, backend="fused", **({"T": 6} if name == "psn" else {}))
+        leaf = stored.clone().requires_grad_()
+        with fused.checkpoint(every):
+            spikes = neuron(view(leaf))
+        spikes.backward(view(g))
+        found.append([spikes.detach(), leaf.grad])
+    assert found[0][0].any()
+    torch.testing.assert_close(*found, rtol=0, atol=0)
+
+
+def test_a_second_derivative_is_refused() -> None:
+    x = drive(4, 30).requires_grad_()
+    (slope,) = torch.autograd.grad(neurons.create("plif", backend="fused")(x).sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="no second derivative"):
+        torch.autograd.grad(slope.sum(), x, materialize_grads=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -415,3 +416,48 @@ def test_auto_takes_the_fused_backend() -> None:
     for name in STEPWISE:
         assert neurons.backends.chosen(neurons.create(name), "cpu") == "fused"
         assert "fused" in neurons.backends(name, "cpu")
+
+
+class Thresholds(ThresholdNeuron):
+    """A learned threshold that the step reads as it is stored."""
+
+    name = "thresholds"
+
+    def __init__(self, **common: Any) -> None:
+        super().__init__(**common)
+        self.theta = nn.Parameter(torch._neg_view(torch.tensor([-0.5, -1.0, -1.5])))
+
+    def step(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        h = 0.5 * v + x
+        s = self.surrogate(h - self.theta)
+        return s, h * (1 - s)
+
+
+@pytest.mark.parametrize("every", [0, 4])
+@pytest.mark.parametrize("name", ["lif", "psn", "a long psn", "sliding_psn", "thresholds"])
+def test_tensors_that_are_only_marked_as_negated(name: str, every: int) -> None:
+    """As inputs, states, parameters and gradients of spikes: their memory holds the other sign."""
+    steps = 150 if name.startswith("a long") else 6
+    options = {"sliding_psn": {"k": 3}, "lif": {}}.get(name, {"T": steps})
+    neuron = Thresholds() if name == "thresholds" else neurons.create(name.split()[-1], **options)
+    stored, g, before = -2 * drive(steps, 3), torch.randn(steps, 3), torch.randn(3)
+    found = []
+    for backend, view in (("fused", torch._neg_view), ("fused", torch.neg), ("torch", torch.neg)):
+        layer = copy.deepcopy(neuron)
+        layer.backend = backend
+        if "v" in layer.states:
+            layer.v = view(before)  # type: ignore[assignment]
+        leaf = stored.clone().requires_grad_()
+        with fused.checkpoint(every):
+            spikes = layer(view(leaf))
+        spikes.backward(view(g))
+        found.append([spikes.detach(), leaf.grad, *(p.grad for p in layer.parameters())])
+    assert found[0][0].any()
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)
+    torch.testing.assert_close(found[0], found[2])
+
+
+def test_the_imaginary_part_of_a_conjugate() -> None:
+    x = torch.complex(torch.zeros(1), -2 * drive(5, 1)).conj().imag
+    assert x.is_neg()
+    assert torch.equal(neurons.create("lif", backend="fused")(x), neurons.create("lif", backend="torch")(x))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 import neurons
 import neurons.backends.fused.library  # defines the operators
@@ -119,3 +120,18 @@ def test_the_operators_declare_themselves_honestly() -> None:
         (neuron.number, True, True, 0, x, [], [w]),
         test_utils=("test_schema", "test_autograd_registration", "test_faketensor"),
     )
+
+
+def test_a_checkpoint_inside_is_right_and_one_around_is_refused() -> None:
+    net = neurons.create("plif", backend="fused")
+    plain, x = copy.deepcopy(net), torch.randn(6, 40) * 3
+    expected = gradients(plain, plain, x)
+    torch._dynamo.reset()
+    inside = torch.compile(lambda x: checkpoint(net, x, use_reentrant=False), backend="aot_eager")
+    for ours, theirs in zip(gradients(inside, net, x), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    assert torch.equal(net.v, plain.v)  # type: ignore[arg-type]
+    around = compiled(net)
+    for _ in range(2):  # from rest and from a state
+        with pytest.raises(RuntimeError, match=r"torch\.utils\.checkpoint inside the function that is compiled"):
+            checkpoint(around, x.clone().requires_grad_(), use_reentrant=False).sum().backward()

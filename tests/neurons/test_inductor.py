@@ -28,6 +28,9 @@ def test_lif_equals_the_eager_step_with_one_compilation() -> None:
         assert torch.equal(ours.states[0], eager.states[0])
         torch.testing.assert_close(ours.grad_x, eager.grad_x)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+    again = neurons.create("lif", v_reset=None, backend="inductor")
+    with pytest.raises(RuntimeError, match=r"no second derivative.*backend='torch'"):
+        torch.autograd.functional.hessian(lambda x: again(x).sum(), x)
 
 
 @needs_compiler

@@ -122,3 +122,17 @@ def test_a_layer_tells_which_backend_ran() -> None:
     layer.backend = "torch"
     layer(torch.randn(3, 2, 4, 5))
     assert layer.ran == "torch"
+
+
+@pytest.mark.parametrize("step_mode", ["s", "m"])
+@pytest.mark.parametrize("name", neurons.names())
+def test_autocast_changes_nothing_inside_a_neuron(name: str, step_mode: str) -> None:
+    if step_mode == "s" and not neurons.registry.get(name).has_step():
+        return
+    neuron = neurons.create(name, backend="torch", step_mode=step_mode, **neurons.registry.get(name).example(4))
+    x = torch.randn(4, 30) * 2
+    with torch.autocast("cpu", torch.bfloat16):
+        spikes = neuron(x)
+    neuron.reset()
+    assert spikes.dtype == x.dtype
+    assert torch.equal(spikes, neuron(x))

@@ -13,7 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 import neurons
 from neurons.psn import MaskedPSN, ParallelNeuron, SlidingPSN
@@ -385,16 +385,103 @@ def test_gradients_flow_through_the_queue() -> None:
 
 def test_copies_and_state_dicts() -> None:
     neuron = create("masked_psn", k=2, T=3, lambda_=1.0, step_mode="s")
-    assert list(neuron.state_dict()) == ["weight", "bias"]
+    assert list(neuron.state_dict()) == ["weight", "bias", "_lambda_"]
     neuron(torch.ones(4))
     twin = copy.deepcopy(neuron)
     neuron.reset()
     assert (neuron.t, twin.t, twin.lambda_) == (0, 1, 1.0)
     assert torch.equal(twin.x1, torch.ones(4))
-    other = create("masked_psn", k=2, T=3)
-    other.load_state_dict(neuron.state_dict())
-    assert other.lambda_ == 0
-    assert torch.equal(other.weight, neuron.weight)
+
+
+@pytest.mark.parametrize("lambda_", [0.0, 0.3, 1.0])
+def test_a_reloaded_masked_neuron_computes_the_same(lambda_: float) -> None:
+    network = nn.Sequential(nn.Identity(), create("masked_psn", k=2, T=6, lambda_=lambda_).double())
+    other = nn.Sequential(nn.Identity(), create("masked_psn", k=2, T=6, lambda_=0.5).double())
+    other.load_state_dict(network.state_dict())
+    assert other[1].lambda_ == lambda_
+    x = torch.randn(6, 50, dtype=torch.float64) * 2
+    assert torch.equal(other(x), network(x))
+    other[1].lambda_ = 0.25
+    other.load_state_dict({key: value for key, value in network.state_dict().items() if "lambda" not in key})
+    assert other[1].lambda_ == 0.25  # parameters alone
+
+
+def test_a_state_dict_of_spikingjelly_loads_and_ours_loads_there() -> None:
+    from spikingjelly.activation_based import neuron as peers
+
+    T = 5
+    pairs = [
+        (create("psn", T=T), peers.PSN(T, surrogate_function=ATan())),
+        (create("masked_psn", k=2, T=T), peers.MaskedPSN(2, T, lambda_init=0.75, step_mode="m")),
+        (create("sliding_psn", k=3), peers.SlidingPSN(3, exp_init=False, step_mode="m")),
+    ]
+    x = torch.randn(T, 40) * 3
+    for ours, theirs in pairs:
+        nn.Sequential(ours).load_state_dict(nn.Sequential(theirs).state_dict(), strict=True)
+        assert torch.equal(ours(x), theirs(x))
+        with torch.no_grad():
+            ours.weight.mul_(2)
+        assert not theirs.load_state_dict(ours.state_dict(), strict=False).unexpected_keys
+        assert torch.equal(ours(x), theirs(x))
+
+
+def test_a_state_dict_that_does_not_fit_is_refused() -> None:
+    from spikingjelly.activation_based import neuron as peers
+
+    neuron = create("masked_psn", k=2, T=5)
+    with pytest.raises(RuntimeError, match="mask0 is not that of a MaskedPSN of order k=2"):
+        neuron.load_state_dict(peers.MaskedPSN(3, 5).state_dict())
+    with pytest.raises(RuntimeError, match=r"_lambda_ must be 0 to 1, got 1\.5"):
+        neuron.load_state_dict(peers.MaskedPSN(2, 5, lambda_init=1.5).state_dict())
+    with pytest.raises(RuntimeError, match="size mismatch for weight"):
+        neuron.load_state_dict(peers.MaskedPSN(2, 4).state_dict())
+
+
+KINDS = {
+    "psn": {"T": 6},
+    "masked_psn": {"k": 2, "T": 6, "lambda_": 0.3},
+    "sliding_psn": {"k": 2},
+    "conv": {"k": 2, "form": "conv"},
+    "long": {"T": 150},
+}
+
+
+def _of_backend(kind: str, backend: str) -> Any:
+    if backend not in neurons.backends("psn", "cpu"):
+        pytest.skip(neurons.backends("psn", "cpu").refused[backend])
+    name = {"conv": "sliding_psn", "long": "psn"}.get(kind, kind)
+    return neurons.create(name, backend=backend, **KINDS[kind])
+
+
+@pytest.mark.parametrize("backend", ["torch", "fused", "spikingjelly"])
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_a_sequence_without_neurons_dimension(kind: str, backend: str) -> None:
+    neuron = _of_backend(kind, backend)
+    x, g = torch.randn(2, 150 if kind == "long" else 6)
+    x = 3 * x
+    results = []
+    for shape in ((-1,), (-1, 1)):
+        leaf = x.clone().requires_grad_()
+        neuron.zero_grad()
+        spikes = neuron(leaf.view(shape))
+        spikes.backward(g.view(shape))
+        assert spikes.shape == leaf.view(shape).shape
+        results.append((spikes.flatten(), leaf.grad, neuron.weight.grad.clone(), neuron.bias.grad.clone()))
+    torch.testing.assert_close(*results)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("backend", ["torch", "fused", "spikingjelly"])
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_the_type_under_autocast_is_that_of_the_input(kind: str, backend: str, dtype: torch.dtype) -> None:
+    neuron = _of_backend(kind, backend)
+    x = (3 * torch.randn(150 if kind == "long" else 6, 20)).to(dtype).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        spikes = neuron(x)
+    spikes.sum().backward()
+    assert spikes.dtype == x.grad.dtype == dtype
+    if backend != "spikingjelly":
+        assert torch.equal(spikes, neuron(x))
 
 
 @pytest.mark.parametrize("name", ["psn", "masked_psn", "sliding_psn"])

@@ -108,7 +108,6 @@ def test_a_registry_answers_well() -> None:
             "comes from a plug-in, no_such_module:T, that cannot be loaded: ModuleNotFoundError",
         ),
         ("mine", "math:T", "cannot be loaded: AttributeError"),
-        ("lif", "math:e", "brings a thing 'lif', which exists already"),
     ],
 )
 def test_a_broken_plug_in_is_named(name: str, value: str, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +16,8 @@ from results import Dataset, Metric, Run, Store
 from results.published import sync
 
 TEST_SAMPLES = 360
-HOSTILE = "<script>alert('x')</script> & \"quoted\" \x1b[31m {{ 7*7 }} $x_1 %"
+HOSTILE = "<script>alert('x')</script> & \"quoted\" \x1b[31m \x9b\u202e\u2066\u200b {{ 7*7 }} $x_1 %"
+STEERING = re.compile(r"[^\n -~\u00a1-\U0010ffff]|[\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]")
 FINAL = {("plif", 2.0): 0.95, ("plif", 16.0): 0.85, ("lif", 2.0): 0.94, ("lif", 16.0): 0.40}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,7 +52,7 @@ def test_it_is_readable_by_machines_and_in_the_dark() -> None:
     assert root.get("role") == "img"
     assert root.get("aria-label") == "Tau & <co>"
     assert [element.text for element in root.iter(f"{SVG}title")] == ["Tau & <co>"]
-    assert [e.text for e in root.iter(f"{SVG}desc")] == ["tau over epoch. up: 10 at first, 30 at last"]
+    assert [e.text for e in root.iter(f"{SVG}desc")] == ["tau over epoch, the first is 0. up: 10 at first, 30 at last"]
     assert "currentColor" in svg
     assert "#010203" not in svg
     assert "#ffffff" not in svg
@@ -70,6 +71,38 @@ def test_any_line_gives_well_formed_svg_or_none(label: str, values: list[float |
     assert bool(svg) == bool(drawable)
     if svg:
         assert ET.fromstring(svg).find(f"{SVG}title") is not None
+
+
+def labels(svg: str) -> list[str]:
+    """What is written on the drawing, title and description left out."""
+    return ["".join(text.itertext()).strip() for text in ET.fromstring(svg).iter(f"{SVG}text")]
+
+
+@pytest.mark.parametrize("moves", [0.0, 1e-12, 1e-7, 1e-5, 1e-3])
+@pytest.mark.parametrize("value", [0.1, -0.1, 99.87, 1234567.0, 3e-9])
+def test_a_curve_that_barely_moves_has_distinct_labels(value: float, moves: float) -> None:
+    curve = Line("x", (0.0, 1.0, 2.0), (value, value * (1 + moves), value * (1 - moves)))
+    for log in (False, value > 0):
+        ticks = labels(panel("a", [curve], "loss", log=log))[2:-3]  # without the names of the axes and the epochs
+        assert len(ticks) >= 2
+        assert len(ticks) == len(set(ticks)), ticks
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(-1e12, 1e12), min_size=1, max_size=4), st.booleans())
+def test_no_two_labels_of_an_axis_are_equal(values: list[float], log: bool) -> None:
+    x = tuple(map(float, range(1000000, 1000000 + len(values))))
+    figure = panel("a", [Line("x", x, tuple(values))], "y", log=log)
+    if figure:
+        found = labels(figure)[2:]
+        assert len(found) == len(set(found))
+
+
+def test_a_narrow_logarithmic_axis_is_labelled_too() -> None:
+    curve = Line("x", (1100.0, 1500.0, 1900.0), (1.1, 1.2, 1.3))
+    assert {"1200", "1400", "1600", "1800"} <= set(labels(panel("a", [curve], "y", log=True, x_log=True)))
+    wide = Line("x", (1.0, 1e15), (1e-20, 1e20))
+    assert {"1", "1e-20", "1e+20"} <= set(labels(panel("a", [wide], "y", log=True, x_log=True)))
 
 
 def test_swatches_tell_styles_apart() -> None:

@@ -53,7 +53,7 @@ def test_errors_are_one_sentence(
     arguments: list[str], status: int, sentence: str, store_file: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    names = {"STORE": str(store_file), "BLOCKED": str(tmp_path / "file")}
+    names = {"STORE": str(store_file), "BLOCKED": str(tmp_path / "file" / "below")}
     code, out, err = call(*(names.get(argument, argument) for argument in arguments))
     assert code == status
     assert out == ""

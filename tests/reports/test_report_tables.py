@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 from pathlib import Path
 
 import pytest
 import synthetic_runs as invented
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
-from synthetic_runs import HOSTILE, cell
+from synthetic_runs import HOSTILE, STEERING, cell
 
 from papers.evaluate import evaluate
 from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
@@ -50,10 +49,12 @@ def test_csv_leaves_empty_what_was_not_measured(store: Store) -> None:
     failed = next(line for line in lines if (line["row"], line["column"]) == ("LIF 16 max", "N-MNIST (digit events)"))
     assert (failed["measured"], failed["low"], failed["high"], failed["seeds"], failed["runs"]) == ("", "", "", "", "")
     assert failed["verdict"] == "missing (diverged)"
-    assert failed["reason"] == "diverged: " + HOSTILE.replace("\x1b", "\ufffd")
+    assert failed["reason"] == "diverged: " + STEERING.sub("\ufffd", HOSTILE)
 
 
-def test_csv_text_is_never_a_formula() -> None:
+def test_csv_text_is_never_a_formula_and_never_steers() -> None:
+    assert tables._inert("\t=1+1") == "'=1+1"
+    assert tables._inert("a\x1b[2J\u202eb\r\nc") == "a\ufffd[2J\ufffdb c"
     assert tables._inert("=1+1") == "'=1+1"
     assert tables._inert("@x") == "'@x"
     assert tables._inert("a=1") == "a=1"
@@ -93,24 +94,20 @@ def test_every_form_says_what_stands_in(store: Store, built: Path) -> None:
         assert " (8x8 digits) "[:13] in {label[:13] for label in labels}
 
 
+def test_latex_is_ascii_whatever_a_table_is_called(store: Store) -> None:
+    result = evaluate(store, PLIF_TABLE, "quick")
+    table = dataclasses.replace(result.table, title="Σ of a − b\n\\evil", unit="·10³ σ ≥ 中")
+    text = to_latex(dataclasses.replace(result, table=table))
+    assert text.isascii()
+    assert text.splitlines()[0].startswith("% ")
+    assert r"\evil" not in [line[:6] for line in text.splitlines()]
+    assert r"measured ($\cdot$10\textsuperscript{3} $\sigma$ $\geq$ \texttt{U+4E2D})" in text
+    assert all(to_latex(evaluate(store, PLIF_ABLATION, scale)).isascii() for scale in ("quick", "short", "paper"))
+
+
 def test_latex_names_what_became_of_a_failed_cell(store: Store) -> None:
     text = to_latex(evaluate(store, PLIF_ABLATION, "quick"))
     assert r" & N-MNIST (digit events) & 99.15 & -- &  & missing (diverged)\textsuperscript{" in text
-
-
-def test_latex_escapes_by_hand() -> None:
-    assert tables.escape("50 % of $x_1 & {y}#~^\\") == (
-        r"50 \% of \$x\_1 \& \{y\}\#\textasciitilde{}\textasciicircum{}\textbackslash{}"
-    )
-
-
-@given(st.text())
-def test_latex_escapes_any_text(text: str) -> None:
-    found = tables.escape(text)
-    without = re.sub(r"\\(textbackslash|textasciitilde|textasciicircum|textless|textgreater|textbar)\{\}", "", found)
-    without = without.replace(r"$\pm$", "").replace(r"$\tau$", "").replace("$-$", "")
-    without = re.sub(r"\\[&%$#_{}]", "", without)
-    assert not set(without) & set("\\&%$#_{}~^<>|\n")
 
 
 def test_stale_values_are_marked(empty_store: Store) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import uuid
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import synthetic_runs as invented
-from synthetic_runs import all_runs, cell, contents, filled
+from synthetic_runs import HOSTILE, STEERING, all_runs, cell, contents, filled
 
 import papers
 from core.registry import PluginError, Registry, UnknownName
 from papers.plif.tables import PLIF_TABLE
 from reports import ReportError, build
-from results import Store
+from results import Dataset, Metric, Sample, Store
 from results.published import sync
 
 
@@ -112,6 +113,26 @@ def test_hostile_text_is_escaped_everywhere(built: Path) -> None:
     assert shown == 3  # the table's page, the list of runs, the run's own page
 
 
+def test_no_file_steers_hides_or_turns_round_anything(built: Path) -> None:
+    for path, content in contents(built).items():
+        assert STEERING.findall(content.decode()) == [], path
+
+
+def test_all_that_a_run_stores_is_shown_safely(empty_store: Store, tmp_path: Path) -> None:
+    known = invented.run(cell("PLIF 2 max", "MNIST").experiment)
+    data = Dataset("ab" * 32, HOSTILE, False, {HOSTILE: 1}, HOSTILE)
+    samples = (Sample(HOSTILE, 0, 1.0, "s"),)
+    metrics = (Metric(HOSTILE, 1.0, "1"), *(Metric(f"rate_{HOSTILE}", 0.5, "1", epoch) for epoch in range(3)))
+    changes = {"device": HOSTILE, "backend": HOSTILE, "command": HOSTILE, "reason": HOSTILE, "metrics": metrics}
+    documents = {"experiment": {HOSTILE: HOSTILE}, "machine": {"cpu": HOSTILE}, "environment": {HOSTILE: [HOSTILE]}}
+    empty_store.record(dataclasses.replace(known, datasets=(data,), samples=samples, **changes, **documents))
+    asv = {"kind": "asv", "benchmark": HOSTILE, "parameters": {"layer": HOSTILE}}
+    empty_store.record(dataclasses.replace(known, id=str(uuid.uuid4()), experiment=asv, experiment_key="k" * 20))
+    for path, content in contents(build(empty_store, tmp_path).parent).items():
+        assert STEERING.findall(content.decode()) == [], path
+        assert b"<script" not in content, path
+
+
 def test_interval_is_wilsons_for_the_size_of_the_test_set(tmp_path: Path) -> None:
     with Store(filled(tmp_path / "one.db", invented.runs_of([PLIF_TABLE.cells("quick")[0]]))) as one:
         page = Page(build(one, tmp_path, ["quick"], ["plif_table"]).parent / "plif_table-quick.html")
@@ -175,6 +196,15 @@ def test_curves_stand_beside_the_authors(built: Path) -> None:
     assert "PLIF 2 max: 98.22 at first, 98.7 at last" in short
 
 
+def test_a_caption_counts_the_seeds_of_each_row(empty_store: Store, tmp_path: Path) -> None:
+    plif, lif = (cell(row, "MNIST").experiment for row in ("PLIF 2 max", "LIF 2 max"))
+    empty_store.record_all([invented.run(lif), *(invented.run(plif, seed) for seed in range(3))])
+    page = build(empty_store, tmp_path, ["quick"], ["plif_ablation"]).parent / "plif_ablation-quick.html"
+    words = " ".join(Page(page).text.split())
+    assert "Our runs, mean (thick) and each of 1 to 3 seeds" in words
+    assert "MNIST (8x8 digits); Fashion-MNIST (8x8 digits)" in words
+
+
 def test_a_run_page_tells_how_to_repeat_it(built: Path) -> None:
     experiment = cell("PLIF 2 max", "MNIST").experiment
     words = " ".join(Page(built / f"runs/{invented.run(experiment).id}.html").text.split())
@@ -193,6 +223,29 @@ def test_a_run_page_tells_how_to_repeat_it(built: Path) -> None:
         "plif_table, quick: accuracy-A, MNIST",
     ):
         assert fact in words, fact
+
+
+@pytest.mark.parametrize("unit", ["epoch", "epochs"])
+def test_a_run_page_names_the_epoch_that_was_chosen(empty_store: Store, tmp_path: Path, unit: str) -> None:
+    known = invented.run(cell("PLIF 2 max", "MNIST").experiment)
+    chosen = Metric("epoch_a", 18.0, unit)
+    empty_store.record(dataclasses.replace(known, metrics=(*known.metrics, chosen)))
+    words = " ".join(Page(build(empty_store, tmp_path).parent / f"runs/{known.id}.html").text.split())
+    assert "epoch_a epoch 18 (the first is 0)" in words
+    assert "18 epochs" not in words
+
+
+def test_a_run_of_asv_has_its_name(empty_store: Store, tmp_path: Path) -> None:
+    known = invented.run(cell("PLIF 2 max", "MNIST").experiment)
+    about = {"layer": "lif torch", "shape": "4x65536"}
+    document = {"kind": "asv", "benchmark": "neurons.Speed.time_forward", "parameters": about}
+    empty_store.record(dataclasses.replace(known, experiment=document, experiment_key="k" * 20, metrics=()))
+    folder = build(empty_store, tmp_path).parent
+    name = "asv neurons.Speed.time_forward, lif torch, 4x65536"
+    for page in ("runs.html", f"runs/{known.id}.html"):
+        text = Page(folder / page).text
+        assert name in text, page
+        assert f"experiment {'k' * 20}" not in text, page
 
 
 def test_an_empty_store_gives_a_page_that_says_so(empty_store: Store, tmp_path: Path) -> None:
@@ -264,3 +317,15 @@ def test_a_run_of_another_version_has_a_page_too(empty_store: Store, tmp_path: P
     folder = build(empty_store, tmp_path).parent
     assert f"experiment {'k' * 20}" in Page(folder / "runs.html").text
     assert "unheard of" in Page(folder / f"runs/{foreign.id}.html").text
+
+
+def test_runs_of_different_experiments_have_different_names(tmp_path: Path) -> None:
+    runs = invented.runs_of(PLIF_TABLE.cells("short")) + invented.runs_of(PLIF_TABLE.cells("quick"))
+    with Store(invented.filled(tmp_path / "store.db", runs), read_only=True) as opened:
+        report = build(opened, tmp_path / "out").parent
+    names = {
+        re.search(r"<h1>(.*)</h1>", (report / "runs" / f"{run.id}.html").read_text(encoding="utf-8"))[1]  # type: ignore[index]
+        for run in runs
+    }
+    assert len(names) == len(runs)
+    assert "nmnist T=10 · plif_nmnist max pooling · plif init_tau=2 · nothing held out" in names

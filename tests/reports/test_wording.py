@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+import synthetic_runs as invented
 
 from papers.evaluate import PublishedValue, evaluate
 from papers.paired import PAIRED_TEST
-from papers.plif.tables import PLIF_TABLE
+from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
 from papers.table import Claim, Finding
 from reports import wording
 from results import Store
+from results.units import unit_of
 
 
 @pytest.mark.parametrize(
@@ -62,11 +64,35 @@ def test_more_seeds_are_advised_where_they_can_decide_a_claim(store: Store) -> N
     assert advice(missing, too_few) == [f"undecided claims (1) rest on 1 seed; more may decide them: {again}"]
 
 
-def test_control_characters_and_line_breaks_do_not_pass() -> None:
-    assert wording.plain("a\nb\tc\x1b[2J\u202e ") == "a b c\ufffd[2J\ufffd"
+def test_an_interrupted_run_is_paused_and_not_failed(empty_store: Store) -> None:
+    one, other = (invented.cell("PLIF 2 max", column).experiment for column in ("MNIST", "N-MNIST"))
+    empty_store.record_all(
+        [
+            invented.failed(one, "interrupted", "paused at epoch 3/24"),
+            invented.run(other),
+            invented.failed(other, "interrupted", "paused at epoch 5/24", seed=1),
+        ]
+    )
+    result = evaluate(empty_store, PLIF_ABLATION, "quick")
+    assert wording.summary(result) == {"not comparable": 1, "paused": 2, "not run": 27}  # two columns share a run
+    assert wording.failures(result) == []
+    paused = result.at("PLIF 2 max", "MNIST")
+    assert paused is not None
+    assert (wording.verdict(paused), paused.reason) == ("missing (interrupted)", "interrupted: paused at epoch 3/24")
 
 
 def test_summary_tells_not_run_from_measured(store: Store, empty_store: Store) -> None:
     assert wording.summary(evaluate(store, PLIF_TABLE, "quick")) == {"not comparable": 12}
     assert wording.summary(evaluate(empty_store, PLIF_TABLE, "quick")) == {"not run": 12}
     assert wording.decimals(evaluate(store, PLIF_TABLE, "quick")) == 1
+
+
+def test_the_number_of_an_epoch_is_no_count() -> None:
+    assert wording.quantity(18.0, "epoch") == "epoch 18 (the first is 0)"
+    assert wording.quantity(18.0, "epochs") == "18 epochs"
+    assert wording.printed(899.0, "epoch") == "epoch 899 (the first is 0)"
+    assert wording.printed(1024.0, "epochs") == "1024 epochs"
+    assert wording.printed(94.3728, "%") == "94.3728 %"
+    assert wording.printed(5e6, "count") == "5,000,000"
+    assert unit_of("epoch_a", "epochs") == unit_of("epoch_a", "epoch") == "epoch"  # as stored before and now
+    assert unit_of("seen", "epochs") == "epochs"

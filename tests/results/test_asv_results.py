@@ -101,13 +101,64 @@ def test_importing_twice_adds_nothing(folder: Path, capsys: pytest.CaptureFixtur
         assert len(opened.runs()) == 3
 
 
+def change(folder: Path, **values: Any) -> str:
+    """Puts another entry into the result file, as the first one with these columns changed; its name."""
+    (file,) = folder.glob("machine/a*.json")
+    document = json.loads(file.read_text())
+    row = dict(zip(COLUMNS, document["results"]["neurons.Speed.time_forward"], strict=True))
+    name = values.pop("name", "neurons.Other.time_other")
+    document["results"] = {name: list((row | values).values()), **document["results"]}
+    write(file, document)
+    return name
+
+
+@pytest.mark.parametrize(
+    ("about", "values", "why"),
+    [
+        (None, {}, "benchmarks.json does not know it"),
+        ({"param_names": ["layer"]}, {}, "measured over 2 parameters, benchmarks.json knows 1"),
+        ({}, {}, "measured over 2 parameters, benchmarks.json knows 0"),
+        ({"version": "v2"}, {}, "another version of the benchmark"),
+        ({"version": "v1"}, {"started_at": None}, "does not say when"),
+        ({}, {"result": [0.1]}, "left out"),
+        ({}, {"params": 7}, "left out"),
+        ({}, {"started_at": 10**30}, "left out"),
+        ({}, {"result": ["slow", "slower"]}, "left out"),
+        (["odd"], {}, "left out"),
+    ],
+)
+def test_an_entry_that_cannot_be_told_costs_only_itself(
+    folder: Path, capsys: pytest.CaptureFixture[str], about: Any, values: dict[str, Any], why: str
+) -> None:
+    name = change(folder, **values)
+    if about is not None:
+        known = {"param_names": ["layer", "shape"], "unit": "seconds"}
+        if about == {} and not values:
+            known = {}
+        write(folder / "benchmarks.json", ABOUT | {name: known | about if isinstance(about, dict) else about})
+    (file,) = folder.glob("machine/a*.json")
+    with pytest.raises(SystemExit) as ended:
+        app(["import-asv", str(file), "--store", str(folder / "store.db")])
+    assert ended.value.code == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("3 new")
+    assert said.err.startswith(f"{file}: {name} is left out: ")
+    assert why in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_an_entry_of_the_same_version_is_taken(folder: Path) -> None:
+    write(folder / "benchmarks.json", {name: about | {"version": "v1"} for name, about in ABOUT.items()})
+    assert len(asv_results.read(folder.glob("machine/*.json"))) == 3
+
+
 def test_other_files_are_refused_with_a_sentence(folder: Path) -> None:
     write(folder / "machine" / "other.json", {"results": {}, "hello": 1})
-    write(folder / "machine" / "odd.json", {"results": {"x.time_y": [[1]]}, "result_columns": ["result", "params"]})
+    write(folder / "machine" / "list.json", [1])
     (folder / "machine" / "broken.json").write_text("{")
-    assert asv_results.read([folder / "machine" / "other.json"]) == []
-    with pytest.raises(StoreError, match=r"odd\.json is no result file of asv .* Give files that asv run wrote"):
-        asv_results.read([folder / "machine" / "odd.json"])
+    for name in ("other.json", "list.json"):
+        with pytest.raises(StoreError, match=rf"{name} is no result file of asv .* Give files that asv run wrote"):
+            asv_results.read([folder / "machine" / name])
     with pytest.raises(StoreError, match=r"broken\.json cannot be read"):
         asv_results.read([folder / "machine" / "broken.json"])
     with pytest.raises(StoreError, match=r"missing\.json cannot be read"):

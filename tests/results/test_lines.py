@@ -1,5 +1,7 @@
 """Export, import and merge: the same bytes for the same results, a union that loses and doubles nothing."""
 
+import codecs
+import gzip
 import itertools
 import json
 
@@ -106,6 +108,48 @@ def test_files(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["results.jsonl"]
     with pytest.raises(StoreError, match="cannot be read: No such file"):
         lines.read([tmp_path / "nosuch.jsonl"])
+
+
+def test_packed_files_are_read(tmp_path):
+    run, path = a_run(), tmp_path / "results.jsonl"
+    with filled([run]) as store:
+        lines.write(store, path)
+    text = path.read_bytes()
+    for content in (gzip.compress(text), gzip.compress(text[:99]) + gzip.compress(text[99:]), codecs.BOM_UTF8 + text):
+        path.write_bytes(content)
+        assert lines.read([path]) == ([run], [])
+    packed = gzip.compress(text)
+    for content in (packed[:50], packed[:-4], packed[:30] + bytes(9) + packed[39:], packed + b"more"):
+        path.write_bytes(content)
+        with pytest.raises(StoreError, match=r"results\.jsonl cannot be unpacked: .*Nothing was imported"):
+            lines.read([path])
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_what_is_no_text_is_told_by_its_kind(tmp_path, pack):
+    path = tmp_path / "results"
+    Store(tmp_path / "store.db").close()
+    for content, sentence in (
+        ((tmp_path / "store.db").read_bytes(), "database, no exported lines.* results merge FILE"),
+        ('{"record":1}\n'.encode("utf-16"), "UTF-16.* results export FILE .* results merge"),
+        ('{"record":1}\n'.encode("utf-16-le"), "UTF-16"),
+        ('{"record":1}\n'.encode("utf-16-be"), "UTF-16"),
+    ):
+        path.write_bytes(pack(content))
+        with pytest.raises(StoreError, match=sentence):
+            lines.read([path])
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_text_given_as_a_store_is_told_by_its_kind(tmp_path, pack):
+    path = tmp_path / "results"
+    with filled([a_run()]) as store:
+        content = pack("".join(f"{line}\n" for line in lines.dump(store)).encode())
+    path.write_bytes(content)
+    for read_only in (True, False):
+        with pytest.raises(StoreError, match=r"is exported text and no database.* results import FILE"):
+            Store(path, read_only=read_only)
+    assert path.read_bytes() == content
 
 
 def damaged(change):

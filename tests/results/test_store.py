@@ -14,7 +14,8 @@ from sqlalchemy.exc import IntegrityError
 
 from results import connect, schema
 from results.errors import StoreError
-from results.run import Metric, Standing
+from results.run import Dataset, Metric
+from results.standing import Standing
 from results.store import AT_ONCE, DEFAULT_URL, Store, default_url
 from results.units import UNITS
 
@@ -173,13 +174,15 @@ def test_what_is_current_is_replaced(store):
     [
         ("code", ["data"], ""),
         ("code", [], ""),
-        ("code", ["other"], "other data"),
+        ("code", ["DATA"], "other data: measured on DATA, here is data"),
+        ("code", ["by another rule"], ""),
         ("older", ["data"], "the code behind it has changed since it was measured"),
     ],
 )
 def test_what_makes_a_result_stale(implementation, digests, reason):
-    assert Standing("code", "data").reason_against(implementation, digests) == reason
-    assert Standing("code").reason_against("code", ["other"]) == ""  # the data is not here to compare with
+    datasets = [Dataset(digest, "digits", True, {"test": 1}) for digest in digests]
+    assert Standing("code", "data").reason_against(implementation, datasets) == reason
+    assert Standing("code").reason_against("code", datasets) == ""  # the data is not here to compare with
 
 
 def test_opening_again_changes_nothing(store, url):

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import tasks
 from tasks import DataDamaged, TaskError
-from tasks.cifar_batches import parse, unpickle
+from tasks.cifar_batches import parse
+from tasks.pickles import unpickle
 
 PIXELS = np.arange(2 * 3072, dtype=np.uint32).astype(np.uint8).reshape(2, 3072)
 
@@ -174,3 +175,71 @@ def test_what_a_batch_must_not_hold(data: bytes, where: str, problem: str) -> No
     with pytest.raises(DataDamaged, match=problem) as raised:
         parse(data, Path("b"), key=b"labels", classes=10)
     assert raised.value.where == where
+
+
+DTYPE = b"cnumpy\ndtype\n(U\x02u1K\x00K\x01tR"
+PLAIN = b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"
+
+
+def python2(shape: bytes = b"(K\x01M\x00\x0ct", dtype: bytes = DTYPE + PLAIN, label: bytes = b"K\x03") -> bytes:
+    """A batch of one black image as Python 2 wrote it, opcode by opcode."""
+    content = b"T" + (3072).to_bytes(4, "little") + bytes(3072)
+    state = b"(K\x01" + shape + dtype + b"\x89" + content + b"tb"
+    return b"\x80\x02}(U\x04data" + ARRAY + state + b"U\x06labels](" + label + b"eu."
+
+
+def test_a_batch_as_python_2_wrote_it() -> None:
+    images, labels = parse(python2(), Path("b"), key=b"labels", classes=10)
+    assert (images.shape, images.any(), labels.tolist()) == ((1, 3, 32, 32), False, [3])
+
+
+INTEGERS = b"U\x10" + b"\x41" * 16
+
+
+@pytest.mark.parametrize(
+    ("data", "where", "problem"),
+    [
+        # The state of the type, which NumPy would believe: parts, names and fields that the bytes do not have.
+        (python2(dtype=DTYPE + PLAIN.replace(b"|NNN", b"|(U\x01aK\x02tNN")), "its key data", "no uint8 array"),
+        (python2(dtype=DTYPE + PLAIN.replace(b"|NNN", b"|N(U\x01at}")), "its key data", "no uint8 array"),
+        (python2(dtype=DTYPE + b"(K\x04U\x01|NNNKAKAKAN}tb"), "byte", "gives a state"),
+        (python2(dtype=DTYPE.replace(b"u1", b"O8") + PLAIN), "its key data", "no uint8 array"),
+        (python2(dtype=INTEGERS), "its key data", "no uint8 array"),
+        (python2(shape=b"(J\xff\xff\xff\x7fM\x00\x0ct"), "its key data", "3,072 bytes for 2147483647 images"),
+        (python2(shape=b"(J\xff\xff\xff\xffM\x00\x0ct"), "its key data", "no uint8 array"),
+        (python2(shape=b"K\x01"), "its key data", "no uint8 array"),
+        (python2(label=b"K\x01" * 2 + b"\x86" + b"q\x07h\x07\x86" * 30), "record 0", "an object of type tuple is not"),
+        (python2(label=b"\x88"), "record 0", "label True is not"),
+        (python2(label=b"T" + (10**6).to_bytes(4, "little") + b"a" * 10**6), "record 0", "label b'a{40}'… is not"),
+        # A place in the memo far away, for which an unpickler would make room.
+        (b"\x80\x02Nr\xff\xff\xff\x7f.", "its top level", "no dictionary"),
+        (b"\x80\x02}K\x01K\x01\x86" + b"q\x07h\x07\x86" * 60 + b"Ns.", "byte", "the key an object of type tuple"),
+        (b"\x80\x04\x8e" + b"\xff" * 7 + b"\x7f.", "byte", "broken off"),
+        (b"\x80\x05\x96" + (1 << 40).to_bytes(8, "little") + b".", "byte", "broken off"),
+        (b"\x80\x02c" + b"a" * 500 + b"\nb\n.", "byte", "asks for 'a{40}'…, which"),
+        (b"\x80\x02)" + b"\x85" * 100_000 + b".", "its top level", "no dictionary"),
+    ],
+)
+def test_a_pickle_with_a_trap_is_refused_in_a_short_sentence(data: bytes, where: str, problem: str) -> None:
+    with pytest.raises(DataDamaged, match=problem) as raised:
+        parse(data, Path("b"), key=b"labels", classes=10)
+    assert raised.value.where.startswith(where)
+    assert len(str(raised.value)) < 200
+
+
+def test_text_encoded_again_and_again_cannot_fill_the_memory() -> None:
+    text = b"X" + (10**5).to_bytes(4, "little") + b"a" * 10**5
+    start = b"\x80\x02](" + text + b"X\x06\x00\x00\x00latin1\x86q\x03c_codecs\nencode\nq\x04"
+    with pytest.raises(DataDamaged, match="it encodes more text than it holds"):
+        unpickle(start + b"h\x04h\x03R" * 100 + b"e.", Path("b"))
+
+
+@given(st.integers(0, len(python2()) - 1), st.integers(0, 255))
+def test_a_batch_with_any_byte_changed_is_read_or_damaged(at: int, byte: int) -> None:
+    data = bytearray(python2())
+    data[at] = byte
+    try:
+        parse(bytes(data), Path("b"), key=b"labels", classes=10)
+    except DataDamaged as problem:
+        assert len(str(problem)) < 250  # noqa: PT017

@@ -20,7 +20,6 @@ from tasks import DatasetInfo, TaskError, camera
 from tasks.cache import cached_counts
 from tasks.events import FrameSplit, event_task
 from tasks.recordings import EventSource, Recording
-from tasks.source import files_digest
 
 N = 5
 
@@ -278,26 +277,3 @@ def test_processes_that_want_the_same_frames_build_them_once(tmp_path: Path) -> 
         assert worker.exitcode == 0
     assert {total for total, _ in got} == {int(expected().sum())}
     assert sorted(built for _, built in got) == [0, 0, N]
-
-
-def test_a_digest_is_of_names_and_contents_and_is_remembered(tmp_path: Path) -> None:
-    base, memo = tmp_path / "set", tmp_path / "memo"
-    base.mkdir()
-    files = [base / "a", base / "b"]
-    for file, content in zip(files, ("1", "2"), strict=True):
-        file.write_text(content)
-    first = files_digest(files, base, memo)
-    assert files_digest(files, base) == first
-    (note,) = memo.iterdir()
-    assert note.read_text().strip() == first
-    for damage in (b"", b"\0" * 65, b"\xff" * 64 + b"\n"):
-        note.write_bytes(damage)
-        assert files_digest(files, base, memo) == first
-    # The remembered digest is taken as long as size and time of change stay.
-    note.write_text("f" * 64 + "\n")
-    assert files_digest(files, base, memo) == "f" * 64
-    files[0].write_text("10")
-    changed = files_digest(files, base, memo)
-    assert changed not in (first, "f" * 64)
-    files[0].rename(base / "c")
-    assert files_digest([base / "b", base / "c"], base) not in (first, changed)

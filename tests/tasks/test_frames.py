@@ -45,8 +45,10 @@ def test_position_is_row_times_width_on_a_sensor_that_is_not_square() -> None:
     assert np.argwhere(frame).tolist() == [[0, 0, 0, 2]]
 
 
-def test_any_polarity_but_zero_is_on() -> None:
-    frame = integrate([0, 1, 2], [0, 0, 0], [0, 0, 0], [0, 1, 255], frames=1, height=1, width=1, split_by="number")
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.uint64, np.float16, np.float64, bool])
+def test_polarity_0_is_off_and_1_is_on(kind: type) -> None:
+    p = np.array([0, 1, 1]).astype(kind)
+    frame = integrate([0, 1, 2], [0, 0, 0], [0, 0, 0], p, frames=1, height=1, width=1, split_by="number")
     assert frame.ravel().tolist() == [1, 2]
 
 
@@ -160,6 +162,22 @@ def test_frames_by_number_follow_the_order_of_the_events() -> None:
         ({"x": [0, 3, 0]}, r"Event 1 is at pixel \(3, 0\), outside the sensor of 3 x 2"),
         ({"y": [0, 0, -1]}, r"Event 2 is at pixel \(0, -1\)"),
         ({"p": [0, 1]}, "equally long"),
+        ({"p": [1, -1, 1]}, r"Event 1 has the polarity -1; it must be 0 \(OFF\) or 1 \(ON\)"),
+        ({"p": [0, 1, 255]}, "Event 2 has the polarity 255"),
+        ({"p": [0, 0.5, 1]}, r"Event 1 has p = 0\.5; it must be a whole number"),
+        ({"x": [-0.4, 0, 0]}, r"Event 0 has x = -0\.4; it must be a whole number"),
+        ({"y": [0, 0, 1.5]}, r"Event 2 has y = 1\.5"),
+        ({"t": [0, 5.25, 9]}, r"Event 1 has t = 5\.25; it must be a whole number of microseconds"),
+        ({"t": [0, float("nan"), 9]}, "Event 1 has t = nan"),
+        ({"x": [0, 0, float("inf")]}, "Event 2 has x = inf"),
+        ({"t": [0, 5, 1e300]}, r"Event 2 has t = 1e\+300"),
+        ({"t": np.array([0, 5, 2**63], np.uint64)}, "Event 2 has t = 9223372036854775808"),
+        ({"x": ["0", "0", "0"]}, "x must hold numbers; its type is <U1"),
+        ({"p": [None, 0, 1]}, "p must hold numbers; its type is object"),
+        ({"x": [[0], [0, 1], 0]}, "x must be one-dimensional and hold numbers"),
+        ({"x": [0, 0, 0j]}, "x must hold numbers; its type is complex128"),
+        ({"height": 0}, "A sensor of height 0"),
+        ({"width": 2.5}, "A sensor of width 2.5"),
         ({"frames": 0}, "0 frames"),
         ({"frames": 2.5}, "2.5 frames"),
         ({"frames": True}, "True frames"),

@@ -90,6 +90,14 @@ def test_a_recording_of_whole_packets_is_read(tmp_path: Path) -> None:
     assert read(tmp_path, WHOLE[:SECOND])[0].tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("line", [b"#!END-HEADER\n", b"#!END-HEADER\r\n"])
+def test_a_header_may_end_its_lines_in_lf(tmp_path: Path, line: bytes) -> None:
+    header = b"#!AER-DAT3.1\n#Format: RAW\n" + line
+    # The first packet after it begins like a line end: type 0x0a0d is none of ours.
+    for first in (b"", packet([(0, 0, 0, 0)], kind=0x0A0D)):
+        assert read(tmp_path, header + first + packet([(7, 1, 2, 1)]))[0].tolist() == [7]
+
+
 def test_events_keep_the_order_of_the_file(tmp_path: Path) -> None:
     assert read(tmp_path, WHOLE + packet([(5, 0, 0, 0), (4, 0, 0, 0)]))[0].tolist() == [1, 2, 3, 5, 4]
 
@@ -99,6 +107,7 @@ def test_events_keep_the_order_of_the_file(tmp_path: Path) -> None:
     [
         (packet([(4, 0, 0, 0), (4, 128, 0, 1)]), 36, r"pixel \(128, 0\) on a sensor of 128 x 128"),
         (packet([(4, 0, 0, 0), (4, 0, 300, 1)]), 36, r"pixel \(0, 300\)"),
+        (packet([(4, 0, 0, 0), (2**31, 0, 0, 1)]), 36, "time 0x80000000 has more than 31 bits"),
         (packet([(4, 0, 0, 0)] * 2, size=4), 0, "polarity events of 4 bytes, not 8"),
         (packet([(4, 0, 0, 0)], size=0), 0, "of 0 bytes"),
         (packet([(4, 0, 0, 0)], number=2), 0, "2 events in 1 places"),
@@ -151,6 +160,14 @@ def test_recordings_are_cut_into_their_segments(tmp_path: Path, inner: str) -> N
         (COLUMNS + "0,10,30\n", "line 2", "class 0"),
         (COLUMNS + "1,10\n", "line 2", "is not class,start,end"),
         (COLUMNS + "1,10,3x\n", "line 2", "is not class,start,end"),
+        (COLUMNS + "1,10,nan\n", "line 2", "'1,10,nan' is not class,start,end in whole numbers"),
+        (COLUMNS + "1,-10,30\n", "line 2", "is not class,start,end"),
+        (COLUMNS + "1,10.5,30\n", "line 2", "is not class,start,end"),
+        (COLUMNS + "1,1_0,30\n", "line 2", "is not class,start,end"),
+        (COLUMNS + "1,١٠,30\n", "line 2", "is not class,start,end"),
+        (COLUMNS + "1,10,1" + "0" * 4400 + "\n", "line 2", "'1,10,10{34}'… is not class,start,end"),
+        (COLUMNS + "1,30,10\n", "line 2", "ends at 10 us, before 30 us"),
+        (COLUMNS + "1,10,30\n2,10,30\n", "line 3", "the segment 10 to 30 us is there already"),
         (COLUMNS + "1,30,30\n", "line 2", "ends at 30 us, before 30 us"),
         (COLUMNS + "1,10,30\n1,41,90\n", "line 3", "no event in 41 to 90 us; the recording covers 10 to 40 us"),
         (COLUMNS + "1,0,10\n", "line 2", "no event in 0 to 10 us"),

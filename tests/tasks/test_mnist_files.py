@@ -60,14 +60,17 @@ def test_compressed_and_raw_files_are_the_same_data(tmp_path: Path) -> None:
         path.unlink()
     a, b = (tasks.load("fashion_mnist", root=tmp_path / which) for which in "ab")
     assert a.dataset == b.dataset
+    assert tasks.digest("fashion_mnist", tmp_path / "b") == b.dataset.digest
     assert torch.equal(a.train.batch([0, 1, 2])[0], b.train.batch([0, 1, 2])[0])
 
 
-def test_the_digest_is_that_of_the_files(tmp_path: Path) -> None:
+def test_the_digest_is_that_of_the_names_and_contents(tmp_path: Path) -> None:
     raw = write(tmp_path)
     names = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
-    whole = b"".join((raw / name).read_bytes() for name in names)
-    assert tasks.load("fashion_mnist", root=tmp_path).dataset.digest == hashlib.sha256(whole).hexdigest()
+    lines = [f"{name}\0{hashlib.sha256((raw / name).read_bytes()).hexdigest()}\n" for name in names]
+    assert (
+        tasks.load("fashion_mnist", root=tmp_path).dataset.digest == hashlib.sha256("".join(lines).encode()).hexdigest()
+    )
 
 
 @pytest.mark.parametrize("cut", [0, 3, 4, 7, 8, 15, 16, 17, 16 + 28 * 28, 16 + 3 * 28 * 28 - 1])
@@ -116,6 +119,16 @@ def test_what_the_format_does_not_allow(tmp_path: Path, replaced: dict, where: s
     with pytest.raises(DataDamaged, match=problem) as raised:
         tasks.load("fashion_mnist", root=tmp_path)
     assert raised.value.where == where
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_file_longer_than_the_published_one_is_not_unpacked_to_its_end(tmp_path: Path, pack) -> None:
+    raw = write(tmp_path)
+    (raw / "t10k-labels-idx1-ubyte").unlink()
+    path = raw / ("t10k-labels-idx1-ubyte" + (".gz" if pack is gzip.compress else ""))
+    path.write_bytes(pack(bytes(10_000 + 9)))
+    with pytest.raises(DataDamaged, match="at byte 10008: it is longer than the 10,008 bytes of the published file"):
+        tasks.load("fashion_mnist", root=tmp_path)
 
 
 def test_one_missing_file_is_named(tmp_path: Path) -> None:

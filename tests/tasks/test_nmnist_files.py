@@ -68,6 +68,23 @@ def test_an_impossible_event_is_named_by_its_byte(tmp_path: Path, event: Event, 
     assert raised.value.where == "byte 10"
 
 
+def test_row_240_moves_the_clock(tmp_path: Path) -> None:
+    path = tmp_path / "long.bin"
+    path.write_bytes(
+        encode([(8000, 1, 2, 1), (0, 77, 240, 0), (5, 3, 4, 0), (0, 0, 240, 1), (0, 0, 240, 1), (9, 5, 6, 1)])
+    )
+    t, x, y, p = atis.read(path, 34)
+    assert t.tolist() == [8000, 8192 + 5, 3 * 8192 + 9]
+    assert (x.tolist(), y.tolist(), p.tolist()) == ([1, 3, 5], [2, 4, 6], [1, 0, 1])
+    # An event off the sensor is named by its place in the file, markers included.
+    path.write_bytes(encode([(0, 0, 240, 0), (1, 0, 0, 0), (2, 0, 239, 0)]))
+    with pytest.raises(DataDamaged, match=r"at byte 10: pixel \(0, 239\)"):
+        atis.read(path, 34)
+    path.write_bytes(encode([(0, 0, 240, 0)]))
+    with pytest.raises(DataDamaged, match="at byte 5: no events, only overflows"):
+        atis.read(path, 34)
+
+
 def small_set(root: Path) -> None:
     write(root, "Train", "1", 7, [(0, 1, 2, 1), (4, 1, 2, 1)])
     write(root, "Train", "0", 9, [(0, 0, 0, 0), (9, 3, 0, 1)])

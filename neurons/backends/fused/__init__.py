@@ -119,7 +119,10 @@ def constants_of(neuron: Neuron, x: Tensor, target: str) -> tuple[int, list[str]
 def _kernel(neuron: Any, x: Tensor | None, target: str | None = None) -> Any:
     dtype, shape, grad_x = (torch.float32, (2, 2), True) if x is None else (x.dtype, x.shape[1:], x.requires_grad)
     if forward_ad._current_level >= 0 or torch._C._functorch.peek_interpreter_stack() is not None:
-        return "its kernels know neither forward-mode derivatives nor the transforms of torch.func"
+        return (
+            "its kernels know neither forward-mode derivatives nor the transforms of torch.func; backend='torch' knows "
+            "both"
+        )
     if dtype not in plan.DTYPES:
         return f"inputs of {dtype} have no kernel; floating-point ones do"
     target = target or ("cpu" if x is None else x.device.type)

@@ -17,18 +17,33 @@ NO_SECOND_DERIVATIVE = (
 )
 
 
-def once_only(gradients: list[Tensor | None]) -> list[Tensor | None]:
-    """Gradients that tell with NO_SECOND_DERIVATIVE whoever differentiates them once more (create_graph)."""
+def once_only(gradients: list[Tensor | None], *read: Tensor | None) -> list[Tensor | None]:
+    """Gradients that tell with NO_SECOND_DERIVATIVE whoever differentiates them once more (create_graph); `read` are
+    the tensors that they were computed from.
+    """
     if not torch.is_grad_enabled():
         return gradients
-    present = [g.detach().requires_grad_() for g in gradients if g is not None]
-    refused = torch._C._functions.DelayedError(NO_SECOND_DERIVATIVE.encode(), len(present))(*present)
-    rest = iter(refused if isinstance(refused, tuple) else [refused])
-    return [None if g is None else next(rest) for g in gradients]
+    present = [g for g in gradients if g is not None]
+    refusing = iter(OnceOnly.apply(len(present), *present, *read))
+    return [None if g is None else next(refusing) for g in gradients]
+
+
+class OnceOnly(torch.autograd.Function):
+    """The first `count` of `tensors`, as a result of the others without a derivative: a way through the graph that
+    autograd finds, where a cut would be taken for a derivative of zero.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, count: int, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+        return tuple(t.detach() for t in tensors[:count] if t is not None)
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> tuple[None, ...]:
+        raise RuntimeError(NO_SECOND_DERIVATIVE)
 
 
 class Sequence(torch.autograd.Function):
-    """Spikes and final states of a sequence; see `call`."""
+    """Spikes and final states of a sequence, then what is kept: an output, so that autograd knows what it rests on."""
 
     @staticmethod
     def forward(
@@ -43,11 +58,12 @@ class Sequence(torch.autograd.Function):
         read = [t for t, wanted in zip((x, y), ctx.reads, strict=True) if wanted]
         ctx.kept = len(kept)
         ctx.save_for_backward(*read, *kept, *values)
-        return (y, *after)
+        return (y, *after, *kept)
 
     @staticmethod
-    def backward(ctx: Any, gy: Tensor | None, *gs: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gy: Tensor | None, *others: Tensor | None) -> tuple[Tensor | None, ...]:
         kernel, job = ctx.kernel, ctx.job
+        gs = others[: job.states]
         saved = list(ctx.saved_tensors)
         # Hooks on saved tensors may have brought them back in another order of memory.
         x, y = (layout.rows_like(saved.pop(0), ctx.place) if wanted else None for wanted in ctx.reads)
@@ -63,7 +79,7 @@ class Sequence(torch.autograd.Function):
                 for name, need in zip(job.raw_names, wanted[job.states :], strict=True)
             ]
         gradients = [gx if ctx.needs_input_grad[3] else None, *before, *of_raw]
-        return (None, None, None, *once_only(gradients))
+        return (None, None, None, *once_only(gradients, gy, *gs, x, y, *kept, *values))
 
 
 class Job:
@@ -83,7 +99,7 @@ def call(
     if torch.is_grad_enabled() and (
         x.requires_grad or any(t.requires_grad for t in raw) or any(s is not None and s.requires_grad for s in states)
     ):
-        return Sequence.apply(kernel, job, place, x, *states, *raw)
+        return Sequence.apply(kernel, job, place, x, *states, *raw)[: 1 + job.states]
     values = dict(zip(job.raw_names, raw, strict=True))
     y, after, _ = kernel.forward(x, place, states, job.rest, values, job.constants, False, job.every)
     return (y, *after)

@@ -31,8 +31,8 @@ class CompilationError(Exception):
 def folder() -> Path:
     """Where libraries are kept: $SPIKEBENCH_CACHE, else $XDG_CACHE_HOME/spikebench, else ~/.cache/spikebench."""
     own = os.environ.get("SPIKEBENCH_CACHE")
-    base = Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "spikebench"
-    return base / "kernels"
+    base = own or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/spikebench"
+    return Path(os.path.expanduser(base)) / "kernels"
 
 
 def command() -> list[str] | None:

@@ -170,7 +170,7 @@ class Kernel:
         tensors: list[Tensor] = []
         maps: list[int] = []
         for value in values:
-            value = value.to(self.compute).contiguous()
+            value = layout.plain(value, self.compute)
             found = (1, 1) if value.numel() == 1 else layout.index_map(tuple(value.shape), place)
             if found is None:
                 value, found = layout.like(value.expand(place.shape), place), (place.neurons, 1)

@@ -1,4 +1,8 @@
-"""How tensors lie in memory: a step's neurons as one row, whatever the order of their dimensions."""
+"""How tensors lie in memory: a step's neurons as one row, whatever the order of their dimensions.
+
+Every tensor that a kernel reads goes through here, which also negates those that PyTorch has only marked as negated
+(torch._neg_view, the imaginary part of a conjugate).
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,7 @@ class Layout:
 
 def of_sequence(x: Tensor) -> tuple[Tensor, Layout]:
     """`x` [T, ...] and its steps' layout; copied only when a step's neurons have gaps or overlap."""
+    x = x.resolve_neg()
     shape = x.shape[1:]
     strides = x.stride()[1:]
     if not _dense(shape, strides):
@@ -38,6 +43,7 @@ def of_sequence(x: Tensor) -> tuple[Tensor, Layout]:
 
 def like(x: Tensor, layout: Layout) -> Tensor:
     """One step's tensor in the memory order of `layout`; copied only if it lies otherwise."""
+    x = x.resolve_neg()
     if _same(tuple(x.shape), x.stride(), layout):
         return x
     return torch.empty_strided(layout.shape, layout.strides, dtype=x.dtype, device=x.device).copy_(
@@ -49,6 +55,7 @@ def rows_like(x: Tensor, layout: Layout) -> Tensor:
     """A sequence [T, ...] whose steps lie as in `layout`; a sequence that repeats one step is stored once (stride
     0).
     """
+    x = x.resolve_neg()
     steps = x.shape[0]
     if _same(tuple(x.shape[1:]), x.stride()[1:], layout):
         return x
@@ -59,6 +66,11 @@ def rows_like(x: Tensor, layout: Layout) -> Tensor:
         (steps, *layout.shape), (layout.neurons, *layout.strides), dtype=x.dtype, device=x.device
     )
     return copied.copy_(x)
+
+
+def plain(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """The values of a parameter, or of what is computed from parameters, contiguous and in `dtype`."""
+    return x.to(dtype).resolve_neg().contiguous()
 
 
 @lru_cache(1024)

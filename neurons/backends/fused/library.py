@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ... import recomputation
 from ...base import Neuron, by_number
 from . import layout, plan
 from .call import NO_SECOND_DERIVATIVE
@@ -72,6 +73,11 @@ def _forward(
     layer: int, keep: bool, grad_x: bool, every: int, x: Tensor, states: list[Tensor], raw: list[Tensor]
 ) -> list[Tensor]:
     neuron, found, kernel = _found(layer, x, grad_x, every)
+    if recomputation.running():
+        raise RuntimeError(
+            "A layer in code of torch.compile does not know the state that a checkpointed region began with; put "
+            "torch.utils.checkpoint inside the function that is compiled, not around it."
+        )
     x, place = layout.of_sequence(x)
     at_rest: list[Tensor | None] = [None] * len(neuron.states)
     given = [layout.like(s, place) for s in states] or at_rest

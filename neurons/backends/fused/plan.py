@@ -16,7 +16,7 @@ from . import compiler, parity, product_parity
 from .graph import FUNCTIONS
 from .kernel import Kernel, compute_type
 from .product_kernel import ProductKernel
-from .trace import Trace, Untraceable, step_shape, trace
+from .trace import Trace, Untraceable, parameters_of, step_shape, trace
 
 if TYPE_CHECKING:
     from ...base import Neuron
@@ -148,7 +148,10 @@ def _apart(make: Callable[[], T]) -> T:
 
 _PLAIN = frozenset((int, float, bool, str, type(None)))
 _HASHED_BY_NAME = (FunctionType, partial, type, ModuleType)
-_NOT_THE_STEP = frozenset((*nn.Module().__dict__, "_compiled_call_impl", "step_mode", "backend", "ran", "number"))
+_OF_REPLICAS = ("_former_parameters", "_is_replica")  # of DataParallel
+_NOT_THE_STEP = frozenset(
+    (*nn.Module().__dict__, *_OF_REPLICAS, "_compiled_call_impl", "step_mode", "backend", "ran", "number")
+)
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -157,8 +160,9 @@ def _fingerprint(module: nn.Module, states: tuple[str, ...] = ()) -> tuple[list[
     the sizes of the dimensions of the latter."""
     found: list[Any] = [type(module), module.training]
     sizes: set[int] = set()
+    parameters = parameters_of(module)
     for name, value in module.__dict__.items():
-        if name in _NOT_THE_STEP or name in states:
+        if name in _NOT_THE_STEP or name in states or name in parameters:
             continue
         if type(value) not in _PLAIN:
             if isinstance(value, Tensor):
@@ -169,7 +173,7 @@ def _fingerprint(module: nn.Module, states: tuple[str, ...] = ()) -> tuple[list[
                     "make it a tuple or a frozen dataclass"
                 )
         found.append((name, type(value), value))
-    for tensors in (module._parameters, module._buffers):
+    for tensors in (parameters, module._buffers):
         for name, tensor in tensors.items():
             found.append(name if tensor is None else (name, tensor.shape, tensor.dtype, tensor.requires_grad))
             if tensor is not None and tensor.dim():

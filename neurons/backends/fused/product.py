@@ -69,9 +69,11 @@ def sequence(neuron: ParallelNeuron, x: Tensor, found: ProductKernel | tuple[Pla
         matrix = neuron.matrix(T) if numbers is None else numbers
         if torch.is_grad_enabled() and (x.requires_grad or matrix.requires_grad or neuron.bias.requires_grad):
             return Whole.apply(found, place, band, x, matrix, neuron.bias)
-        return found.forward(x, place, _plain(matrix, found.compute), _plain(neuron.bias, found.compute), band)
+        return found.forward(
+            x, place, layout.plain(matrix, found.compute), layout.plain(neuron.bias, found.compute), band
+        )
     order = sorted(range(len(place.shape)), key=lambda d: -place.strides[d])
-    rows = x.permute(0, *[1 + d for d in order]).flatten(1)
+    rows = x.permute(0, *[1 + d for d in order]).flatten(1) if order else x.unsqueeze(1)
     h = Product.apply(rows, neuron.matrix(T).to(x.dtype), neuron.bias.to(x.dtype))
     spikes = _fire(neuron, h, *found).view(T, *[place.shape[d] for d in order])
     return spikes.permute(0, *[1 + order.index(d) for d in range(len(order))])
@@ -100,7 +102,7 @@ class Whole(torch.autograd.Function):
     ) -> Tensor:
         ctx.kernel, ctx.place, ctx.band = kernel, place, band
         ctx.save_for_backward(x, matrix, bias)
-        return kernel.forward(x, place, _plain(matrix, kernel.compute), _plain(bias, kernel.compute), band)
+        return kernel.forward(x, place, layout.plain(matrix, kernel.compute), layout.plain(bias, kernel.compute), band)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> tuple[Tensor | None, ...]:
@@ -112,15 +114,15 @@ class Whole(torch.autograd.Function):
                 layout.rows_like(x, ctx.place),
                 layout.rows_like(gy.to(kernel.dtype), ctx.place),
                 ctx.place,
-                _plain(matrix, kernel.compute),
-                _plain(bias, kernel.compute),
+                layout.plain(matrix, kernel.compute),
+                layout.plain(bias, kernel.compute),
                 ctx.band,
                 of_x=of_x,
                 of_parameters=of_matrix or of_bias,
             )
             gm = gm.to(matrix.dtype) if of_matrix else None
             gb = gb.to(bias.dtype).view(bias.shape) if of_bias else None
-        return (None, None, None, *call.once_only([gx, gm, gb]))
+        return (None, None, None, *call.once_only([gx, gm, gb], x, matrix, bias, gy))
 
 
 class Product(torch.autograd.Function):
@@ -141,13 +143,9 @@ class Product(torch.autograd.Function):
             gx = torch.mm(weight.t(), gh, out=_rows(x)) if of_x else None
             gw = torch.mm(gh, x.t()) if of_weight else None
             gb = gh.sum(1, keepdim=True).sum_to_size(ctx.bias) if of_bias else None
-        return tuple(call.once_only([gx, gw, gb]))
+        return tuple(call.once_only([gx, gw, gb], x, weight, gh))
 
 
 def _rows(x: Tensor) -> Tensor:
     """Memory for a result like `x` [T, N], of the pool on the CPU."""
     return pool.empty(x.shape, (x.shape[1], 1), x.dtype) if x.device.type == "cpu" else torch.empty_like(x)
-
-
-def _plain(values: Tensor, dtype: torch.dtype) -> Tensor:
-    return values.detach().to(dtype).contiguous()

@@ -189,17 +189,28 @@ def trace(neuron: Neuron, dtype: torch.dtype, shape: tuple[int, ...]) -> Trace:
     )
 
 
-def layer_tensors(neuron: nn.Module) -> dict[str, Tensor]:
+def parameters_of(module: nn.Module) -> Mapping[str, Tensor | None]:
+    """The module's own parameters; those of a replica of DataParallel are copies that hang on it as attributes."""
+    return module.__dict__.get("_former_parameters") or module._parameters
+
+
+def layer_tensors(module: nn.Module, prefix: str = "") -> dict[str, Tensor]:
     """Parameters and buffers of the layer by dotted name; a shared one by each of its names."""
-    parameters = neuron.named_parameters(remove_duplicate=False)
-    return {**dict(parameters), **dict(neuron.named_buffers(remove_duplicate=False))}
+    own = {**parameters_of(module), **module._buffers}
+    found = {prefix + name: tensor for name, tensor in own.items() if tensor is not None}
+    for name, child in module._modules.items():
+        if child is not None:
+            found |= layer_tensors(child, f"{prefix}{name}.")
+    return found
 
 
 def with_tensors(module: Any, tensors: Mapping[str, Tensor], prefix: str = "") -> Any:
     """A copy of `module` that uses `tensors` in the place of its parameters and buffers of the same dotted names."""
     twin = object.__new__(type(module))  # copy.copy is refused by parametrized modules
     twin.__dict__.update(module.__dict__)
-    own = {name: tensors[prefix + name] for name in (*module._parameters, *module._buffers) if prefix + name in tensors}
+    names = (*parameters_of(module), *module._buffers)
+    own = {name: tensors[prefix + name] for name in names if prefix + name in tensors}
+    twin.__dict__.update({name: own[name] for name in module.__dict__.get("_former_parameters", ()) if name in own})
     twin.__dict__["_parameters"] = {k: own.get(k, v) for k, v in module._parameters.items()}
     twin.__dict__["_buffers"] = {k: own.get(k, v) for k, v in module._buffers.items()}
     twin.__dict__["_modules"] = {

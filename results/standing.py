@@ -1,0 +1,33 @@
+"""What a result must rest on to be current."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from results.run import Dataset
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an experiment rests on now: fingerprint of the code, digest of the data ("" where it is not here)."""
+
+    implementation: str
+    data: str = ""
+
+    def reason_against(self, implementation: str, datasets: Sequence[Dataset]) -> str:
+        """Why a result of that code, measured on these data sets, is stale; empty if it is current."""
+        if implementation != self.implementation:
+            return "the code behind it has changed since it was measured"
+        return other_data(datasets, self.data)
+
+
+def other_data(datasets: Sequence[Dataset], digest: str) -> str:
+    """Why a result measured on `datasets` is stale where `digest` is at hand; "" where it is not, or nothing tells.
+
+    Digests of another length were made by another rule and tell nothing.
+    """
+    comparable = [dataset for dataset in datasets if len(dataset.digest) == len(digest)]
+    if not comparable or any(dataset.digest == digest for dataset in comparable):
+        return ""
+    measured = comparable[0]
+    subset = f" ({measured.note})" if measured.note else ""
+    return f"other data: measured on {measured.digest[:12]}{subset}, here is {digest[:12]}"

@@ -1,0 +1,85 @@
+"""Runs that go on from a checkpoint, or cannot, through the real command."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Command
+
+from results import Store, StoredRun
+
+
+@pytest.fixture
+def interrupted(environment: dict[str, str], tmp_path: Path, hears_ctrl_c: Callable[[], None]) -> Path:
+    """The checkpoint of one experiment of 40 epochs that was stopped on its way."""
+    command = [sys.executable, "-m", "bench.reproduce", "long", "--only", "one", "--store", str(tmp_path / "store.db")]
+    running = subprocess.Popen(
+        [*command, "--out", str(tmp_path / "out")], env=environment, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, preexec_fn=hears_ctrl_c,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (found := list(tmp_path.glob("out/checkpoints/*.pt"))) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    assert running.wait(60) == 130
+    return found[0]
+
+
+def finished(store: Path) -> StoredRun:
+    with Store(store) as opened:
+        (run,) = opened.runs(outcome="ok")
+    return run
+
+
+@pytest.mark.slow
+def test_a_flipped_bit_is_told_and_costs_time_alone(reproduce: Command, interrupted: Path, tmp_path: Path) -> None:
+    content = bytearray(interrupted.read_bytes())
+    content[len(content) // 3] ^= 4
+    interrupted.write_bytes(content)
+    done = reproduce("long", "--only", "one")
+    assert done.returncode == 0, done.stderr
+    told = f"trained anew, for the checkpoint {interrupted.name} is damaged; it is kept as {interrupted.stem}.unusable"
+    assert f"[0/1] digits · plif_mnist · plif init_tau=2 · seed 2020: {told}\n" in done.stdout
+    assert finished(tmp_path / "store.db").reason == told
+    assert interrupted.with_suffix(".unusable").read_bytes() == content
+    assert not interrupted.exists()
+
+
+@pytest.mark.slow
+def test_the_seconds_of_a_run_are_those_of_its_parts(reproduce: Command, interrupted: Path, tmp_path: Path) -> None:
+    import torch
+
+    from training import checkpoint
+
+    state = torch.load(interrupted, weights_only=True)
+    assert 0 < state["seconds"] < 120
+    generators = state.pop("rng")[0]
+    checkpoint.set_generators(generators)
+    checkpoint.save(interrupted, {**state, "seconds": 5000.0})
+    done = reproduce("long", "--only", "one")
+    assert done.returncode == 0, done.stderr
+    run = finished(tmp_path / "store.db")
+    assert run.reason == ""
+    assert run.seconds is not None
+    assert 5000 < run.seconds < 5120
+    assert re.search(r"in 5\d\d\d s$", done.stdout, re.M)
+
+
+@pytest.mark.slow
+def test_what_another_process_runs_is_not_done(reproduce: Command, interrupted: Path, tmp_path: Path) -> None:
+    with interrupted.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = reproduce("long", "--only", "one")
+    assert done.returncode == 1
+    assert "Not run: 1 of 1 experiments, which another process is running now; run the command again" in done.stdout
+    with Store(tmp_path / "store.db") as store:
+        assert store.runs()[-1].outcome == "skipped"
+    assert reproduce("long", "--only", "one").returncode == 0

@@ -1,0 +1,133 @@
+"""What is said while experiments run, with a clock of the test's own."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench.job import Request, Result
+from papers.experiment import Experiment
+from papers.labels import labels
+from reports.progress import Progress, _rough
+
+EXPERIMENT = Experiment("digits", "net", "lif", "bptt", epochs=24, batch_size=8, scale="quick", seed=2020)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Told:
+    """A progress without a terminal, and the lines it has said so far."""
+
+    def __init__(self, scale: str = "quick", terminal: bool = False) -> None:
+        experiment = replace(EXPERIMENT, scale=scale)
+        place = Path("nowhere")
+        self.request = Request(experiment, "cpu", None, place, place, place, threads=1, memory=None)
+        self.stream, self.clock = io.StringIO(), Clock()
+        console = Console(file=self.stream, width=200, force_terminal=terminal, color_system=None)
+        self.progress = Progress(console, labels([experiment]), 1, self.clock)
+
+    def epochs(self, numbers: range, seconds: float) -> None:
+        for number in numbers:
+            self.clock.now += seconds
+            record = {"test_accuracy": 0.5 + number / 100, "train_seconds": 0.8 * max(seconds, 1.0)}
+            self.progress.epoch(self.request, number, record)
+
+    @property
+    def lines(self) -> list[str]:
+        return [
+            line.removeprefix("[0/1] digits · net · lif · seed 2020: ") for line in self.stream.getvalue().splitlines()
+        ]
+
+
+@pytest.fixture
+def begun(request: pytest.FixtureRequest) -> Told:
+    told = Told(getattr(request, "param", "quick"))
+    with told.progress as progress:
+        progress.started(told.request)
+        progress.stage(told.request, "training")
+    return told
+
+
+def test_a_quick_experiment_tells_of_itself_every_half_minute(begun: Told) -> None:
+    begun.epochs(range(12), 10.0)
+    assert begun.lines == [
+        "started",
+        "training, epoch 4/24, test 52.0 %, about 4 min left",
+        "training, epoch 7/24, test 55.0 %, about 3 min left",
+        "training, epoch 10/24, test 58.0 %, about 2 min left",
+        "training, epoch 13/24, test 61.0 %, about 2 min left",
+    ]
+
+
+@pytest.mark.parametrize("begun", ["short", "paper"], indirect=True)
+def test_a_long_experiment_tells_of_each_epoch(begun: Told) -> None:
+    begun.epochs(range(2), 3600.0)
+    assert begun.lines == [
+        "started",
+        "training, epoch 2/24, test 50.0 %, about 23 h 0 min left",
+        "training, epoch 3/24, test 51.0 %, about 22 h 0 min left",
+    ]
+
+
+@pytest.mark.parametrize(("begun", "pause"), [("quick", 30.0), ("paper", 300.0)], indirect=["begun"])
+def test_silence_is_broken(begun: Told, pause: float) -> None:
+    for _ in range(20):
+        begun.clock.now += pause / 10
+        begun.progress.beat()
+    assert begun.lines == ["started", "training, epoch 1/24", "training, epoch 1/24"]
+
+
+@pytest.mark.parametrize("begun", ["paper"], indirect=True)
+def test_epochs_of_an_earlier_run_say_nothing_of_the_time_left(begun: Told) -> None:
+    begun.epochs(range(10), 0.001)
+    assert begun.lines == ["started"]
+    begun.epochs(range(10, 11), 60.0)
+    assert begun.lines[1:] == ["training, epoch 12/24, test 60.0 %, about 13 min left"]
+
+
+def test_after_the_last_epoch_it_is_measured(begun: Told) -> None:
+    begun.epochs(range(24), 1.0)
+    begun.progress.stage(begun.request, "measuring")
+    begun.clock.now += 31
+    begun.progress.beat()
+    assert begun.lines[-1] == "measuring, test 73.0 %"
+
+
+def test_an_interrupted_run_is_not_through(begun: Told) -> None:
+    begun.progress.finished(begun.request, Result("interrupted", "paused at epoch 3/24", seconds=5.0))
+    assert begun.lines[-1] == "paused at epoch 3/24"  # behind "[0/1]"
+
+
+def test_a_terminal_shows_at_a_bar_what_is_done_now() -> None:
+    told = Told(terminal=True)
+    with told.progress as progress:
+        progress.started(told.request)
+        progress.bars.refresh()
+        assert "0/24 loading" in told.stream.getvalue()
+        progress.data(told.request, 10, 1797)
+        progress.bars.refresh()
+        assert "0/24 preparing data 10/1,797" in told.stream.getvalue()
+        progress.stage(told.request, "training")
+        progress.bars.refresh()
+        assert "0/24 training" in told.stream.getvalue()
+        told.epochs(range(1), 10.0)
+        progress.bars.refresh()
+        assert "1/24 test 50.0 %, about 4 min left" in told.stream.getvalue()
+    assert "seed 2020" not in told.stream.getvalue()  # the bar says it all
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "1 s"), (89.4, "89 s"), (90, "2 min"), (5300, "88 min"), (12_000, "3 h 20 min"), (187_000, "2 d 3 h")],
+)
+def test_times_to_come(seconds: float, text: str) -> None:
+    assert _rough(seconds) == text

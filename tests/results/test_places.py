@@ -1,0 +1,105 @@
+"""Places as they are typed: a ~ is the user's folder everywhere, and half a URL is refused."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from samples import a_run
+from typer.testing import CliRunner
+
+from results.__main__ import app
+from results.errors import StoreError
+from results.store import Store
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    home, here = tmp_path / "home", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(here)
+    return home
+
+
+@pytest.mark.parametrize("url", ["~/x.db", "sqlite:///~/x.db"])
+def test_a_store(url, home, monkeypatch):
+    with Store(url) as store:
+        store.record(a_run())
+    assert (home / "x.db").exists()
+    monkeypatch.setenv("SPIKEBENCH_STORE", url)
+    for arguments in (
+        ["show"],
+        ["show", f"--store={url}"],
+        ["merge", url],
+        ["export", "~/x.jsonl"],
+        ["import", "~/x.jsonl"],
+    ):
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 0, done.output
+    assert {file.name for file in home.iterdir()} == {"x.db", "x.jsonl"}
+    assert os.listdir() == []
+
+
+def test_folders_of_other_commands(home):
+    Store("~/x.db").close()
+    command = [sys.executable, "-m", "reports", "--store=~/x.db", "--out=~/y"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{home}/y/report/index.html\n")
+    command = [sys.executable, "-m", "bench.reproduce", "plif_table", "--store=~/x.db", "--data=~/data", "--plan"]
+    (home / "data").mkdir()
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert os.listdir() == []
+
+
+def test_variables(home, monkeypatch):
+    from neurons.backends.fused import compiler
+    from tasks.source import Published
+
+    monkeypatch.setenv("SPIKEBENCH_CACHE", "~/cache")
+    assert compiler.folder() == home / "cache" / "kernels"
+    monkeypatch.delenv("SPIKEBENCH_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert compiler.folder() == home / ".cache" / "spikebench" / "kernels"
+    monkeypatch.setenv("SPIKEBENCH_DATA", "~/data")
+    (home / "data").mkdir()
+    assert Published("a set", "Set", "https://example.org", "").place(None) == home / "data" / "Set"
+
+
+@pytest.mark.parametrize("option", ["reports", "bench.kernels", "bench.reproduce plif_table"])
+def test_a_file_is_no_folder(option, home):
+    Store("x.db").close()
+    kept = Path("x.db").read_bytes()
+    command = [sys.executable, "-m", *option.split(), "--store", "x.db", "--out", "x.db"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "is a file; give a folder" in done.stderr
+    assert Path("x.db").read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("url", "form"),
+    [
+        ("sqlite:/x/y.db", "sqlite:////folder/x.db"),
+        ("sqlite:y.db", "sqlite:///x.db"),
+        ("SQLite:y.db", "sqlite:///x.db"),
+        ("file:y.db", "sqlite:///x.db"),
+        ("postgresql:/me:s3cret@host/db", "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"),
+        ("postgresql+psycopg:me:s3cret@host/db", "postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE"),
+    ],
+)
+def test_half_a_url(url, form, home):
+    with pytest.raises(StoreError, match="holds no ://") as caught:
+        Store(url)
+    assert form in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize("name", ["run:1.db", "./sqlite:x.db", "1:2.db"])
+def test_a_file_with_a_colon(name, home):
+    Store(name).close()
+    assert os.listdir() == [Path(name).name]

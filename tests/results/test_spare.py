@@ -1,0 +1,120 @@
+"""No command writes over a store or the files beside it, however it is named."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from samples import a_run
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from results import lines
+from results.__main__ import app
+from results.errors import StoreError
+from results.spare import require_no_store
+from results.store import Store
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "v.db"
+    with Store(path) as store:
+        store.record(a_run())
+    return path
+
+
+def export(target, store):
+    return CliRunner().invoke(app, ["export", str(target), "--store", str(store)])
+
+
+@pytest.mark.parametrize(
+    "name", ["v.db", "./v.db", "sub/../v.db", "soft", "hard", "other.db", "{}/v.db", "soft-folder/v.db"]
+)
+@pytest.mark.parametrize("store", ["v.db", "sqlite:///v.db", "sqlite:///file:v.db?uri=true", None])
+def test_export_spares_every_store(name, store, path, tmp_path, monkeypatch):
+    """The one that is read, and any other."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPIKEBENCH_STORE", "v.db")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "soft").symlink_to("v.db")
+    (tmp_path / "soft-folder").symlink_to(".")
+    os.link(path, tmp_path / "hard")
+    Store(tmp_path / "other.db").close()
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
+    done = CliRunner().invoke(app, ["export", name.format(tmp_path), *(["--store", store] if store else [])])
+    assert done.exit_code == 1
+    assert "is never written over" in done.output
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()} == before
+    assert (tmp_path / "soft").is_symlink()
+
+
+def test_the_default_store_is_spared(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SPIKEBENCH_STORE", raising=False)
+    (tmp_path / "results").mkdir()
+    place = path.rename(tmp_path / "results" / "spikebench.db")
+    done = CliRunner().invoke(app, ["export", "results/spikebench.db"])
+    assert (done.exit_code, place.read_bytes()[:6]) == (1, b"SQLite")
+
+
+def test_the_files_beside_a_store_are_spared(path, tmp_path):
+    """While they are there, by whatever name, and their places while they are not."""
+    for ending in ("-wal", "-shm", "-journal"):
+        done = export(f"{path}{ending}", path)
+        assert done.exit_code == 1
+        assert not (tmp_path / f"v.db{ending}").exists()
+    with Store(path) as writer, writer.engine.connect() as connection, connection.begin():
+        connection.execute(text("SELECT 1 FROM machine")).all()
+        writer.record(a_run())
+        for ending in ("-wal", "-shm"):
+            os.link(f"{path}{ending}", tmp_path / f"hard{ending[1:]}")
+            (tmp_path / f"soft{ending[1:]}").symlink_to(f"{path}{ending}")
+            for target in (f"{path}{ending}", tmp_path / f"hard{ending[1:]}", tmp_path / f"soft{ending[1:]}"):
+                assert export(target, path).exit_code == 1
+    with Store(path) as store:
+        assert len(store.runs()) == 2
+
+
+def test_other_files_are_written(path, tmp_path):
+    (tmp_path / "old.jsonl").write_text("old")
+    (tmp_path / "link.jsonl").symlink_to("old.jsonl")
+    with Store(path) as store:
+        whole = "".join(f"{line}\n" for line in lines.dump(store))
+    for name in ("new.jsonl", "old.jsonl", "notes-wal", "link.jsonl"):
+        assert export(tmp_path / name, path).exit_code == 0
+        assert (tmp_path / name).read_text() == whole
+    assert (tmp_path / "link.jsonl").is_symlink()  # what it leads to was replaced
+
+
+def test_devices_pipes_and_folders(path, tmp_path):
+    for target, sentence in (("/dev/full", "No space left on device"), (tmp_path, "Is a directory")):
+        done = export(target, path)
+        assert done.exit_code == 1
+        assert sentence in done.output
+    assert not os.path.isfile("/dev/full")
+    command = [sys.executable, "-m", "results", "export", "/dev/stdout", "--store", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    with Store(path) as store:
+        assert done.stdout.splitlines()[:5] == lines.dump(store)
+
+
+@pytest.mark.parametrize("page", ["index.html", "style.css", "plif_table.csv"])
+def test_a_report_spares_a_store_in_the_place_of_a_page(page, path, tmp_path):
+    from reports import folder
+
+    site = tmp_path / "report"
+    site.mkdir()
+    (site / page).symlink_to(path)
+    kept = path.read_bytes()
+    with Store(path, read_only=True), pytest.raises(StoreError, match="never written over"):
+        folder.write(site, {page: "a page"})
+    folder.write(site, {"other.html": "a page"})  # the list of the first build names the store as one of the site's
+    assert path.read_bytes() == kept
+    assert (site / page).exists()
+
+
+def test_a_file_of_no_database_passes(tmp_path):
+    (tmp_path / "text-wal").write_text("text")
+    for name in ("text-wal", "nothing", "nothing-wal"):
+        require_no_store(tmp_path / name)

@@ -1,0 +1,97 @@
+"""Every command ends calmly, whatever its terminal can show and whoever stops to read."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from samples import a_run
+
+from results.run import Metric
+from results.store import Store
+
+COMMANDS = {
+    "show": ["-m", "results", "show"],
+    "show one": ["-m", "results", "show", "RUN"],
+    "export": ["-m", "results", "export"],
+    "help": ["-m", "results", "--help"],
+    "unknown": ["-m", "results", "show", "ä\u2028\u0142"],
+    "plan": ["-m", "bench.reproduce", "plif_table", "--plan"],
+    "list": ["-m", "bench.reproduce", "--list"],
+    "not a table": ["-m", "bench.reproduce", "ä\u0142"],
+    "not a neuron": ["-m", "bench.parity", "ä\u0142"],
+    "kernels": ["-m", "bench.kernels", "ä\u0142"],
+    "report": ["-m", "reports", "--out", "ä\u0142"],
+    "script": ["-m", "bench", "results", "show"],
+    "verbs": ["-m", "bench"],
+    "no verb": ["-m", "bench", "ä\u0142"],
+}
+
+STATUS = {"unknown": 1, "not a table": 2, "not a neuron": 2, "kernels": 2, "no verb": 2}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run, in a store with many, whose texts few terminals can show."""
+    run = a_run(
+        outcome="crashed",
+        reason="spike \u2192 ä \u0142 \U0001f600",
+        experiment={"task": "\u4e2d\u6587", "neuron": "ü"},
+        metrics=(Metric("\u03c4", 1.0, "1"),),
+    )
+    folder = tmp_path_factory.mktemp("store")
+    with Store(folder / "store.db") as store:
+        store.record_all([run, *(a_run(experiment={"task": "\u4e2d", "number": n}) for n in range(2000))])
+    return run, folder
+
+
+def start(name, run, **variables):
+    run, folder = run
+    command = [sys.executable, *(run.id if word == "RUN" else word for word in COMMANDS[name])]
+    environment = {"SPIKEBENCH_STORE": str(folder / "store.db"), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return {"args": command, "cwd": folder, "env": os.environ | environment | variables}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "encoding"), [*((name, "ascii") for name in COMMANDS), ("show", "cp1252")])
+def test_encodings(name, encoding, run):
+    """What a terminal has no letter for is replaced."""
+    done = subprocess.run(**start(name, run, PYTHONIOENCODING=encoding), capture_output=True)
+    said = (done.stdout + done.stderr).decode(encoding)
+    assert "Traceback" not in said
+    assert "Exception" not in said
+    assert done.returncode == STATUS.get(name, 0)
+
+
+def test_a_plain_locale(run):
+    done = subprocess.run(
+        **start("show one", run, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"), capture_output=True
+    )
+    assert done.returncode == 0
+    assert done.stdout
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("name", ["show", "export", "list", "script", "verbs"])
+def test_a_reader_that_has_enough(name, run):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(**start(name, run), stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert done.stderr == b""
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("name", ["show", "export", "list", "script", "verbs"])
+def test_a_full_disk(name, run):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(**start(name, run), stdout=full, stderr=subprocess.PIPE)
+    assert done.stderr == b"Error: [Errno 28] No space left on device\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("name", ["show", "export", "list", "verbs"])
+def test_no_output_at_all(name, run):
+    done = subprocess.run(**start(name, run), preexec_fn=lambda: os.close(1), stderr=subprocess.PIPE)
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == 0
