@@ -218,3 +218,17 @@ def test_what_goes_wrong_in_a_group_has_its_own_sentence(tmp_path: Path, alone: 
     assert failed.outcome == "crashed"
     assert failed.reason.startswith("ValueError: A batch of 63 cannot be shared equally by 2 processes; choose ")
     assert "Traceback" in asked.log.read_text()
+
+
+@pytest.mark.slow
+def test_a_group_starts_anew_together(tmp_path: Path, alone: Callable[[Request], None]) -> None:
+    whole, asked = request(PLAIN, 2, tmp_path / "whole"), request(PLAIN, 2, tmp_path)
+    expected = values(run(whole))
+    damaged = bytearray(whole.checkpoint.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    asked.checkpoint.write_bytes(damaged)
+    again = run(asked)
+    alone(asked)
+    assert again.outcome == "ok", again.reason
+    assert again.reason == "trained anew, for the checkpoint 2.pt is damaged; it is kept as 2.unusable"
+    assert values(again) == expected
