@@ -125,8 +125,9 @@ def _group(
             continue
         shown.append(logs)
         theirs = {row: _until(authors[log], last) for row, log in logs.items()}
-        plots.append(_theirs(measure, column, theirs, styles, remark))
-        with_taus += [(f"Authors, {column}, {row}{remark}", found) for row, found in theirs.items()]
+        data = next(c.cell.of_paper for c in result.cells if c.cell.heading == column)
+        plots.append(_theirs(measure, data, theirs, styles, remark))
+        with_taus += [(f"Authors, {data}, {row}{remark}", found) for row, found in theirs.items()]
     layers = max((len(_layers(found, "tau_")) for _, found in with_taus), default=0)
     return Group(
         ", ".join(columns),
