@@ -14,8 +14,8 @@ def choose(cells: Iterable[Cell], names: Collection[str]) -> Callable[[Cell], bo
     """Whether a cell is meant by `names` of rows and columns; every cell without any.
 
     Rows choose rows, columns choose columns, both together the cells where they meet. A column may be named as it is
-    shown, without what stands in for its data, and without a protocol, which means all. UnknownName for a name that none of `cells` has, UsageError when
-    nothing is left.
+    shown, without what stands in for its data, and without a protocol, which means all of them. UnknownName for a name
+    that none of `cells` has, UsageError when nothing is left.
     """
     if not names:
         return lambda cell: True
