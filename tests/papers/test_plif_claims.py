@@ -18,13 +18,13 @@ def evidence(
     accuracies: Mapping[str, Sequence[float]], taus: Mapping[str, Sequence[float]] | None = None, scale: str = "quick"
 ) -> Evidence:
     """One column "digits"; `accuracies` gives a flat test curve per seed for each row, `taus` the final taus."""
-    curves: dict[tuple[str, str, int, str], list[float]] = {}
+    curves: dict[tuple[str, str, int, str], dict[int, float]] = {}
     seeds = range(max(len(values) for values in accuracies.values()))
     for row, values in accuracies.items():
         for seed, value in enumerate(values):
-            curves[row, "digits", seed, "test_accuracy"] = [value] * 20
+            curves[row, "digits", seed, "test_accuracy"] = dict.fromkeys(range(20), value)
             for layer, tau in enumerate((taus or {}).get(row, ())):
-                curves[row, "digits", seed, f"tau_{layer}"] = [tau]
+                curves[row, "digits", seed, f"tau_{layer}"] = {0: tau}
     return Evidence(scale, ("digits", "unmeasured"), tuple(seeds), curves, test_samples={"digits": 397})
 
 
@@ -117,9 +117,9 @@ def test_pooling(maximum: list[float], average: list[float], expected: str) -> N
 )
 def test_overestimation(a: float, b: float, seeds: int, expected: str) -> None:
     # At paper scale A and B are different runs: each row has its own, B with a validation set that chooses epoch 1.
-    curves = {("accuracy-A", "digits", seed, "test_accuracy"): [0.1, a, a - 0.05] for seed in range(seeds)}
-    for name, values in (("test_accuracy", [0.99, b, 0.99]), ("validation_accuracy", [0.7, 0.9, 0.8])):
-        curves |= {("accuracy-B", "digits", seed, name): values for seed in range(seeds)}
+    curves = {("accuracy-A", "digits", seed, "test_accuracy"): {0: 0.1, 1: a, 2: a - 0.05} for seed in range(seeds)}
+    for name, values in (("test_accuracy", (0.99, b, 0.99)), ("validation_accuracy", (0.7, 0.9, 0.8))):
+        curves |= {("accuracy-B", "digits", seed, name): dict(enumerate(values)) for seed in range(seeds)}
     found = Evidence("paper", ("digits",), tuple(range(seeds)), curves, test_samples={"digits": 397})
     assert status(claims.C9, found) == expected
 

@@ -25,14 +25,14 @@ def evidence(
     rates: Mapping[str, Sequence[float]] | None = None,
 ) -> Evidence:
     """One column; `accuracies` gives a flat test curve per seed (three if one number). Rows "k=..." stand at k."""
-    curves: dict[tuple[str, str, int, str], list[float]] = {}
+    curves: dict[tuple[str, str, int, str], dict[int, float]] = {}
     values = {row: [v + d for d in (0, 0.001, -0.001)] if isinstance(v, float) else v for row, v in accuracies.items()}
     seeds = range(max((len(v) for v in values.values()), default=0))
     for row, by_seed in values.items():
         for seed, value in enumerate(by_seed):
-            curves[row, column, seed, "test_accuracy"] = [value] * 3
+            curves[row, column, seed, "test_accuracy"] = dict.fromkeys(range(3), value)
             for layer, rate in enumerate((rates or {}).get(row, ())):
-                curves[row, column, seed, f"rate_{layer}"] = [0.5, rate + 0.001 * seed]
+                curves[row, column, seed, f"rate_{layer}"] = {0: 0.5, 1: rate + 0.001 * seed}
     at = {row: float(row.removeprefix("k=")) for row in values if row.startswith("k=")}
     return Evidence(scale, (column, "unmeasured"), tuple(seeds), curves, finals or {}, {column: 1000}, at=at)
 
@@ -93,8 +93,8 @@ def test_open_masks_do_not_count() -> None:
     found = evidence({"k=1": [0.3] * 3, "k=4": [0.6] * 3}, "masked", "paper")
     curves = dict(found.curves)
     for seed in range(3):
-        curves["k=1", "masked", seed, "test_accuracy"] = [0.9, 0.4, 0.3]
-        curves["k=1", "masked", seed, "lambda_0"] = [0.5, 1.0, 1.0]
+        curves["k=1", "masked", seed, "test_accuracy"] = {0: 0.9, 1: 0.4, 2: 0.3}
+        curves["k=1", "masked", seed, "lambda_0"] = {0: 0.5, 1: 1.0, 2: 1.0}
     found = replace(found, curves=curves)
     assert "masked k=4 above k=1: holds, +20.0" in claims.C8.decide(found).text
 
