@@ -168,7 +168,8 @@ def _ours(
             shared.append(f"{_rows(same)} share their runs")
     many = f"mean (thick) and each of {len(seeds)} seeds" if len(seeds) > 1 else "one seed"
     caption = "; ".join([f"Our runs, {many}", *shared])
-    return Plot(figures.panel(f"Test {_over(measure)}, our runs", lines, _axis(measure)), caption)
+    title = f"Test {_over(measure)}, our runs"
+    return Plot(figures.panel(title, lines, _axis(measure), x_label=measure.over), caption)
 
 
 def _over(measure: Measure) -> str:
@@ -193,7 +194,8 @@ def _theirs(
 ) -> Plot:
     name = measure.curve(TEST)
     lines = [Line(row, *_shown(found[name], measure.unit), styles[row]) for row, found in runs.items() if name in found]
-    svg = figures.panel(f"Test {_over(measure)}, the authors' runs on {column}", lines, _axis(measure))
+    title = f"Test {_over(measure)}, the authors' runs on {column}"
+    svg = figures.panel(title, lines, _axis(measure), x_label=measure.over)
     return Plot(svg, f"The authors' runs on {column}{remark}")
 
 

@@ -75,6 +75,28 @@ def test_control_characters_and_line_breaks_do_not_pass() -> None:
     assert wording.plain("a\nb\tc\x1b[2J\u202e ") == "a b c\ufffd[2J\ufffd"
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "value", "places"),
+    [
+        (90.0, 94.6, 92.0, 1),
+        (90.0, 91.0, 90.5, 1),
+        (99.5, 99.8, 99.7, 2),
+        (0.0295, 0.0345, 0.032, 4),
+        (340.0, 340.0, 340.0, 1),  # exact
+        (None, None, 95.0, 1),
+        (None, None, 0.031, 4),
+        (None, None, 0.0, 1),
+        (None, None, None, 1),
+    ],
+)
+def test_as_many_digits_as_the_interval_deserves(
+    store: Store, low: float | None, high: float | None, value: float | None, places: int
+) -> None:
+    result = evaluate(store, PLIF_TABLE, "quick")
+    one = dataclasses.replace(result.cells[0], low=low, high=high, measured=value)
+    assert wording.decimals(dataclasses.replace(result, cells=(one,))) == places
+
+
 def test_summary_tells_not_run_from_measured(store: Store, empty_store: Store) -> None:
     assert wording.summary(evaluate(store, PLIF_TABLE, "quick")) == {"not comparable": 12}
     assert wording.summary(evaluate(empty_store, PLIF_TABLE, "quick")) == {"not run": 12}
