@@ -12,7 +12,7 @@ from .claims import Finding
 from .evidence import Evidence
 from .experiment import Experiment
 from .measures import shown
-from .protocols import Curves
+from .protocols import Curve, Curves
 from .statistics import interval
 from .table import Cell, Claim, Source, Table
 from .verdict import Printed, verdict
@@ -209,7 +209,7 @@ def _cell_result(cell: Cell, runs: _Runs, lookup: _PublishedLookup) -> CellResul
 
 
 def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs, results: Sequence[CellResult]) -> Evidence:
-    curves: dict[tuple[str, str, int, str], list[float]] = {}
+    curves: dict[tuple[str, str, int, str], Curve] = {}
     finals: dict[tuple[str, str, int, str], float] = {}
     test_samples: dict[str, int] = {}
     stand_ins: dict[str, dict[str, None]] = defaultdict(dict)
@@ -219,14 +219,14 @@ def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs, results: Sequence[
         for run in runs.of(cell):
             place = (cell.row, cell.column, run.seed)
             finals |= {(*place, name): value for name, value in runs.finals[run.id].items()}
-            for name, points in runs.curves[run.id].items():
-                curves[(*place, name)] = [value for _, value in sorted(points.items())]
+            curves |= {(*place, name): points for name, points in runs.curves[run.id].items()}
             test_samples[cell.column] = runs.test_samples([run]) or 0
     published: dict[tuple[str, str], list[float]] = {}
     for result in results:
         place_of = (result.cell.row, result.cell.column)
-        if result.verdict != "not comparable" and place_of not in published:  # the first protocol is the reported one
-            published[place_of] = [value.value for value in result.published if value.firm]
+        if place_of not in published:  # the first protocol is the reported one
+            comparable = result.verdict != "not comparable"
+            published[place_of] = [value.value for value in result.published if value.firm and comparable]
     return Evidence(
         scale=scale,
         columns=tuple(dict.fromkeys(cell.column for cell in cells)),

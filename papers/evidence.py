@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from . import statistics
 from .measures import Measure
-from .protocols import Curves, Protocol
+from .protocols import Curve, Curves, Protocol
 
 if TYPE_CHECKING:
     from results import Parity, Run
@@ -22,7 +22,7 @@ Place = tuple[str, str, int]  # row, column, seed
 class Evidence:
     """Measured results of a table at one scale.
 
-    `curves` are metrics by epoch and `finals` those of a whole run, by row, column, seed and name; `test_samples` the
+    `curves` are metrics by step and `finals` those of a whole run, by row, column, seed and name; `test_samples` the
     size of the test set behind a column; `published` the values that measured ones are held against, in the unit that
     their measure shows, by row and column (none where the cell is not comparable); `headings` how columns are shown
     where that is not their name; `at` the places of the rows on the table's axis. Claims about speed look at
@@ -32,7 +32,7 @@ class Evidence:
     scale: str = ""
     columns: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
-    curves: Mapping[tuple[str, str, int, str], Sequence[float]] = field(default_factory=dict)
+    curves: Mapping[tuple[str, str, int, str], Curve] = field(default_factory=dict)
     finals: Mapping[tuple[str, str, int, str], float] = field(default_factory=dict)
     test_samples: Mapping[str, int] = field(default_factory=dict)
     published: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
@@ -46,8 +46,8 @@ class Evidence:
         return self.headings.get(column, column)
 
     def curve(self, row: str, column: str, seed: int, metric: str) -> Sequence[float]:
-        """A metric by epoch; empty where it was not measured."""
-        return self.curves.get((row, column, seed, metric), ())
+        """The values of a metric in the order of its steps; empty where it was not measured."""
+        return [value for _, value in sorted(self.curves.get((row, column, seed, metric), {}).items())]
 
     def final(self, row: str, column: str, seed: int, metric: str) -> float | None:
         """The value of a metric for the whole run."""
@@ -61,6 +61,8 @@ class Evidence:
 
     def value(self, row: str, column: str, seed: int, measure: Measure, protocol: Protocol) -> float | None:
         """The value of a measure by a protocol, as stored; None where the run does not have it."""
+        if not measure.over:
+            return self.final(row, column, seed, measure.name)
         found = protocol.select(self._places.get((row, column, seed), {}), measure)
         return None if found is None else found.value
 
@@ -70,11 +72,15 @@ class Evidence:
 
     def seeds_of(self, column: str, *rows: str) -> list[int]:
         """The seeds for which every one of `rows` was measured in `column`."""
-        return [seed for seed in self.seeds if all((row, column, seed) in self._places for row in rows)]
+        return [seed for seed in self.seeds if all((row, column, seed) in self._measured for row in rows)]
+
+    @cached_property
+    def _measured(self) -> set[Place]:
+        return {(row, column, seed) for row, column, seed, _ in (*self.curves, *self.finals)}
 
     @cached_property
     def _places(self) -> Mapping[Place, Curves]:
-        found: dict[Place, dict[str, dict[int, float]]] = defaultdict(dict)
-        for (row, column, seed, name), values in self.curves.items():
-            found[row, column, seed][name] = dict(enumerate(values))
+        found: dict[Place, dict[str, Curve]] = defaultdict(dict)
+        for (row, column, seed, name), points in self.curves.items():
+            found[row, column, seed][name] = points
         return dict(found)

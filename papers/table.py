@@ -55,8 +55,15 @@ class Cell:
     @property
     def heading(self) -> str:
         """The column as it is shown: "CIFAR10 (8x8 digits), last epoch"."""
-        stand_in = f" ({self.stand_in})" if self.stand_in else ""
-        return f"{self.column}{stand_in}" + (f", {self.protocol.label}" if self.protocol.label else "")
+        return self._labelled(f"{self.column} ({self.stand_in})" if self.stand_in else self.column)
+
+    @property
+    def of_paper(self) -> str:
+        """The column as what was published is shown, which no stand-in has measured: "CIFAR10, last epoch"."""
+        return self._labelled(self.column)
+
+    def _labelled(self, column: str) -> str:
+        return f"{column}, {self.protocol.label}" if self.protocol.label else column
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,11 @@ def plots(result: TableResult) -> Axis | None:
     placed = [(cell.cell.at, cell) for cell in result.cells if cell.cell.at is not None]
     if not axis or not placed:
         return None
-    styles = {column: style for style, column in enumerate(result.columns)}
+    styles = {column: style for style, column in enumerate(dict.fromkeys(cell.cell.of_paper for cell in result.cells))}
     measured: list[Line] = []
     published: list[Line] = []
     for column, style in styles.items():
-        cells = [(place, cell) for place, cell in placed if cell.cell.heading == column]
+        cells = [(place, cell) for place, cell in placed if cell.cell.of_paper == column]
         ours = [(x, cell) for x, cell in cells if cell.measured is not None]
         x = tuple(place for place, _ in ours)
         measured.append(Line(column, x, tuple(cell.measured for _, cell in ours), style))

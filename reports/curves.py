@@ -125,8 +125,9 @@ def _group(
             continue
         shown.append(logs)
         theirs = {row: _until(authors[log], last) for row, log in logs.items()}
-        plots.append(_theirs(measure, column, theirs, styles, remark))
-        with_taus += [(f"Authors, {column}, {row}{remark}", found) for row, found in theirs.items()]
+        data = next(c.cell.of_paper for c in result.cells if c.cell.heading == column)
+        plots.append(_theirs(measure, data, theirs, styles, remark))
+        with_taus += [(f"Authors, {data}, {row}{remark}", found) for row, found in theirs.items()]
     layers = max((len(_layers(found, "tau_")) for _, found in with_taus), default=0)
     return Group(
         "; ".join(columns),
@@ -169,7 +170,8 @@ def _ours(
     number = f"{least} to {most}" if least < most else f"{most}"
     many = f"mean (thick) and each of {number} seeds" if most > 1 else "one seed"
     caption = "; ".join([f"Our runs, {many}", *shared])
-    return Plot(figures.panel(f"Test {_over(measure)}, our runs", lines, _axis(measure)), caption)
+    title = f"Test {_over(measure)}, our runs"
+    return Plot(figures.panel(title, lines, _axis(measure), x_label=measure.over), caption)
 
 
 def _over(measure: Measure) -> str:
@@ -194,7 +196,8 @@ def _theirs(
 ) -> Plot:
     name = measure.curve(TEST)
     lines = [Line(row, *_shown(found[name], measure.unit), styles[row]) for row, found in runs.items() if name in found]
-    svg = figures.panel(f"Test {_over(measure)}, the authors' runs on {column}", lines, _axis(measure))
+    title = f"Test {_over(measure)}, the authors' runs on {column}"
+    svg = figures.panel(title, lines, _axis(measure), x_label=measure.over)
     return Plot(svg, f"The authors' runs on {column}{remark}")
 
 

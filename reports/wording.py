@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from papers.claims import SEEDS
+from papers.measures import shown
 from papers.verdict import distinct
 
 if TYPE_CHECKING:
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
     from papers.table import Finding
 
 NONE = "–"
-FINE = 1.0  # an interval narrower than this (in the table's unit) is worth a second decimal
 STATES = (
     "reproduced",
     "higher",
@@ -29,9 +30,14 @@ ENOUGH_SEEDS = 3  # paired tests over seeds start here
 
 
 def decimals(result: TableResult) -> int:
-    """Digits behind the point for the measured values of a table: as many as its narrowest interval deserves."""
+    """Digits behind the point for the measured values of a table: as many as its narrowest interval deserves.
+
+    One, and below 1 as many as make two digits of the interval's width. Without intervals three digits of the values.
+    """
     widths = [cell.high - cell.low for cell in result.cells if cell.low is not None and cell.high is not None]
-    return 2 if widths and min(widths) < FINE else 1
+    fine = widths or [abs(cell.measured) / 10 for cell in result.cells if cell.measured is not None]
+    least = min((width for width in fine if width > 0), default=1.0)
+    return max(1, 1 - math.floor(math.log10(least)))
 
 
 def number(value: float | None, places: int) -> str:
@@ -126,9 +132,10 @@ def quantity(value: float | None, unit: str) -> str:
         return f"epoch {value:g} (the first is 0)"
     if unit == "B":
         return size(int(value))
-    if unit == "fraction":
-        return f"{100 * value:.2f} %"
-    return f"{value:,.0f}" if unit == "count" else f"{value:.6g} {unit}".removesuffix(" 1")
+    if unit == "count":
+        return f"{value:,.0f}"
+    shown_value, name = shown(value, unit)
+    return f"{shown_value:.2f} {name}" if name != unit else f"{value:.6g} {unit}".removesuffix(" 1")
 
 
 def printed(value: float, unit: str) -> str:

@@ -14,6 +14,8 @@ PLUGIN = """
 import os, signal, time
 from functools import partial
 from papers.experiment import Experiment
+from papers.measures import ACCURACY
+from papers.protocols import LAST
 from papers.psn import claims as psn_claims
 from papers.table import Cell, Source, Table
 import models.plif
@@ -25,10 +27,10 @@ def cell(name, model="plif_mnist", epochs=2, task="digits", sources=(), **option
         task_options={"validation": 0.15}, model_options={**net, **options},
         neuron_options={"init_tau": 2.0, "detach_reset": True}, scheme_options={"lr": 0.01},
     )
-    return Cell(name, "digits", "A", experiment, "accuracy_a", sources)
+    return Cell(name, "digits", ACCURACY, experiment, sources)
 
 def table(name, *cells):
-    return Table(name, "tiny", "a small table", "%", lambda scale: list(cells))
+    return Table(name, "tiny", "a small table", lambda scale: list(cells))
 
 def segfault(neuron, **options):
     os.kill(os.getpid(), signal.SIGSEGV)
@@ -55,10 +57,10 @@ def parallel(name, neuron, **options):
         model_options=dict(side=8, width=9, answer=1, inputs=1, channels=4, hidden=8, blocks=1, depth=1),
         neuron_options=options, scheme_options={"loss": "cross_entropy", "optimizer": "adamw"},
     )
-    return Cell(name, "recall", "last", experiment, "accuracy_last", ())
+    return Cell(name, "recall", ACCURACY, experiment, protocol=LAST)
 
 PARALLEL = Table(
-    "parallel", "psn", "parallel neurons", "%", lambda scale: [
+    "parallel", "psn", "parallel neurons", lambda scale: [
         parallel("PSN", "psn", T=9), parallel("masked PSN", "masked_psn", T=9, k=3, scheduled=True),
         parallel("sliding PSN", "sliding_psn", k=3),
         parallel("LIF without reset", "lif", without_reset=True, v_reset=None),

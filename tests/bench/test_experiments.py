@@ -17,7 +17,7 @@ from papers import registry
 from papers.evaluate import evaluate
 from papers.experiment import SCALES, Experiment
 from papers.plif.tables import ARMS, COLUMNS, PLIF_ABLATION, PLIF_TABLE
-from results import Dataset, Metric, Run, Store, new_id, published, timestamp
+from results import Dataset, Metric, Run, Standing, Store, new_id, published, timestamp
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def store(published_values: Path, tmp_path: Path) -> Store:
 
 def measured(experiment: Experiment, accuracy: float, **changes: object) -> Run:
     """A made-up run of `experiment` that ended with `accuracy` on 397 test samples."""
-    metrics = [Metric(name, accuracy, "fraction") for name in ("accuracy_a", "accuracy_b")]
+    names = ("test_accuracy", "validation_accuracy")
     values = {
         "id": new_id(),
         "experiment": experiment.document(),
@@ -54,13 +54,9 @@ def measured(experiment: Experiment, accuracy: float, **changes: object) -> Run:
         "machine": {},
         "environment": {},
         "datasets": (Dataset("d", "digits", True, {"train": 1400, "test": 397}),),
-        "metrics": (*metrics, Metric("test_accuracy", accuracy, "fraction", 0)),
+        "metrics": tuple(Metric(name, accuracy, "fraction", 0) for name in names),
     }
     return Run(**{**values, **changes})  # type: ignore[arg-type]
-
-
-def curves() -> tuple[Metric, ...]:
-    return Metric("accuracy_a", 0.9, "fraction"), Metric("test_accuracy", 0.9, "fraction", 0)
 
 
 def test_keys_are_equal_for_equal_descriptions_only() -> None:
@@ -77,7 +73,7 @@ def test_keys_are_equal_for_equal_descriptions_only() -> None:
 def test_tables_are_complete_and_say_what_is_not_comparable(name: str, scale: str) -> None:
     table = registry.get(name)
     cells = table.cells(scale)
-    places = [(cell.row, cell.column) for cell in cells]
+    places = [(cell.row, cell.heading) for cell in cells]
     assert len(places) == len(set(places))
     if scale == "paper":
         assert all(cell.sources for cell in cells)
@@ -97,8 +93,8 @@ def test_a_column_says_what_stands_in_for_its_data(name: str, scale: str) -> Non
 
 
 def test_claims_name_their_columns_as_the_table_does(store: Store) -> None:
-    store.record_all(measured(e, 0.9, metrics=curves()) for e in PLIF_ABLATION.experiments("quick", [2020]))
-    claims = {claim.id: finding.evidence for claim, finding in evaluate(store, PLIF_ABLATION, "quick").claims}
+    store.record_all(measured(e, 0.9) for e in PLIF_ABLATION.experiments("quick", [2020]))
+    claims = {claim.id: finding.text for claim, finding in evaluate(store, PLIF_ABLATION, "quick").claims}
     assert "Fashion-MNIST (8x8 digits): " in claims["C6"]
     assert "N-MNIST (digit events): " in claims["C6"]
 
@@ -136,7 +132,7 @@ def test_short_scale_is_held_against_the_same_epochs_of_the_authors_curve(store:
     result = evaluate(store, PLIF_ABLATION, "short")
     cell = result.at("LIF 16 max", "CIFAR-10")
     assert cell is not None
-    # test_acc of epochs 0..3 in the authors' log: 0.1046, 0.1116, 0.1565, 0.1527
+    # test_accuracy of epochs 0..3 in the authors' log: 0.1046, 0.1116, 0.1565, 0.1527
     assert [value.value for value in cell.published] == [15.65]
 
 
@@ -145,7 +141,7 @@ def test_a_cell_from_the_store(store: Store) -> None:
     store.record(measured(experiment.with_seed(2020), 0.9))
     store.record(measured(experiment.with_seed(2021), 0.8))
     store.record(measured(experiment.with_seed(2022), 0.1, outcome="crashed", reason="died of SIGSEGV"))
-    cell = evaluate(store, PLIF_TABLE, "quick").at("accuracy-A", "CIFAR-10")
+    cell = evaluate(store, PLIF_TABLE, "quick").at("accuracy-A", "CIFAR-10 (8x8 digits)")
     assert cell is not None
     assert cell.measured == pytest.approx(85.0)
     assert cell.values == (pytest.approx(90.0), pytest.approx(80.0))
@@ -154,10 +150,10 @@ def test_a_cell_from_the_store(store: Store) -> None:
     assert [run.seed for run in cell.runs] == [2020, 2021]
     assert [run.outcome for run in cell.attempts] == ["ok", "ok", "crashed"]
     assert not cell.stale
-    only = evaluate(store, PLIF_TABLE, "quick", [2021]).at("accuracy-A", "CIFAR-10")
+    only = evaluate(store, PLIF_TABLE, "quick", [2021]).at("accuracy-A", "CIFAR-10 (8x8 digits)")
     assert only is not None
     assert only.measured == pytest.approx(80.0)
-    missing = evaluate(store, PLIF_TABLE, "quick", [2022]).at("accuracy-A", "CIFAR-10")
+    missing = evaluate(store, PLIF_TABLE, "quick", [2022]).at("accuracy-A", "CIFAR-10 (8x8 digits)")
     assert missing is not None
     assert (missing.measured, missing.verdict, missing.reason) == (None, "missing", "crashed: died of SIGSEGV")
 
@@ -208,6 +204,8 @@ def test_the_plan_tells_done_stale_failed_and_missing_apart(store: Store) -> Non
     assert steps[5].reason == "paused at epoch 3/24"
     assert "MNIST" in steps[6].reason
     assert plan(store, [finished], None, force=True)[0].to_run
+    assert not any(c.stale for c in evaluate(store, PLIF_ABLATION, "quick").cells)  # nobody has told the store yet
+    store.record_standing({s.experiment.with_seed(0).key: Standing(s.implementation) for s in steps})
     stale_cell = next(c for c in evaluate(store, PLIF_ABLATION, "quick").cells if c.stale)
     assert stale_cell.cell.experiment.with_seed(2020).key == stale.key
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from papers.claims import RESULTS, SCALE
 from papers.evidence import Evidence
 from papers.plif import claims
 from papers.table import Claim
@@ -17,20 +18,20 @@ def evidence(
     accuracies: Mapping[str, Sequence[float]], taus: Mapping[str, Sequence[float]] | None = None, scale: str = "quick"
 ) -> Evidence:
     """One column "digits"; `accuracies` gives a flat test curve per seed for each row, `taus` the final taus."""
-    curves: dict[tuple[str, str, int, str], list[float]] = {}
+    curves: dict[tuple[str, str, int, str], dict[int, float]] = {}
     seeds = range(max(len(values) for values in accuracies.values()))
     for row, values in accuracies.items():
         for seed, value in enumerate(values):
-            curves[row, "digits", seed, "test_accuracy"] = [value] * 20
+            curves[row, "digits", seed, "test_accuracy"] = dict.fromkeys(range(20), value)
             for layer, tau in enumerate((taus or {}).get(row, ())):
-                curves[row, "digits", seed, f"tau_{layer}"] = [tau]
-    return Evidence(scale, ("digits", "unmeasured"), tuple(seeds), curves, {}, {"digits": 397})
+                curves[row, "digits", seed, f"tau_{layer}"] = {0: tau}
+    return Evidence(scale, ("digits", "unmeasured"), tuple(seeds), curves, test_samples={"digits": 397})
 
 
 def status(claim: Claim, found: Evidence) -> str:
     finding = claim.decide(found)
     if finding.status != "undecided":
-        assert finding.evidence
+        assert finding.text
         assert finding.test
     return finding.status
 
@@ -52,7 +53,7 @@ def test_differences_are_paired_by_seed(claim: Claim, plif: list[float], lif: li
 def test_paired_numbers_by_hand() -> None:
     # differences 10, 12, 14 points: mean 12, s = 2, half = 4.3027 * 2 / sqrt(3) = 4.97
     found = evidence({"PLIF 2 max": [0.5, 0.62, 0.74], "LIF 2 max": [0.4, 0.5, 0.6]})
-    assert claims.C1_TAU2.decide(found).evidence == "digits: holds, +12.0 [+7.0, +17.0] points (3 seeds)"
+    assert claims.C1_TAU2.decide(found).text == "digits: holds, +12.0 [+7.0, +17.0] points (3 seeds)"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_gathering(from_2: list[float], from_16: list[float], expected: str) -> 
 def test_gathering_by_hand() -> None:
     # |ln(1.5 / 3)| = 0.693 in each layer, against ln 8 = 2.079
     found = evidence({"PLIF 2 max": [0.9], "PLIF 16 max": [0.9]}, {"PLIF 2 max": [1.5, 1.5], "PLIF 16 max": [3.0, 3.0]})
-    assert "2.08 at the start, 0.69 at the end" in claims.C3.decide(found).evidence
+    assert "2.08 at the start, 0.69 at the end" in claims.C3.decide(found).text
 
 
 @pytest.mark.parametrize(
@@ -115,10 +116,11 @@ def test_pooling(maximum: list[float], average: list[float], expected: str) -> N
     ],
 )
 def test_overestimation(a: float, b: float, seeds: int, expected: str) -> None:
-    rows = {"accuracy-A": ("accuracy_a", a), "accuracy-B": ("accuracy_b", b)}
-    curves = {(row, "digits", seed, "test_accuracy"): [a] for row in rows for seed in range(seeds)}
-    finals = {(row, "digits", s, metric): value for row, (metric, value) in rows.items() for s in range(seeds)}
-    found = Evidence("quick", ("digits",), tuple(range(seeds)), curves, finals, {"digits": 397})
+    # At paper scale A and B are different runs: each row has its own, B with a validation set that chooses epoch 1.
+    curves = {("accuracy-A", "digits", seed, "test_accuracy"): {0: 0.1, 1: a, 2: a - 0.05} for seed in range(seeds)}
+    for name, values in (("test_accuracy", (0.99, b, 0.99)), ("validation_accuracy", (0.7, 0.9, 0.8))):
+        curves |= {("accuracy-B", "digits", seed, name): dict(enumerate(values)) for seed in range(seeds)}
+    found = Evidence("paper", ("digits",), tuple(range(seeds)), curves, test_samples={"digits": 397})
     assert status(claims.C9, found) == expected
 
 
@@ -128,13 +130,15 @@ def test_a_few_epochs_do_not_decide_where_a_training_ends(claim: Claim) -> None:
     assert status(claim, evidence(rows)) == "holds"
     short = claim.decide(evidence(rows, scale="short"))
     assert short.status == "undecided"
+    assert short.lacks == SCALE
     assert "whole trainings" in short.evidence
-    assert claim.decide(evidence(rows)).evidence in short.evidence  # the numbers are shown all the same
+    assert claim.decide(evidence(rows)).text in short.text  # the numbers are shown all the same
 
 
 def test_nothing_measured_is_undecided() -> None:
-    nothing = Evidence("quick", ("digits",), (), {}, {}, {})
+    nothing = Evidence("quick", ("digits",))
     every = [value for value in vars(claims).values() if isinstance(value, Claim)]
     assert len(every) == 9
     for claim in every:
         assert claim.decide(nothing).status == "undecided"
+        assert claim.decide(nothing).lacks == RESULTS

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
+from papers.claims import RESULTS, SCALE
 from papers.evidence import Evidence
 from papers.psn import claims
 from papers.table import Claim
@@ -22,24 +24,23 @@ def evidence(
     finals: Mapping[tuple[str, str, int, str], float] | None = None,
     rates: Mapping[str, Sequence[float]] | None = None,
 ) -> Evidence:
-    """One column and its last-epoch twin; `accuracies` gives a flat test curve per seed (three if one number)."""
-    curves: dict[tuple[str, str, int, str], list[float]] = {}
+    """One column; `accuracies` gives a flat test curve per seed (three if one number). Rows "k=..." stand at k."""
+    curves: dict[tuple[str, str, int, str], dict[int, float]] = {}
     values = {row: [v + d for d in (0, 0.001, -0.001)] if isinstance(v, float) else v for row, v in accuracies.items()}
     seeds = range(max((len(v) for v in values.values()), default=0))
     for row, by_seed in values.items():
         for seed, value in enumerate(by_seed):
-            for name in (column, column + claims.LAST):
-                curves[row, name, seed, "test_accuracy"] = [value] * 3
+            curves[row, column, seed, "test_accuracy"] = dict.fromkeys(range(3), value)
             for layer, rate in enumerate((rates or {}).get(row, ())):
-                curves[row, column, seed, f"rate_{layer}"] = [0.5, rate + 0.001 * seed]
-    columns = (column, column + claims.LAST, "unmeasured")
-    return Evidence(scale, columns, tuple(seeds), curves, dict(finals or {}), {column: 1000})
+                curves[row, column, seed, f"rate_{layer}"] = {0: 0.5, 1: rate + 0.001 * seed}
+    at = {row: float(row.removeprefix("k=")) for row in values if row.startswith("k=")}
+    return Evidence(scale, (column, "unmeasured"), tuple(seeds), curves, finals or {}, {column: 1000}, at=at)
 
 
 def status(claim: Claim, found: Evidence) -> str:
     finding = claim.decide(found)
     if finding.status != "undecided":
-        assert finding.evidence
+        assert finding.text
         assert finding.test
     return finding.status
 
@@ -56,16 +57,16 @@ def status(claim: Claim, found: Evidence) -> str:
 def test_the_ordering_needs_every_adjacent_pair(changes: Mapping[str, float], expected: str) -> None:
     found = evidence({**LADDER, **changes})
     assert status(claims.C5, found) == expected
-    text = claims.C5.decide(found).evidence
-    assert text.count(" > ") == 2 + 3 + 3 + 1  # family, family to vanilla, vanilla to LIF, LIF to LIF without reset
-    assert claims.LAST not in text
+    parts = claims.C5.decide(found).parts
+    assert len(parts) == 2 + 3 + 3 + 1  # family, family to vanilla, vanilla to LIF, LIF to LIF without reset
+    assert all(" > " in part.name for part in parts)
 
 
 def test_the_family_against_every_other_neuron() -> None:
     assert status(claims.C6, evidence(LADDER)) == "holds"
     found = evidence({**LADDER, "GLIF": 0.87})
     assert status(claims.C6, found) == "fails"
-    assert "14 of 15 pairs hold, 0 undecided, 1 fail (masked PSN > GLIF)" in claims.C6.decide(found).evidence
+    assert "14 of 15 pairs hold, 0 undecided, 1 fail (masked PSN > GLIF)" in claims.C6.decide(found).text
     assert status(claims.C6, evidence({**LADDER, "GLIF": [0.5]})) == "undecided"
 
 
@@ -92,16 +93,23 @@ def test_open_masks_do_not_count() -> None:
     found = evidence({"k=1": [0.3] * 3, "k=4": [0.6] * 3}, "masked", "paper")
     curves = dict(found.curves)
     for seed in range(3):
-        curves["k=1", "masked", seed, "test_accuracy"] = [0.9, 0.4, 0.3]
-        curves["k=1", "masked", seed, "lambda_0"] = [0.5, 1.0, 1.0]
-    found = Evidence("paper", ("masked",), (0, 1, 2), curves, {}, {"masked": 1000})
-    assert "masked k=4 above k=1: holds, +20.0" in claims.C8.decide(found).evidence
+        curves["k=1", "masked", seed, "test_accuracy"] = {0: 0.9, 1: 0.4, 2: 0.3}
+        curves["k=1", "masked", seed, "lambda_0"] = {0: 0.5, 1: 1.0, 2: 1.0}
+    found = replace(found, curves=curves)
+    assert "masked k=4 above k=1: holds, +20.0" in claims.C8.decide(found).text
+
+
+def test_the_largest_order_is_by_its_number() -> None:
+    """k = 16 comes after k = 4 and 8, whatever the alphabet says."""
+    found = evidence({"k=1": 0.5, "k=4": 0.6, "k=8": 0.7, "k=16": 0.605}, "masked")
+    assert [part.name for part in claims.C8.decide(found).parts] == ["masked k=4 above k=1", "masked k=16 near k=4"]
 
 
 @pytest.mark.parametrize(("sliding", "expected"), [(0.6, "holds"), (0.4, "fails"), ([0.6, 0.4, 0.5], "undecided")])
 def test_sliding_against_masked(sliding: float, expected: str) -> None:
     masked, other = (evidence(a, c) for a, c in (({"k=1": 0.5, "k=2": 0.5}, "masked"), ({"k=1": sliding}, "sliding")))
-    found = Evidence("quick", ("masked", "sliding"), (0, 1, 2), {**masked.curves, **other.curves}, {}, {})
+    both = {"curves": {**masked.curves, **other.curves}, "at": {**masked.at, **other.at}}
+    found = Evidence("quick", ("masked", "sliding"), (0, 1, 2), **both)
     assert status(claims.C9, found) == expected
     assert f"of {3} comparisons" in claims.C9.decide(found).evidence  # k = 2 has no sliding run
 
@@ -114,8 +122,7 @@ def test_sliding_nearly_equals_psn(sliding: float, expected: str) -> None:
 @pytest.mark.parametrize(("accuracy", "expected"), [(0.95, "holds"), (0.96, "holds"), (0.90, "fails")])
 def test_published_accuracies(accuracy: float, expected: str) -> None:
     found = evidence({"PSN, T=4": accuracy}, "CIFAR10", "paper")
-    published = {("PSN, T=4", "CIFAR10"): [0.9532], ("PSN, T=4", "CIFAR10, last epoch"): [0.99]}
-    found = Evidence("paper", found.columns, found.seeds, found.curves, {}, found.test_samples, published)
+    found = replace(found, published={("PSN, T=4", "CIFAR10"): [95.32]})
     assert status(claims.C11, found) == expected
 
 
@@ -125,8 +132,8 @@ def test_more_frames() -> None:
     quick = claims.C12.decide(evidence(rows, "CIFAR10-DVS"))
     assert quick.status == "undecided"
     assert "small stand-ins do not decide it" in quick.evidence
-    assert quick.scale_too_small
-    assert "+3.0" in quick.evidence  # T = 8 against 4: shown all the same
+    assert quick.lacks == SCALE
+    assert "+3.0" in quick.text  # T = 8 against 4: shown all the same
 
 
 @pytest.mark.parametrize(
@@ -147,8 +154,8 @@ def test_exact_claims(claim: Claim, what: str, difference: float, ties: float, e
     }
     finding = claim.decide(evidence({"row": [0.5, 0.5]}, finals=finals))
     assert finding.status == expected
-    assert f"sum of absolute differences {difference}" in finding.evidence
-    assert ("within rounding" in finding.evidence) == (ties > 0)
+    assert f"sum of absolute differences {difference}" in finding.text
+    assert ("within rounding" in finding.text) == (ties > 0)
 
 
 def test_masked_weight_and_overhead() -> None:
@@ -158,7 +165,7 @@ def test_masked_weight_and_overhead() -> None:
 
     assert [status(claim, found(0.0, 216.0)) for claim in (claims.C3, claims.C14)] == ["holds", "holds"]
     assert [status(claim, found(0.1, 217.0)) for claim in (claims.C3, claims.C14)] == ["fails", "fails"]
-    assert claims.C14.decide(found(0.0, 216.0)).evidence == "PSN digits: holds, 216 of 216"
+    assert claims.C14.decide(found(0.0, 216.0)).text == "PSN digits: holds, 216 of 216"
 
 
 @pytest.mark.parametrize(("rate", "expected"), [([0.3, 0.2], "holds"), ([0.1, 0.1], "fails")])
@@ -203,18 +210,22 @@ def test_tasks_of_our_own_are_shown_and_decide_nothing(claim: Claim, elsewhere: 
     own = evidence(rows, rates=raised)
     other = evidence({**rows, **elsewhere}, "pixel digits", rates=lowered)
     columns = (*own.columns, *other.columns)
-    both = Evidence("quick", columns, own.seeds, {**own.curves, **other.curves}, {}, {DIGITS: 1000})
+    curves = {**own.curves, **other.curves}
+    both = Evidence("quick", columns, own.seeds, curves, test_samples={DIGITS: 1000, "pixel digits": 1000})
     assert status(claim, own) == status(claim, both) == "holds"
-    assert own.columns[0] in claim.decide(both).evidence
-    assert "(further evidence): fails" in claim.decide(both).evidence
+    assert own.columns[0] in claim.decide(both).text
+    assert "(further evidence): fails" in claim.decide(both).text
+    assert {part.further for part in claim.decide(both).parts} == {False, True}
     alone = claim.decide(other)
     assert alone.status == "undecided"
-    assert "(further evidence): fails" in alone.evidence
+    assert "(further evidence): fails" in alone.text
+    assert all(part.further for part in alone.parts)
 
 
 def test_nothing_measured_is_undecided() -> None:
-    nothing = Evidence("quick", (DIGITS,), (), {}, {}, {})
+    nothing = Evidence("quick", (DIGITS,))
     every = [value for value in vars(claims).values() if isinstance(value, Claim)]
     assert {claim.id.split()[0] for claim in every} == {f"C{n}" for n in range(1, 16)} - {"C13"}
     for claim in every:
         assert claim.decide(nothing).status == "undecided"
+        assert claim.decide(nothing).lacks == RESULTS

@@ -97,7 +97,7 @@ def test_a_short_training_is_the_beginning_of_the_long_one() -> None:
 def test_short_values_are_those_of_the_authors_first_epochs(store: Store) -> None:
     result = evaluate(store, psn.PSN_SEQUENTIAL, "short")
     curve = {v.step: v.value for v in store.published("psn", ["curve"]) if v.row == "sequential-CIFAR10-PSN"
-             and v.column == "test_acc"}  # fmt: skip
+             and v.column == "test_accuracy"}  # fmt: skip
     first = [100 * curve[epoch] for epoch in range(psn.SHORT_EPOCHS)]
     best, last = (result.at("PSN", column) for column in ("CIFAR10", "CIFAR10, last epoch"))
     assert best is not None

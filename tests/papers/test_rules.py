@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from importlib import metadata
 
 import pytest
@@ -10,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.registry import PluginError, Registry, UnknownName
-from papers.protocols import Selected, accuracy_a, accuracy_b
-from papers.statistics import accuracy_interval, paired, t_interval, wilson
-from papers.table import Finding, merge
-from papers.verdict import verdict
+from papers.claims import RESULTS, SCALE, SEEDS, Finding, Part, merge, nothing
+from papers.evidence import Evidence
+from papers.measures import ACCURACY, Measure, of_metric
+from papers.protocols import BEST, CHOSEN, LAST, Curves, Selected, best_where
+from papers.statistics import interval, paired, student, wilson
+from papers.verdict import Printed, verdict
 
 
 def test_wilson_by_hand() -> None:
@@ -37,27 +40,141 @@ def test_wilson_contains_the_measured_value(hits: int, n: int) -> None:
 
 def test_student_by_hand() -> None:
     # mean 2, s = 1, n = 3: t(0.975, 2) = 4.3027, half = 4.3027 / sqrt(3) = 2.4841
-    assert t_interval([1, 2, 3]) == (pytest.approx(2 - 2.4841, abs=1e-3), pytest.approx(2 + 2.4841, abs=1e-3))
+    assert student([1, 2, 3]) == (pytest.approx(2 - 2.4841, abs=1e-3), pytest.approx(2 + 2.4841, abs=1e-3))
     assert paired([1, 2, 3])[0] == 2
+    assert interval("student", [1, 2, 3]) == student([1, 2, 3])
 
 
-def test_an_accuracy_interval_is_the_wider_of_test_set_and_seeds() -> None:
-    assert accuracy_interval([0.9], 100) == wilson(0.9, 100)
-    assert accuracy_interval([0.9, 0.9], 100) == wilson(0.9, 100)  # seeds that agree do not enlarge the test set
-    low, high = accuracy_interval([0.6, 0.8, 1.0], 10_000)
-    assert (low, high) == (pytest.approx(0.8 - 4.3027 * 0.2 / math.sqrt(3), abs=1e-3), 1.0)
+def test_one_run_has_no_spread_over_runs() -> None:
+    assert interval("student", [2.0]) is None
+
+
+def test_the_interval_of_a_share_is_the_wider_of_test_set_and_seeds() -> None:
+    assert interval("wilson", [0.9], 100) == wilson(0.9, 100)
+    assert interval("wilson", [0.9, 0.9], 100) == wilson(0.9, 100)  # seeds that agree do not enlarge the test set
+    found = interval("wilson", [0.6, 0.8, 1.0], 10_000)
+    assert found == (pytest.approx(0.8 - 4.3027 * 0.2 / math.sqrt(3), abs=1e-3), 1.0)
+
+
+@pytest.mark.parametrize("n", [None, 0])
+def test_a_share_of_an_unknown_number_has_no_interval(n: int | None) -> None:
+    assert interval("wilson", [0.9, 0.8], n) is None
+
+
+def test_readings_by_hand() -> None:
+    # Of 1 ... 10 the order statistics of rank 2 and 9 enclose the median with 1 - 2 * 11 / 1024 = 97.9 %, those of
+    # rank 3 and 8 with 89.1 % only.
+    assert interval("readings", [5.5], readings=[*range(10, 0, -1)]) == (2.0, 9.0)
+
+
+@pytest.mark.parametrize("readings", [(), (1.0,), (1.0, 2.0, 3.0)])
+def test_few_readings_have_no_interval(readings: tuple[float, ...]) -> None:
+    assert interval("readings", [2.0], readings=readings) is None
+
+
+def test_a_bootstrap_is_repeatable_and_lies_about_the_mean_of_the_readings() -> None:
+    readings = [0.0, 1.0] * 50
+    low, high = interval("bootstrap", [0.5], readings=readings) or (1.0, 0.0)
+    # The mean of 100 such readings has the standard error 0.05, 1.96 of which are 0.098.
+    assert (low, high) == (pytest.approx(0.402, abs=0.02), pytest.approx(0.598, abs=0.02))
+    assert interval("bootstrap", [0.5], readings=readings) == (low, high)
+
+
+@pytest.mark.parametrize("readings", [(), (1.0,), (2.0, 2.0, 2.0)])
+def test_readings_that_do_not_differ_cannot_be_resampled(readings: tuple[float, ...]) -> None:
+    assert interval("bootstrap", [2.0], readings=readings) is None
+
+
+def test_what_is_exact_lies_between_its_least_and_its_greatest() -> None:
+    assert interval("exact", [340.0]) == (340.0, 340.0)
+    assert interval("exact", [3.0, 1.0, 2.0]) == (1.0, 3.0)
+
+
+ERROR = Measure("mean_squared_error", "1", "lower", "student")
+
+
+def curves(**values: Sequence[float | None]) -> dict[str, dict[int, float]]:
+    """Curves by epoch; None where a curve has no value."""
+    return {name: {e: v for e, v in enumerate(points) if v is not None} for name, points in values.items()}
 
 
 def test_selection_by_hand() -> None:
-    test, validation = [0.5, 0.9, 0.7, 0.9, 0.6], [0.8, 0.7, 1.0, 0.9, 1.0]
-    assert accuracy_a(test) == Selected(0.9, 3)
-    assert accuracy_b(test, validation) == Selected(0.6, 4)  # ties go to the latest epoch
+    found = curves(test_accuracy=(0.5, 0.9, 0.7, 0.9, 0.6), validation_accuracy=(0.8, 0.7, 1.0, 0.9, 1.0))
+    assert BEST.select(found, ACCURACY) == Selected(0.9, 3)  # ties go to the latest epoch
+    assert CHOSEN.select(found, ACCURACY) == Selected(0.6, 4)
+    assert LAST.select(found, ACCURACY) == Selected(0.6, 4)
 
 
-@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1))
-def test_accuracy_a_is_never_below_b(points: list[tuple[float, float]]) -> None:
+def test_selection_where_lower_is_better() -> None:
+    found = curves(
+        test_mean_squared_error=(0.5, 0.2, 0.3, 0.2, 0.6), validation_mean_squared_error=(0.8, 0.7, 0.1, 0.9, 0.1)
+    )
+    assert BEST.select(found, ERROR) == Selected(0.2, 3)
+    assert CHOSEN.select(found, ERROR) == Selected(0.6, 4)
+    assert LAST.select(found, ERROR) == Selected(0.6, 4)
+    assert BEST.select(found, ACCURACY) is None  # another measure
+
+
+def test_selection_in_curves_with_gaps() -> None:
+    """Of the authors' curves not every epoch is kept: validation counts only where there is a test value."""
+    sparse = {"test_accuracy": {0: 0.5, 8: 0.8, 40: 0.7}, "validation_accuracy": {0: 0.6, 8: 0.7, 9: 0.99, 40: 0.9}}
+    assert BEST.select(sparse, ACCURACY) == Selected(0.8, 8)
+    assert CHOSEN.select(sparse, ACCURACY) == Selected(0.7, 40)
+    assert LAST.select(sparse, ACCURACY) == Selected(0.7, 40)
+
+
+def test_the_order_in_which_a_curve_was_read_decides_nothing() -> None:
+    shuffled = {"test_accuracy": {40: 0.8, 0: 0.5, 8: 0.8}}
+    assert BEST.select(shuffled, ACCURACY) == LAST.select(shuffled, ACCURACY) == Selected(0.8, 40)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {},
+        {"test_accuracy": {}},
+        {"validation_accuracy": {0: 0.5}},
+        {"test_accuracy": {0: 0.5}},
+        {"test_accuracy": {0: 0.5}, "validation_accuracy": {1: 0.5}},
+    ],
+)
+def test_without_a_validation_curve_nothing_is_chosen_on_it(found: Curves) -> None:
+    assert CHOSEN.select(found, ACCURACY) is None
+    known = bool(found.get("test_accuracy"))
+    assert (BEST.select(found, ACCURACY) is not None) == (LAST.select(found, ACCURACY) is not None) == known
+
+
+def test_selection_under_a_condition() -> None:
+    select = best_where("lambda_0", 1.0)
+    found = curves(test_accuracy=(0.9, 0.5, 0.6, None, 0.99), lambda_0=(0.5, 1.0, 1.0, 1.0, None))
+    assert select(found, ACCURACY) == Selected(0.6, 2)  # an epoch of unknown mask does not count
+    assert select(curves(test_accuracy=(0.9, 0.5)), ACCURACY) is None
+    assert select(curves(test_mean_squared_error=(0.1, 0.5, 0.4), lambda_0=(0, 1, 1)), ERROR) == Selected(0.4, 2)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1), st.sampled_from(["higher", "lower"]))
+def test_the_best_epoch_is_never_worse_than_the_chosen_or_the_last(
+    points: list[tuple[float, float]], better: str
+) -> None:
+    measure = Measure("score", "1", better, "student")
     test, validation = zip(*points, strict=True)
-    assert accuracy_a(test).accuracy >= accuracy_b(test, validation).accuracy
+    found = curves(test_score=test, validation_score=validation)
+    best, chosen, last = (protocol.select(found, measure) for protocol in (BEST, CHOSEN, LAST))
+    assert best is not None
+    assert chosen is not None
+    assert last is not None
+    for other in (chosen, last):
+        assert best.value >= other.value if better == "higher" else best.value <= other.value
+
+
+def test_a_measure_is_shown_in_its_unit() -> None:
+    assert (ACCURACY.show, ACCURACY.shown(0.5), ACCURACY.stored(50.0)) == ("%", 50.0, 0.5)
+    assert (ERROR.show, ERROR.shown(0.5), ERROR.stored(0.5)) == ("1", 0.5, 0.5)
+    assert (ERROR.title, ERROR.curve("validation")) == ("mean squared error", "validation_mean_squared_error")
+    assert of_metric("validation_accuracy") == ("validation", ACCURACY)
+    assert [of_metric(name) for name in ("test_loss", "accuracy", "test_mean_squared_error", "other_accuracy")] == (
+        [None] * 4
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,7 +192,9 @@ def test_accuracy_a_is_never_below_b(points: list[tuple[float, float]]) -> None:
     ],
 )
 def test_verdicts(published: list[float], low: float | None, high: float | None, reason: str, expected: str) -> None:
-    word, why = verdict(published, low, high, reason, 0.005)
+    within = None if low is None or high is None else (low, high)
+    measured = None if within is None else sum(within) / 2
+    word, why = verdict([Printed(value, 0.005) for value in published], measured, within, reason)
     assert word == expected
     if expected == "sources disagree":
         assert why == "printed as 97.72 and 99.72"
@@ -83,11 +202,91 @@ def test_verdicts(published: list[float], low: float | None, high: float | None,
         assert why == (reason or "nothing published")
 
 
+def test_without_an_interval_a_cell_is_undecided() -> None:
+    assert verdict([Printed(0.04, 0.005)], 0.03, None, "") == ("undecided", "too few runs for an interval")
+    assert verdict([Printed(0.04, 0.005)], 0.03, None, "a subset") == ("not comparable", "a subset")
+    assert verdict([], 0.03, None, "") == ("not comparable", "nothing published")
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "low", "high", "expected"),
+    [
+        (0.005, 85.9, 85.9, "reproduced"),  # printed as 85.90
+        (0.005, 85.905, 85.95, "reproduced"),  # 0.905 - 0.9 is more than 0.005 in binary: see ROUNDING
+        (0.005, 85.906, 85.95, "higher"),
+        (0.005, 85.8, 85.894, "lower"),
+        (0.05, 85.94, 86.0, "reproduced"),  # printed as 85.9
+        (0.0, 85.9, 85.9, "reproduced"),  # computed, in full
+        (0.0, 85.901, 86.0, "higher"),
+        (0.0, 85.8, 85.899, "lower"),
+    ],
+)
+def test_a_verdict_goes_by_the_printed_digits(tolerance: float, low: float, high: float, expected: str) -> None:
+    assert verdict([Printed(85.90, tolerance)], (low + high) / 2, (low, high), "")[0] == expected
+
+
+def test_sources_disagree_by_their_printed_digits() -> None:
+    def word(*printed: Printed) -> str:
+        return verdict(printed, 85.9, (85.0, 87.0), "")[0]
+
+    assert word(Printed(85.9, 0.05), Printed(85.94, 0.005)) == "reproduced"  # the same, printed more exactly
+    assert word(Printed(85.90, 0.005), Printed(85.94, 0.005)) == "sources disagree"
+    assert word(Printed(85.90, 0.005), Printed(85.903)) == "reproduced"  # printed, and computed from the logs
+    assert word(Printed(85.90, 0.005), Printed(85.91)) == "sources disagree"
+
+
 def test_findings_merge() -> None:
     holds, fails, open_ = Finding("holds", "1", "t"), Finding("fails", "2", "t"), Finding("undecided", "3", "u")
-    assert merge([("a", holds), ("b", holds)]) == Finding("holds", "a: holds, 1; b: holds, 1", "t")
+    both = merge([("a", holds), ("b", holds)])
+    assert both == Finding("holds", "", "t", (Part("a", "holds", "1"), Part("b", "holds", "1")))
+    assert both.text == "a: holds, 1; b: holds, 1"
     assert merge([("a", holds), ("b", fails), ("c", open_)]).status == "fails"
-    assert merge([("a", holds), ("c", open_)]) == Finding("undecided", "a: holds, 1; c: undecided, 3", "t; u")
+    mixed = merge([("a", holds), ("c", open_)])
+    assert (mixed.status, mixed.text, mixed.test) == ("undecided", "a: holds, 1; c: undecided, 3", "t; u")
+
+
+def test_further_findings_are_shown_and_decide_nothing() -> None:
+    holds, fails = Finding("holds", "1", "t"), Finding("fails", "2", "u")
+    found = merge([("a", holds)], further=[("b", fails)])
+    assert (found.status, found.test) == ("holds", "t; u")
+    assert found.parts == (Part("a", "holds", "1"), Part("b", "fails", "2", further=True))
+    assert found.text == "a: holds, 1; b (further evidence): fails, 2"
+    alone = merge([], further=[("b", fails)])
+    assert (alone.status, alone.text) == ("undecided", "b (further evidence): fails, 2")
+    assert merge([], further=[]) == nothing() == Finding("undecided", "nothing was measured yet", "", lacks=RESULTS)
+
+
+def test_what_an_undecided_finding_lacks() -> None:
+    holds = Finding("holds", "1", "t")
+    seeds, scale = (Finding("undecided", "2", "t", lacks=lacks) for lacks in (SEEDS, SCALE))
+    assert merge([("a", holds), ("b", seeds)]).lacks == SEEDS
+    assert merge([("a", seeds), ("b", scale)]).lacks == ""  # no single thing would decide it
+    assert merge([("a", Finding("fails", "1", "t")), ("b", seeds)]).lacks == ""  # decided
+    assert merge([("a", holds)], further=[("b", seeds)]).lacks == ""
+
+
+def test_a_part_keeps_what_its_own_parts_say() -> None:
+    inner = merge([("x", Finding("holds", "1; 2: 3", "t"))])
+    outer = merge([("a", inner)])
+    assert outer.parts == (Part("a", "holds", "x: holds, 1; 2: 3"),)
+
+
+def test_evidence_of_a_run_with_gaps_keeps_the_epochs() -> None:
+    """A value that is no number is not stored: the other curves must not slide under it."""
+    taus = {"tau_0": (2.0, 2.5, None), "tau_10": (1.0,), "tau_2": (3.0,)}
+    by_name = curves(test_score=(0.9, None, 0.5), validation_score=(0.1, 0.9, 0.2), **taus)
+    found = {("row", "data", 0, name): points for name, points in by_name.items()}
+    finals = {("row", "data", 0, "parameters"): 340.0, ("other", "data", 0, "parameters"): 10.0}
+    evidence = Evidence(columns=("data",), seeds=(0,), curves=found, finals=finals)
+    score = Measure("score", "1", "higher", "student")
+    assert evidence.value("row", "data", 0, score, CHOSEN) == 0.5
+    assert evidence.value("row", "data", 0, score, LAST) == 0.5
+    assert evidence.value("row", "data", 1, score, LAST) is None
+    assert list(evidence.curve("row", "data", 0, "test_score")) == [0.9, 0.5]
+    assert evidence.layers("row", "data", 0, "tau") == [[2.0, 2.5], [3.0], [1.0]]  # in the order of the layers
+    once = Measure("parameters", "count", "lower", "exact", over="")
+    assert [evidence.value(row, "data", 0, once, BEST) for row in ("row", "other")] == [340.0, 10.0]
+    assert evidence.seeds_of("data", "row", "other") == [0]
 
 
 def test_a_registry_answers_well() -> None:

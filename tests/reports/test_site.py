@@ -15,8 +15,8 @@ from synthetic_runs import HOSTILE, STEERING, all_runs, cell, contents, filled
 import papers
 from core.registry import PluginError, Registry, UnknownName
 from papers.plif.tables import PLIF_TABLE
-from reports import ReportError, build
-from results import Dataset, Metric, Sample, Store
+from reports import ReportError, build, wording
+from results import Metric, Store
 from results.published import sync
 
 
@@ -188,7 +188,8 @@ def test_claims_are_shown_as_they_are(tmp_path: Path, built: Path) -> None:
 
 def test_curves_stand_beside_the_authors(built: Path) -> None:
     quick = " ".join(Page(built / "plif_table-quick.html").text.split())
-    assert "The authors' runs on MNIST; not the same experiment" in quick
+    assert "The authors' runs on MNIST; not the same experiment" in quick  # theirs were on no stand-in
+    assert "Authors, CIFAR-10, accuracy-A; not the same experiment" in quick
     assert "Time constant of each layer by epoch. Ours, accuracy-A and accuracy-B, seed 0" in quick
     short = " ".join(Page(built / "plif_ablation-short.html").text.split())
     assert "The authors' runs on MNIST, first 4 epochs" in short
@@ -218,7 +219,8 @@ def test_a_run_page_tells_how_to_repeat_it(built: Path) -> None:
         "peak memory 300.0 MiB",
         "packages.torch 2.11.0",
         f"key {experiment.key}",
-        "accuracy_a 95.00 %",
+        "test: 3.958 at first, 95 at last",  # accuracy, %
+        "parameters 12,345",
         "test 360",
         "plif_table, quick: accuracy-A, MNIST",
     ):
@@ -246,6 +248,21 @@ def test_a_run_of_asv_has_its_name(empty_store: Store, tmp_path: Path) -> None:
         text = Page(folder / page).text
         assert name in text, page
         assert f"experiment {'k' * 20}" not in text, page
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.95, "fraction", "95.00 %"),
+        (12345, "count", "12,345"),
+        (0.03125, "1", "0.03125"),
+        (812.5, "samples/s", "812.5 samples/s"),
+        (3 * 2**20, "B", "3.0 MiB"),
+        (None, "fraction", "–"),
+    ],
+)
+def test_a_number_of_a_whole_run_has_its_unit(value: float | None, unit: str, text: str) -> None:
+    assert wording.quantity(value, unit) == text
 
 
 def test_an_empty_store_gives_a_page_that_says_so(empty_store: Store, tmp_path: Path) -> None:

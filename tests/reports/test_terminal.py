@@ -96,10 +96,12 @@ def test_a_failed_seed_is_named_beside_the_value_of_the_others(empty_store: Stor
 
 
 def test_a_stale_value_is_marked(empty_store: Store) -> None:
-    empty_store.record(invented.run(cell("PLIF 2 max", "MNIST").experiment, implementation="0" * 12))
+    empty_store.record(invented.run(cell("PLIF 2 max", "MNIST").experiment))
+    assert "95.0*" not in printed(evaluate(empty_store, PLIF_ABLATION, "quick"), 120)
+    invented.outdate(empty_store, cell("PLIF 2 max", "MNIST").experiment)
     words = " ".join(printed(evaluate(empty_store, PLIF_ABLATION, "quick"), 120).split())
     assert "95.0* [92.2, 96.8]" in words
-    assert "values marked * were measured by an earlier version of the code" in words
+    assert "values marked * are not current, the code behind it has changed since it was measured: python -m" in words
 
 
 def test_nothing_run_yet_reads_sensibly(empty_store: Store) -> None:

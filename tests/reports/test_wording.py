@@ -7,10 +7,11 @@ import dataclasses
 import pytest
 import synthetic_runs as invented
 
+from papers.claims import SCALE, SEEDS, Finding, Part, nothing
 from papers.evaluate import PublishedValue, evaluate
 from papers.paired import PAIRED_TEST
 from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
-from papers.table import Claim, Finding
+from papers.table import Claim
 from reports import wording
 from results import Store
 from results.units import unit_of
@@ -32,19 +33,27 @@ def test_sizes(count: int | None, text: str) -> None:
 
 
 def test_published_values_that_differ_in_the_last_digit_only_are_one() -> None:
-    values = [PublishedValue(v, "somewhere", "reported") for v in (97.57, 97.5694, 97.59)]
+    values = [PublishedValue(v, 0.005, "somewhere", "reported") for v in (97.57, 97.5694, 97.59)]
     assert [v.value for v in wording.distinct(values)] == [97.57, 97.59]
 
 
 def test_a_recollection_is_marked() -> None:
-    assert wording.published_value(PublishedValue(97.5, "a talk", "from_memory")) == "97.5 (from memory)"
-    assert wording.published_value(PublishedValue(76.7361, "logs", "derived")) == "76.74"
-    assert wording.published_value(PublishedValue(13198980, "counted", "derived")) == "13,198,980"
+    assert wording.published_value(PublishedValue(97.5, 0.05, "a talk", "from_memory")) == "97.5 (from memory)"
+    assert wording.published_value(PublishedValue(76.7361, 0.0, "logs", "derived")) == "76.74"
+    assert wording.published_value(PublishedValue(13198980, 0.5, "counted", "derived")) == "13,198,980"
 
 
 def test_evidence_gathers_columns_that_say_the_same() -> None:
-    finding = Finding("holds", "MNIST: +1.0 points; CIFAR-10: +2.0 points; N-MNIST: +1.0 points", "")
-    assert wording.evidence_lines(finding) == ["MNIST, N-MNIST: +1.0 points", "CIFAR-10: +2.0 points"]
+    said = (("MNIST", "+1.0 points"), ("CIFAR-10", "+2.0 points"), ("N-MNIST", "+1.0 points"))
+    parts = tuple(Part(name, "holds", text) for name, text in said)
+    expected = ["MNIST, N-MNIST: holds, +1.0 points", "CIFAR-10: holds, +2.0 points"]
+    assert wording.evidence_lines(Finding("holds", "", "", parts)) == expected
+    assert wording.evidence_lines(Finding("holds", "of the whole", "", parts)) == ["of the whole", *expected]
+    beside = (*parts, Part("recall; a: b", "holds", "+1.0 points", further=True))  # told apart, its name kept as it is
+    assert wording.evidence_lines(Finding("holds", "", "", beside)) == [
+        *expected,
+        "recall; a: b (further evidence): holds, +1.0 points",
+    ]
     assert wording.evidence_lines(Finding("undecided", "nothing was measured yet", "")) == ["nothing was measured yet"]
 
 
@@ -56,10 +65,10 @@ def test_more_seeds_are_advised_where_they_can_decide_a_claim(store: Store) -> N
         result = dataclasses.replace(one_seed, claims=tuple((claim, finding) for finding in findings))
         return [hint for hint in wording.hints(result) if "seed" in hint]
 
-    missing = Finding("undecided", "nothing was measured yet", "")
-    shown_only = Finding("undecided", "MNIST: +1.0 points", PAIRED_TEST, scale_too_small=True)
+    missing = nothing()
+    shown_only = Finding("undecided", "MNIST: +1.0 points", PAIRED_TEST, lacks=SCALE)
     assert advice(Finding("holds", "MNIST: +1.0 points", PAIRED_TEST), missing, shown_only) == []
-    too_few = Finding("undecided", "MNIST: undecided, +1.0 points (1 seed), needs 3", PAIRED_TEST)
+    too_few = Finding("undecided", "MNIST: undecided, +1.0 points (1 seed), needs 3", PAIRED_TEST, lacks=SEEDS)
     again = "python -m bench.reproduce plif_table --scale quick --seeds 3"
     assert advice(missing, too_few) == [f"undecided claims (1) rest on 1 seed; more may decide them: {again}"]
 
@@ -79,6 +88,28 @@ def test_an_interrupted_run_is_paused_and_not_failed(empty_store: Store) -> None
     paused = result.at("PLIF 2 max", "MNIST")
     assert paused is not None
     assert (wording.verdict(paused), paused.reason) == ("missing (interrupted)", "interrupted: paused at epoch 3/24")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "value", "places"),
+    [
+        (90.0, 94.6, 92.0, 1),
+        (90.0, 91.0, 90.5, 1),
+        (99.5, 99.8, 99.7, 2),
+        (0.0295, 0.0345, 0.032, 4),
+        (340.0, 340.0, 340.0, 1),  # exact
+        (None, None, 95.0, 1),
+        (None, None, 0.031, 4),
+        (None, None, 0.0, 1),
+        (None, None, None, 1),
+    ],
+)
+def test_as_many_digits_as_the_interval_deserves(
+    store: Store, low: float | None, high: float | None, value: float | None, places: int
+) -> None:
+    result = evaluate(store, PLIF_TABLE, "quick")
+    one = dataclasses.replace(result.cells[0], low=low, high=high, measured=value)
+    assert wording.decimals(dataclasses.replace(result, cells=(one,))) == places
 
 
 def test_summary_tells_not_run_from_measured(store: Store, empty_store: Store) -> None:
