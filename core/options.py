@@ -32,15 +32,25 @@ def place(given: object) -> Path:
 def folder(given: object) -> Path:
     """The folder that was given, which may not exist yet."""
     path = place(given)
-    if path.exists() and not path.is_dir():
+    if os.path.exists(path) and not os.path.isdir(path):  # of pathlib's own, a name too long would raise
         raise typer.BadParameter(f"{path} is a file; give a folder.")
     return path
+
+
+def store(given: object) -> str:
+    """The store that was given; an empty name, as of a variable that is not set, must not mean the default one."""
+    if not str(given).strip():
+        raise typer.BadParameter("an empty store was named; give a URL or a file, or leave the option out.")
+    return str(given)
 
 
 PLACE = {"parser": place}
 FOLDER = {"parser": folder, "metavar": "FOLDER"}
 WHOLE = {"parser": whole, "metavar": "N"}
+
+
 STORE = {
+    "parser": store,
     "metavar": "URL",
     "help": "Results store: URL or SQLite file; default: SPIKEBENCH_STORE, else sqlite:///results/spikebench.db. "
     "Others see a password given here in the list of processes, but not in SPIKEBENCH_STORE.",

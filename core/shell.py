@@ -69,8 +69,8 @@ def _plain_warnings() -> Iterator[None]:
 
 
 def _say(message: object, status: int) -> int:
-    from core.masking import hidden
-    from core.plain import visible
+    from .masking import hidden
+    from .plain import visible
 
     message = visible(hidden(str(message)))  # what was typed as a name may have been a store's URL
     print(f"Error: {message}" if status != INTERRUPTED else message, file=sys.stderr)

@@ -25,6 +25,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 from core.masking import hidden
 from results import schema
 from results.errors import NoStore, StoreError, damaged, explain
+from results.spare import is_beside_a_database
 from results.units import UNITS
 
 PATIENCE = 30.0  # seconds a writer waits for its turn
@@ -106,9 +107,11 @@ def _sqlite_file(url: URL, shown: str, create: bool, read_only: bool) -> URL:
     if str(url.database).startswith("file:"):
         return url  # SQLite's own URI says how to open it
     path = Path(str(url.database))
-    if path.is_dir():
+    if os.path.isdir(path):
         raise StoreError(f"The store {shown} is a folder; name a file in it, such as {path / 'spikebench.db'}.")
-    if not path.exists():
+    if is_beside_a_database(path):
+        raise StoreError(f"{shown} belongs to a database and is no store; name the database or another file.")
+    if not os.path.exists(path):
         if read_only or not create:
             raise NoStore(f"There is no store {shown}; run something that writes to it, or name another with --store.")
         try:
@@ -118,7 +121,7 @@ def _sqlite_file(url: URL, shown: str, create: bool, read_only: bool) -> URL:
                 f"The folder of the store {shown} cannot be made: {error.strerror} ({error.filename}). "
                 "Name a store elsewhere with --store."
             ) from None
-    elif path.is_file() and _is_exported(path):
+    elif os.path.isfile(path) and _is_exported(path):
         raise StoreError(
             f"The store {shown} is exported text and no database. It was left as it is; to take it into a store, use "
             "python -m results import FILE."

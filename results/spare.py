@@ -29,14 +29,15 @@ def require_no_store(path: Path) -> None:
     What the file holds decides, which neither links nor another spelling of the path can hide; the place of a log that
     is not there at the moment is known by its name.
     """
-    if _beginning(path).startswith(_BEGINNINGS) or _is_beside_a_database(path):
+    if _beginning(path).startswith(_BEGINNINGS) or is_beside_a_database(path):
         raise StoreError(
             f"{path} is a database or belongs to one, and is never written over. It was left as it is; "
             "name another file."
         )
 
 
-def _is_beside_a_database(path: Path) -> bool:
+def is_beside_a_database(path: Path) -> bool:
+    """Whether the file, if it is there or not, has the name of one that SQLite keeps beside a database."""
     for name in {os.path.abspath(path), os.path.realpath(path)}:
         for ending in _BESIDE:
             if name.endswith(ending) and is_database(Path(name.removesuffix(ending))):

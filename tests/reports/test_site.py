@@ -16,7 +16,7 @@ import papers
 from core.registry import PluginError, Registry, UnknownName
 from papers.plif.tables import PLIF_TABLE
 from reports import ReportError, build, wording
-from results import Metric, Store
+from results import Dataset, Metric, Sample, Store
 from results.published import sync
 
 

@@ -135,6 +135,7 @@ def test_wrong_usage():
     call("merge", status=2)
     call("import", status=2)
     call("show", "--nosuch", status=2)
+    assert "an empty store was named" in call("show", "--store", "", status=2)
 
 
 def test_help_loads_nothing_heavy_and_shows_examples():

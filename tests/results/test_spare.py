@@ -76,6 +76,16 @@ def test_the_files_beside_a_store_are_spared(path, tmp_path):
         assert len(store.runs()) == 2
 
 
+def test_the_files_beside_a_store_are_no_stores(path, tmp_path):
+    kept = path.read_bytes()
+    for ending in ("-wal", "-shm", "-journal"):
+        for options in ({}, {"read_only": True}):
+            with pytest.raises(StoreError, match="belongs to a database"):
+                Store(f"{path}{ending}", **options)
+    assert path.read_bytes() == kept
+    assert os.listdir(tmp_path) == ["v.db"]
+
+
 def test_other_files_are_written(path, tmp_path):
     (tmp_path / "old.jsonl").write_text("old")
     (tmp_path / "link.jsonl").symlink_to("old.jsonl")
