@@ -1,4 +1,7 @@
-"""What goes into a worker process and what comes out of it; free of PyTorch, for the parent's sake."""
+"""What goes into the worker process of a training and what comes out of it; free of PyTorch, for the parent's sake.
+
+Measurements of kernels have a process of their own kind, with a `speed.job.Job` and what was `Measured`.
+"""
 
 from __future__ import annotations
 

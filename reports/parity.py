@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from papers.parity_rule import RULE
+from core.parity_rule import RULE
 
 if TYPE_CHECKING:
     from results import Parity

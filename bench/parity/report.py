@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from papers.parity_rule import RULE
+from core.parity_rule import RULE
 from reports import fitted
 
 from .checks import Check, Refusal, check

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from core.compare import TOLERANCES, first_step, largest, relative, scale, tolerance, worse
-from papers.parity_rule import RULE
+from core.parity_rule import RULE
 
 
 def of(*values: float) -> Tensor:
@@ -80,6 +80,6 @@ def test_the_rule_in_words_states_the_tolerances_of_parity() -> None:
 
 
 def test_comparison_and_children_load_no_pytorch() -> None:
-    code = "import sys, core.compare, core.children, core.sources, papers.parity_rule; print('torch' in sys.modules)"
+    code = "import sys, core.compare, core.children, core.sources, core.parity_rule; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "False\n", done.stderr

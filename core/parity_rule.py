@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.compare import SLACK
+from .compare import SLACK
 
 RULE = f"""\
 Every check compares a kernel with the oracle: the neuron's own step, one step at a time, in eager PyTorch and float64,
