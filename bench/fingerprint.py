@@ -1,30 +1,15 @@
-"""Which code computed a result: a digest of the sources behind an experiment, so that a change makes it stale.
-
-Followed are the imports of the modules that define task, model, neuron and scheme, inside this project and, from a
-plug-in, inside what belongs to it: its package, what came with it and what lies beside it. With a module count the
-packages it lies in. Comments, docstrings and layout do not count, nor do our tables of names.
+"""Which code computed a result: a digest of the sources behind an experiment or a kernel, so that a change makes it
+stale.
 """
 
 from __future__ import annotations
 
-import ast
-import functools
-import hashlib
-import importlib.util
-import sys
-from collections.abc import Iterable
-from importlib.machinery import PathFinder
-from importlib.metadata import EntryPoint
-from pathlib import Path
-
 from core.registry import unknown
+from core.sources import digest, package
 from papers.experiment import Experiment
 
-SHOWING = ("__main__", "report")  # modules of a package that print what the others find out
-ROOMS = ("neurons", "models", "training", "tasks")
-OURS = (*ROOMS, "bench", "reports", "results")
+SHOWING = ("__main__", "report")  # modules of bench.parity that print what the others find out
 CHOOSING = ("neurons.backends",)  # imports what it chooses from; what was chosen is named by whoever asks for a digest
-INSTALLED = ("site-packages", "dist-packages")
 
 
 def implementation(experiment: Experiment) -> str:
@@ -41,7 +26,7 @@ def implementation(experiment: Experiment) -> str:
         (training.registry, experiment.scheme),
     )
     modules = {registry.module(name) for registry, name in parts}
-    return _digest({*modules, "training.loop"}, (registry.plugin(name) for registry, name in parts))
+    return digest({*modules, "training.loop"}, (registry.plugin(name) for registry, name in parts), CHOOSING)
 
 
 def kernel_implementation(neuron: str, backend: str) -> str:
@@ -54,136 +39,10 @@ def kernel_implementation(neuron: str, backend: str) -> str:
     from . import peers
 
     if backend in neurons.backends.MODULES:
-        computed = _modules(neurons.backends.MODULES[backend])
+        computed = package(neurons.backends.MODULES[backend])
     elif backend in peers.names():
         computed = {"bench.peers"}
     else:
         raise unknown("backend", backend, [*neurons.backends.MODULES, *peers.names()])
-    modules = {neurons.registry.module(neuron), *computed, *_modules("bench.parity")}
-    return _digest(modules, [neurons.registry.plugin(neuron)])
-
-
-def _digest(modules: Iterable[str], plugins: Iterable[EntryPoint | None]) -> str:
-    """Of `modules` and what they import; `plugins` are the entry points that named some of them."""
-    points = [point for point in plugins if point is not None]
-    return _closed(
-        frozenset(modules),
-        frozenset(point.value for point in points),
-        frozenset(top for point in points for top in _brought(point)),
-    )
-
-
-@functools.cache
-def _closed(modules: frozenset[str], entries: frozenset[str], brought: frozenset[str]) -> str:
-    pending = set(modules)
-    seen: dict[str, str] = {}
-    while pending:
-        module = pending.pop()
-        if module in seen:
-            continue
-        seen[module], imported = _read(module, frozenset() if _top(module) in OURS else brought)
-        pending |= imported
-        if (package := module.rpartition(".")[0]) and _top(module) != "bench":
-            pending.add(package)  # importing a module runs the package first
-    lines = [*sorted(entries), *(f"{module} {digest}" for module, digest in sorted(seen.items()))]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
-
-
-def _top(module: str) -> str:
-    return module.partition(".")[0]
-
-
-def _brought(point: EntryPoint) -> set[str]:
-    """Top-level names of the distribution that an entry point belongs to, where it lists them."""
-    if point.dist is None:
-        return set()
-    listed = (point.dist.read_text("top_level.txt") or "").split()
-    files = {file.parts[0].removesuffix(".py") for file in point.dist.files or () if file.suffix == ".py"}
-    return {*listed, *files}
-
-
-@functools.cache
-def _read(module: str, brought: frozenset[str] = frozenset()) -> tuple[str, frozenset[str]]:
-    """Digest of a module's code and the modules that it imports and that count; their packages go without saying."""
-    path = _path(module)
-    if path is None:
-        return "", frozenset()
-    content = path.read_bytes()
-    try:
-        tree = ast.parse(content)
-    except (SyntaxError, ValueError):  # compiled, or broken: whatever it is, another content is another code
-        return hashlib.sha256(content).hexdigest(), frozenset()
-    package = module if path.stem == "__init__" else module.rpartition(".")[0]
-    imported: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            imported |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            base = ".".join([*parents, *([node.module] if node.module else [])])
-            imported |= {base} | {f"{base}.{alias.name}" for alias in node.names}
-        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    if _top(module) in OURS:
-        tree.body = [node for node in tree.body if not _is_table(node)]
-    own = {name for name in imported if _counts(name, module, brought) and _path(name) is not None}
-    inner = {name for name in own if not any(other.startswith(f"{name}.") for other in own)}
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), frozenset() if module in CHOOSING else frozenset(inner)
-
-
-def _is_table(node: ast.stmt) -> bool:
-    """Whether a statement makes a registry: a new name in it changes nothing for the others."""
-    return (
-        isinstance(node, ast.Assign)
-        and isinstance(node.value, ast.Call)
-        and isinstance(node.value.func, ast.Name)
-        and node.value.func.id == "Registry"
-    )
-
-
-def _counts(name: str, importer: str, brought: frozenset[str]) -> bool:
-    """Whether the module `name` is code of ours or of the plug-in that `importer`, which imports it, belongs to."""
-    top, own = _top(name), _top(importer)
-    if top in OURS or own in OURS:
-        return top in ROOMS
-    return top == own or top in brought or _beside(top, own)
-
-
-def _beside(top: str, own: str) -> bool:
-    """Whether two top-level modules lie in one folder, which is not where packages are installed."""
-    if top in sys.stdlib_module_names:
-        return False
-    folder = _folder(own)
-    return folder is not None and folder.name not in INSTALLED and folder == _folder(top)
-
-
-def _folder(top: str) -> Path | None:
-    path = _path(top)
-    return path and (path.parent.parent if path.stem == "__init__" else path.parent)
-
-
-def _modules(name: str) -> set[str]:
-    """The module, or all modules of the package but those of SHOWING, called `name`."""
-    path = _path(name)
-    if path is None or path.stem != "__init__":
-        return {name}
-    inner = {f"{name}.{file.stem}" for file in path.parent.glob("*.py") if file.stem not in ("__init__", *SHOWING)}
-    return {name, *inner}
-
-
-@functools.cache
-def _path(module: str) -> Path | None:
-    """The file of a module or of a package's `__init__`, found without importing anything; None where there is none."""
-    top, *rest = module.split(".")
-    try:
-        spec = importlib.util.find_spec(top)
-    except (ImportError, ValueError):
-        return None
-    name = top
-    for part in rest:
-        if spec is None or spec.submodule_search_locations is None:
-            return None
-        name = f"{name}.{part}"
-        spec = PathFinder.find_spec(name, list(spec.submodule_search_locations))
-    path = Path(spec.origin) if spec is not None and spec.origin else None
-    return path if path is not None and path.is_file() else None
+    modules = {neurons.registry.module(neuron), *computed, *package("bench.parity", without=SHOWING)}
+    return digest(modules, [neurons.registry.plugin(neuron)], CHOOSING)

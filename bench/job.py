@@ -1,12 +1,13 @@
-"""What goes into a worker process and what comes out of it; free of PyTorch, for the parent's sake."""
+"""What goes into the worker process of a training and what comes out of it; free of PyTorch, for the parent's sake.
+
+Measurements of kernels have a process of their own kind, with a `speed.job.Job` and what was `Measured`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import signal
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from papers.experiment import Experiment
@@ -57,15 +58,3 @@ class Result:
     datasets: tuple[Dataset, ...] = ()
     metrics: tuple[Metric, ...] = ()
     samples: tuple[Sample, ...] = ()
-
-
-def start(request: Request, connection: Connection) -> None:
-    """Runs in the child, where importing the worker (and PyTorch) costs the parent nothing."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # before the imports, which take seconds
-    if request.processes > 1:
-        from .group import launch
-
-        launch(request, connection)
-    from .worker import main
-
-    main(request, connection)

@@ -6,17 +6,17 @@ import contextlib
 import itertools
 import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
+from core.children import ended
 from results import timestamp
 
-from . import job
 from .job import Request, Result
+from .start import start
 
 BEAT = 5.0  # seconds without a message after which the listener is given a turn
 
@@ -100,7 +100,7 @@ def execute(
 
 def _start(context: Any, request: Request) -> _Child:
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=job.start, args=(request, theirs), daemon=True)
+    process = context.Process(target=start, args=(request, theirs), daemon=True)
     process.start()
     theirs.close()
     return _Child(request, process, ours, time.monotonic(), timestamp())
@@ -129,7 +129,7 @@ def _next(child: _Child, timeout: float | None, listener: Listener) -> Result | 
         kind, *rest = child.connection.recv()
     except (EOFError, ConnectionResetError):
         child.process.join()
-        return _failed(child, "crashed", _death(child))
+        return _failed(child, *_death(child))
     if kind == "result":
         return rest[0]
     if kind == "epoch":
@@ -159,13 +159,12 @@ def _paused(child: _Child) -> str:
     return "paused before its first epoch was over, so it starts anew"
 
 
-def _death(child: _Child) -> str:
-    code = child.process.exitcode
+def _death(child: _Child) -> tuple[str, str]:
+    """Outcome and reason of a child that died."""
     if child.request.processes > 1:
-        return f"one of the {child.request.processes} processes died; more is in {child.request.log_place}"
-    if code == -signal.SIGKILL:
-        return "killed by SIGKILL, often the system's way to end a process when memory runs out"
-    return f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit status {code} and no result"
+        said = f"one of the {child.request.processes} processes died; more is in {child.request.log_place}"
+        return "crashed", said  # the status is torchrun's
+    return ended(child.process.exitcode)
 
 
 def _failed(child: _Child, outcome: str, reason: str) -> Result:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import inspect
-import re
-import resource
 import signal
 import time
 import traceback
@@ -22,11 +20,12 @@ import torch
 import models
 import tasks
 import training
+from core import memory
 from core.registry import PluginWarning
 from papers.measures import of_metric
 from papers.psn import identities
 from results import Dataset, Metric, Sample, timestamp
-from training import distributed, loop, memory
+from training import distributed, loop
 from training.clock import Clock
 
 from .job import Request, Result
@@ -64,9 +63,8 @@ def _prepare(request: Request) -> None:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     if request.memory is not None and request.device == "cpu":  # CUDA maps far more than it uses
-        resource.setrlimit(resource.RLIMIT_DATA, (request.memory, request.memory))
-    with suppress(OSError):  # some containers forbid it; then _peak includes what the server had loaded
-        Path("/proc/self/clear_refs").write_text("5")  # peak memory counts from here
+        memory.limit(request.memory)
+    memory.forget_peak()  # where that is forbidden, _peak includes what the server had loaded
 
 
 Send = Callable[[tuple[Any, ...]], None]
@@ -253,6 +251,4 @@ def _peak(device: str) -> int | None:
     """
     if device == "cuda":
         return int(torch.cuda.max_memory_allocated())
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return int(found.group(1)) * 1024 if found else None
+    return memory.peak()

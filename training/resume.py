@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import checkpoint, distributed, memory
+from core import memory
+
+from . import checkpoint, distributed
 from .checkpoint import Unusable
 from .clock import Clock
 

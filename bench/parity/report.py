@@ -6,10 +6,10 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from core.parity_rule import RULE
 from reports import fitted
 
 from .checks import Check, Refusal, check
-from .stated import RULE
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from core.compare import SLACK, first_step, largest, tolerance, worse
+
 from .edges import edges, gaps
 from .runs import Outcome, Upstream, gradients
-from .stated import SLACK
 
 if TYPE_CHECKING:
     from neurons.base import Neuron
 
 DRAWS = 4  # sign patterns from which the size of a parameter's gradient is estimated
-GRADIENT = {torch.float64: 1e-10, torch.float32: 1e-5, torch.bfloat16: 2.0**-6, torch.float16: 2.0**-9}
 
 
 @dataclass(frozen=True)
@@ -141,18 +141,18 @@ class Reference:
         mean square is the sum of the squared contributions.
         """
         wanted = self.oracle.gradients(kept)[name]
-        largest = 0.0 if wanted is None else _largest(wanted)
+        size = 0.0 if wanted is None else largest(wanted)
         if name != "input":
             drawn = [value for found in self.oracle.drawn(kept) if (value := found[name]) is not None]
-            largest = max(largest, _largest(torch.stack(drawn).square().mean(0).sqrt()))
-        return largest or 1.0
+            size = max(size, largest(torch.stack(drawn).square().mean(0).sqrt()))
+        return size or 1.0
 
     def gradient_error(self, name: str, kept: Tensor) -> float:
         """Largest error of the plain step's gradient, over the patterns of signs, too: one sum may be right by luck."""
         pairs = [(self.oracle.gradients(kept), self.plain.gradients(kept))]
         pairs += zip(self.oracle.drawn(kept), self.plain.drawn(kept), strict=True)
         found = [(exact[name], plain[name]) for exact, plain in pairs]
-        return max(_largest(p.double() - e) for e, p in found if e is not None and p is not None)
+        return max(largest(p.double() - e) for e, p in found if e is not None and p is not None)
 
     @cached_property
     def ties(self) -> Tensor:
@@ -215,7 +215,7 @@ def _agreed(one: Tensor, other: Tensor) -> Tensor:
 
 def _flips(differs: Tensor, reference: Reference, tally: Tally) -> tuple[int, float | None]:
     """First diverging step, and the oracle's largest distance to the threshold there."""
-    first = int(differs.any(1).nonzero()[0])
+    first = first_step(differs)
     nearness = reference.nearness
     if nearness is None:
         tally.fault(f"{int(differs.sum())} spikes differ from step {first} on, and no distance to forgive them is seen")
@@ -225,17 +225,13 @@ def _flips(differs: Tensor, reference: Reference, tally: Tally) -> tuple[int, fl
     leading = differs & (differs.cumsum(0) == 1) if reference.oracle.recurrent else differs
     tied = leading & reference.ties
     if bool(tied.any()):
-        tally.fault(f"{int(tied.any(0).sum())} elements flip on an exact tie, the first at step {_first(tied)}")
+        tally.fault(f"{int(tied.any(0).sum())} elements flip on an exact tie, the first at step {first_step(tied)}")
     far = leading & (distances > nearness)
-    where = f"; {int(far.any(0).sum())} elements so, the first at step {_first(far)}" if bool(far.any()) else ""
+    where = f"; {int(far.any(0).sum())} elements so, the first at step {first_step(far)}" if bool(far.any()) else ""
     tally.measure(
         "distance to the threshold at a flip", distances[leading], nearness.expand_as(leading)[leading], where
     )
     return first, float(distances[first][leading[first]].max())
-
-
-def _first(where: Tensor) -> int:
-    return int(where.any(1).nonzero()[0])
 
 
 def _states(kernel: Side, reference: Reference, kept: Tensor, tally: Tally) -> float | None:
@@ -250,7 +246,7 @@ def _states(kernel: Side, reference: Reference, kept: Tensor, tally: Tally) -> f
         elif bool(kept.any()):
             errors = (value.detach().double() - exact).flatten()[kept].abs()
             tally.measure(f"error of state {name}", errors, reference.state_allowance(name)[kept])
-            worst = _largest(errors) if worst is None else _worse(worst, _largest(errors))
+            worst = largest(errors) if worst is None else worse(worst, largest(errors))
     return worst
 
 
@@ -278,22 +274,13 @@ def _gradients(kernel: Side, reference: Reference, kept: Tensor, tally: Tally) -
             tally.fault(f"gradient of {name} is {shape}")
             continue
         scale = reference.gradient_scale(name, kept)
-        error = _largest(got.double() - wanted) / scale
-        allowed = GRADIENT[reference.plain.x.dtype]
+        error = largest(got.double() - wanted) / scale
+        allowed = tolerance("parity", reference.plain.x.dtype)
         if not error <= allowed:
             allowed = max(allowed, SLACK * reference.gradient_error(name, kept) / scale)
         tally.measure(f"error of the gradient of {name}", torch.tensor([error]), torch.tensor([allowed]))
-        worst = _worse(worst, error)
+        worst = worse(worst, error)
     return worst
-
-
-def _largest(values: Tensor) -> float:
-    """Largest absolute value; NaN if there is one."""
-    return float(values.abs().max())
-
-
-def _worse(one: float, other: float) -> float:
-    return other if math.isnan(other) or other > one else one
 
 
 def _exactness(kernel: Side, plain: Side, tally: Tally) -> None:

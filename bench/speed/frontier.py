@@ -6,12 +6,12 @@ Each try is a forked process with a limit on the memory it may ask for, so that 
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from core import memory
 
 from . import contenders, race
 from .inputs import currents
@@ -93,8 +93,10 @@ def _guarded(job: Job, name: str, sizes: dict[str, int]) -> int:
     try:
         step = _step(job, name, sizes["T"])
         step(SMALL)
-        limit = _data() + job.limit
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        held = memory.asked_for()
+        if held is None:
+            return CANNOT_RUN
+        memory.limit(held + job.limit)
     except BaseException:
         return CANNOT_RUN
     try:
@@ -115,9 +117,3 @@ def _step(job: Job, name: str, steps: int) -> Callable[[tuple[int, int, int]], N
         contender.call(linear(x.requires_grad_(True))).backward(grad)
 
     return step
-
-
-def _data() -> int:
-    """Bytes of private writable memory this process has asked for, which is what RLIMIT_DATA counts."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmData:"))

@@ -1,4 +1,7 @@
-"""What is to be measured in a process of its own, and what comes back: plain data that fits through a pipe."""
+"""What of a kernel is to be measured in a process of its own, and what comes back: plain data that fits through a pipe.
+
+Trainings have a process of another kind, with a `bench.job.Request` and its `Result`.
+"""
 
 from __future__ import annotations
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from core import memory
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_PAGES = Path("/proc/self/clear_refs")
-_STATUS = Path("/proc/self/status")
 
 
 def saved(call: Callable[[], Any], known: tuple[Tensor, ...] = ()) -> int:
@@ -71,18 +69,12 @@ def process_peak(call: Callable[[], object]) -> int | None:
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):  # glibc
         libc.malloc_trim(0)
-    try:
-        _PAGES.write_text("5")  # the peak counts from here
-    except OSError:
+    if not memory.forget_peak():
         return None
-    before = _status("VmRSS")
+    before = memory.resident()
     call()
-    return max(0, _status("VmHWM") - before)
-
-
-def _status(name: str) -> int:
-    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
-    return int(line.split()[1]) * 1024
+    most = memory.peak()
+    return None if before is None or most is None else max(0, most - before)
 
 
 @contextlib.contextmanager

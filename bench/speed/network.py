@@ -13,8 +13,11 @@ All begin with the same weights; outputs and gradients are compared with dropout
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from core.compare import relative, tolerance, worse
 
 from . import contenders, race
 from .job import BATCH, Job, Measured
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 MODEL = "plif_mnist"
 SIDE, CLASSES = 28, 10
 HIDDEN = 16  # hidden units of the fully connected part per channel, as in the paper's network
-TOLERANCE = 1e-3  # of the largest value; below it lies what convolutions of other batch sizes round differently
 OVER_STEPS = "batch norm takes its statistics over all steps at once, the paper's over each step"
 
 
@@ -58,11 +60,11 @@ def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
             continue
         step, outcome = found
         reference = reference or outcome
-        error = max(_relative(a, b) for a, b in zip(outcome, reference, strict=True))
+        error = functools.reduce(worse, [relative(a, b) for a, b in zip(outcome, reference, strict=True)])
         result.metrics.append(("largest_difference", error, "fraction"))
         if name == "spikingjelly-layers":
             result.differs = OVER_STEPS
-        elif not error <= TOLERANCE:
+        elif not error <= tolerance("network", images.dtype):
             result.outcome = "parity_failed"
             result.reason = f"Not timed: outputs or gradients are off by {error:.1e} of their largest value."
             emitter.measured(result)
@@ -203,8 +205,3 @@ def _peer(module: Any, step_mode: str) -> Any:
             return node
     made.load_state_dict(module.state_dict())
     return made
-
-
-def _relative(found: Tensor, reference: Tensor) -> float:
-    scale = float(reference.abs().max()) or 1.0
-    return float((found - reference).abs().max()) / scale

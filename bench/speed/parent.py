@@ -12,8 +12,9 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 
+from core.children import ended
+
 from .job import Job, Measured
-from .race import out_of_memory
 
 CACHES = ("SPIKEBENCH_CACHE", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")  # where compiled kernels are kept
 
@@ -108,7 +109,7 @@ def run(job: Job, on_note: Callable[[str], None], variables: dict[str, str] | No
             raise ProcessFailed("timeout", f"took longer than {job.timeout:.0f} s")
         if status:
             errors.seek(0)
-            raise ProcessFailed(*_cause(status, errors.read()))
+            raise ProcessFailed(*ended(status, errors.read()))
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -117,13 +118,3 @@ def _end(process: subprocess.Popen[str]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         return
-
-
-def _cause(status: int, errors: str) -> tuple[str, str]:
-    if status == -signal.SIGKILL:
-        return "oom", "its process was killed, as the system does when memory runs out"
-    if status < 0:
-        return "crashed", f"its process died of {signal.Signals(-status).name}"
-    lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    last = lines[-1] if lines else f"its process ended with status {status}"
-    return ("oom" if out_of_memory(last) else "crashed"), last

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from core import memory
 from papers.measurement import HOST
 
 from . import estimate, stopwatch
@@ -141,15 +142,8 @@ def attempt(result: Measured, action: Callable[[], Any]) -> Any:
         return action()
     except Unfit as error:
         result.outcome, result.reason = error.outcome, str(error)
-    except MemoryError:
-        result.outcome, result.reason = "oom", "the memory of the machine was not enough"
     except Exception as error:  # a library's failure must not end the measurement of the others
+        result.outcome = "oom" if memory.ran_out(error) else "crashed"
         text = " ".join(str(error).split()) or type(error).__name__
         result.reason = f"{type(error).__name__}: {text}"[:500]
-        result.outcome = "oom" if out_of_memory(result.reason) else "crashed"
     return None
-
-
-def out_of_memory(failure: str) -> bool:
-    """Whether the last line of a traceback tells of too little memory."""
-    return any(sign in failure for sign in ("OutOfMemoryError", "MemoryError", "can't allocate memory"))

@@ -13,6 +13,7 @@ import tasks
 from bench import fingerprint
 from bench.plan import done, plan
 from bench.present import Present
+from core import sources
 from papers import registry
 from papers.evaluate import evaluate
 from papers.experiment import SCALES, Experiment
@@ -256,33 +257,8 @@ def test_a_step_knows_no_data_where_there_is_none(store: Store) -> None:
     assert [step.status for step in plan(store, [experiment], "/nowhere")] == ["done"]
 
 
-def write_room(folder: Path, text: str) -> None:
-    (folder / "rooms").mkdir(exist_ok=True)
-    (folder / "rooms" / "__init__.py").write_text("")
-    (folder / "rooms" / "layer.py").write_text("WIDTH = 3\n")
-    (folder / "rooms" / "net.py").write_text(text)
-
-
-def test_a_fingerprint_sees_code_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(fingerprint, "ROOMS", ("rooms",))
-    seen = []
-    for text in (
-        "from . import layer\ndef f(): return 1\n",
-        '"""Doc."""\nfrom . import layer\n# a reason\ndef f():\n    """Words."""\n    return 1\n',
-        "from . import layer\ndef f(): return 2\n",
-    ):
-        write_room(tmp_path, text)
-        fingerprint._read.cache_clear()
-        fingerprint._path.cache_clear()
-        seen.append(fingerprint._read("rooms.net"))
-    assert seen[0] == seen[1]
-    assert seen[0][0] != seen[2][0]
-    assert seen[0][1] == {"rooms.layer"}
-
-
 def test_a_fingerprint_follows_imports() -> None:
-    assert "models.layers" in fingerprint._read("models.plif")[1]
-    assert "neurons.base" in fingerprint._read("neurons.integrate_and_fire")[1]
+    assert "models.layers" in sources._read("models.plif")[1]
+    assert "neurons.base" in sources._read("neurons.integrate_and_fire")[1]
     lif = PLIF_ABLATION.cells("quick")[0].experiment
     assert fingerprint.implementation(lif) == fingerprint.implementation(lif.with_seed(4))

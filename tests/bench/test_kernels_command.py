@@ -189,7 +189,7 @@ def test_a_process_that_dies_or_hangs_becomes_an_outcome(monkeypatch: pytest.Mon
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     found = list(carry_out((job,), lambda text: None))
     assert {result.outcome for result in found} == {"crashed"}
-    assert {result.reason for result in found} == {"its process died of SIGSEGV"}
+    assert {result.reason for result in found} == {"died of SIGSEGV"}
     assert len(found) == 4
     monkeypatch.setenv("PYTHONPATH", "")
     slow = Job("speed", "lif", ("torch",), ((2000, 20000),), base="torch", timeout=1.0)

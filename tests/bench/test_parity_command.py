@@ -18,6 +18,7 @@ from bench.parity import green, report
 from bench.parity.checks import Check
 from bench.parity.rule import Verdict
 from core.registry import UnknownName
+from core.sources import package
 from results import Store, environment
 
 PLUGIN = """
@@ -201,7 +202,7 @@ def test_green_asks_the_newest_checks_of_the_present_code(tmp_path: Path) -> Non
 
 
 def test_the_fingerprint_of_a_kernel_leaves_out_how_parity_is_shown() -> None:
-    followed = fingerprint._modules("bench.parity")
+    followed = package("bench.parity", without=fingerprint.SHOWING)
     assert {"bench.parity.rule", "bench.parity.checks", "bench.parity.cases", "bench.parity.runs"} <= followed
     assert not {"bench.parity.report", "bench.parity.__main__"} & followed
 

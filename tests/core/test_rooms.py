@@ -24,7 +24,6 @@ KNOWN = (
         "neurons.base",
         "neurons.psn",
     ),
-    ("bench.group", "bench.job", "bench.worker"),
 )
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from core.compare import relative, tolerance
+
 from . import layout
 from .trace import layer_tensors, with_tensors
 
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
 
 STEPS, NEURONS = 5, 67
 _WEAKEST = 1e-3  # drive
-# Of float32's, half belongs to the kernel and half to the plain step that it is held against.
-_TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-10, torch.bfloat16: 2e-2, torch.float16: 2e-3}
+_NOTHING = 1e-30  # where nothing is expected, anything is an error
 
 
 def verdict(kernel: Kernel, neuron: Neuron) -> str | None:
@@ -132,7 +133,7 @@ def _difference(name: str, value: Tensor | None, expected: Tensor | None, dtype:
     if value is None or expected is None:
         zero = expected if value is None else value
         return None if zero is None or not zero.any() else f"{name} is missing on one side"
-    tolerance = max(_TOLERANCE[dtype], _TOLERANCE[expected.dtype])  # a float32 parameter in a float64 layer
+    allowed = max(tolerance("use", dtype), tolerance("use", expected.dtype))  # a float32 parameter in a float64 layer
     value, expected = value.double(), expected.double()
     if name.startswith("spikes") and bool(((expected == 0) | (expected == 1)).all()):  # no spike of any size
         flips = int((value != expected).sum())
@@ -143,5 +144,5 @@ def _difference(name: str, value: Tensor | None, expected: Tensor | None, dtype:
         return f"{name} leaves its number format in other places"
     if not bool(finite.any()):
         return f"{name} could not be compared: nothing of it is finite"
-    error = float((value - expected)[finite].abs().max()) / max(float(expected[finite].abs().max()), 1e-30)
-    return f"{name} is off by {error:.2g} of its largest value" if not error <= tolerance else None
+    error = relative(value[finite], expected[finite], at_least=_NOTHING)
+    return f"{name} is off by {error:.2g} of its largest value" if not error <= allowed else None

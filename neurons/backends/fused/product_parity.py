@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from core.compare import CLOSE, relative, tolerance
+
 from ...base import Neuron
 from . import layout
 from .product_kernel import Band, ProductKernel
 
 NEURONS = 67
 _CASES = [(T, band) for T in (1, 4, 21) for band in (Band(T - 1, T - 1), Band(2, 0), Band(2, 0, diagonal=True))]
-_CLOSE = 1e-4  # to the threshold: a sum in another order may fall on the other side
-_TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-10, torch.bfloat16: 2e-2, torch.float16: 2e-3}
 
 
 def verdict(kernel: ProductKernel, firing: Neuron) -> str | None:
@@ -48,11 +48,11 @@ def _check(kernel: ProductKernel, firing: Neuron, T: int, band: Band) -> str | N
         *kernel.backward(x, gy, place, numbers, bias, band, of_x=True, of_parameters=True),
     )
     h, expected = _reference(firing, x, gy, numbers, bias, band)
-    if bool(((found[0] != expected[0]) & (h.abs() > _CLOSE)).any()):
+    if bool(((found[0] != expected[0]) & (h.abs() > CLOSE)).any()):
         return "spikes differ"
     for name, value, right in zip(("x", "the matrix", "the bias"), found[1:], expected[1:], strict=True):
-        error = float((value.double() - right).abs().max()) / max(float(right.abs().max()), 1.0)
-        if not error <= _TOLERANCE[kernel.dtype]:
+        error = relative(value, right, at_least=1.0)
+        if not error <= tolerance("use", kernel.dtype):
             return f"the gradient of {name} is off by {error:.2g} of its largest value"
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SLACK = 4  # a kernel may round in another order than the plain step, not worse by more than this
+from .compare import SLACK
 
 RULE = f"""\
 Every check compares a kernel with the oracle: the neuron's own step, one step at a time, in eager PyTorch and float64,
