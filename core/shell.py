@@ -5,15 +5,19 @@ from __future__ import annotations
 import functools
 import io
 import os
+import shlex
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import FAILED, INTERRUPTED, SpikebenchError
 from .imports import own_first
+
+if TYPE_CHECKING:
+    import typer
 
 
 def exit_status(command: Callable[..., int]) -> Callable[..., None]:
@@ -48,6 +52,12 @@ def exit_status(command: Callable[..., int]) -> Callable[..., None]:
             _drop_what_cannot_be_written()
 
     return wrapped
+
+
+def typed(module: str, context: typer.Context) -> str:
+    """How the command of `module` was typed, for the store; as a verb of `spikebench` it is the same command."""
+    words = sys.argv[1:] if context.parent is None else sys.argv[2:]
+    return f"python -m {module} {shlex.join(words)}".strip()
 
 
 @contextmanager
