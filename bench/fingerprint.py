@@ -20,7 +20,7 @@ from pathlib import Path
 from core.registry import unknown
 from papers.experiment import Experiment
 
-SHOWING = ("__main__", "report")  # modules of a package that print what the others find out
+SHOWING = ("__main__", "record")  # modules of a package that store and print what the others find out
 ROOMS = ("neurons", "models", "training", "tasks")
 OURS = (*ROOMS, "bench", "reports", "results")
 CHOOSING = ("neurons.backends",)  # imports what it chooses from; what was chosen is named by whoever asks for a digest

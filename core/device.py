@@ -18,7 +18,7 @@ def known(asked: str) -> None:
 
 
 def find(asked: str) -> str:
-    """ "cpu" or "cuda" for one of DEVICES. Raises UnknownName, and UsageError where a GPU was asked for and none is here.
+    """The kind to use, "cpu" or "cuda". Raises UnknownName, and UsageError where a GPU was asked for and none is here.
 
     Loading PyTorch takes seconds, so it is only asked where a GPU was asked for or there is a sign of one.
     """

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.parity.stated import RULE
+from core.parity_rule import RULE
 
 if TYPE_CHECKING:
     from results import Parity

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="results",
-    help="Look at a results store, merge stores, write and read results as sorted lines of JSON.",
+    help="Look at stored results, merge, write and read them.",
     epilog="Exit status: 0 done, 1 it could not be done, 2 wrong usage, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
@@ -48,10 +48,12 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
 
 @_command
 def show(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="The id of a run, or its beginning.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="The id of a run, or its beginning.")] = None,
     store: StoreOption = None,
 ) -> None:
-    """List the runs of a store, the newest last, or show one of them.
+    """List the runs of a store or show one of them.
+
+    The newest run comes last.
 
     Examples:
 
@@ -72,10 +74,12 @@ def show(
 
 @_command
 def merge(
-    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Stores to read: files or URLs.")],
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE", help="Stores to read: files or URLs.")],
     store: StoreOption = None,
 ) -> None:
-    """Add the results of other stores to one. Repeating it changes nothing, and nothing is ever overwritten.
+    """Add the results of other stores to one.
+
+    Repeating it changes nothing, and nothing is ever overwritten.
 
     Examples:
 
@@ -95,16 +99,18 @@ def merge(
 
 @_command
 def export(
-    file: Annotated[
-        Path, typer.Argument(**PLACE, metavar="[FILE]", help="The file to write; - is the terminal.")
-    ] = Path("-"),
+    file: Annotated[Path, typer.Argument(**PLACE, metavar="FILE", help="The file to write; - is the terminal.")] = Path(
+        "-"
+    ),
     keys: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY", help="Only the runs of this experiment; may be repeated."),
     ] = None,
     store: StoreOption = None,
 ) -> None:
-    """Write results as text, one record a line, sorted: the same results give the same bytes.
+    """Write results as text.
+
+    One record a line, sorted: the same results give the same bytes.
 
     Examples:
 
@@ -126,11 +132,13 @@ def export(
 @_command
 def import_(
     files: Annotated[
-        list[Path], typer.Argument(**PLACE, metavar="FILE...", help="Files written by export, also packed by gzip.")
+        list[Path], typer.Argument(**PLACE, metavar="FILE", help="Files written by export, also packed by gzip.")
     ],
     store: StoreOption = None,
 ) -> None:
-    """Take exported results into a store: all of the files or, if a line is damaged, none.
+    """Take exported results into a store.
+
+    It takes all of the files or, if a line is damaged, none.
 
     Examples:
 
@@ -149,12 +157,13 @@ def import_(
 
 @_command
 def import_asv(
-    files: Annotated[list[Path], typer.Argument(**PLACE, metavar="FILE...", help="Result files of asv run.")],
+    files: Annotated[list[Path], typer.Argument(**PLACE, metavar="FILE", help="Result files of asv run.")],
     store: StoreOption = None,
 ) -> None:
-    """Take results of asv into a store: each benchmark with its parameters becomes a run. Repeating it changes nothing.
+    """Take results of asv into a store.
 
-    What a benchmark measured that is no longer there, or has changed since, is left out with a line that says so.
+    Each benchmark with its parameters becomes a run. Repeating it changes nothing. What a benchmark measured that is no
+    longer there, or has changed since, is left out with a line that says so.
 
     Example:
 

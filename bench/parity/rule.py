@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from core.parity_rule import SLACK
+
 from .edges import edges, gaps
 from .runs import Outcome, Upstream, gradients
-from .stated import SLACK
 
 if TYPE_CHECKING:
     from neurons.base import Neuron
