@@ -8,9 +8,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from core.errors import OK
+from core.command import App
 from core.registry import unknown
-from core.shell import exit_status
 
 COMMANDS = {
     "reproduce": "bench.reproduce",
@@ -33,14 +32,8 @@ class Verbs(TyperGroup):
         return typer.main.get_command(importlib.import_module(COMMANDS[cmd_name]).app)
 
 
-app = typer.Typer(
-    cls=Verbs,
-    invoke_without_command=True,
-    subcommand_metavar="VERB ...",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    epilog="spikebench VERB --help tells more.",
+app = App(
+    cls=Verbs, invoke_without_command=True, subcommand_metavar="VERB ...", epilog="spikebench VERB --help tells more."
 )
 
 
@@ -51,11 +44,9 @@ def verbs(context: typer.Context) -> None:
         typer.echo(context.get_help())
 
 
-@exit_status
-def main() -> int:
+def main() -> None:
     """`spikebench VERB ...` does what `python -m` does with the verb's module."""
     app(prog_name="spikebench")
-    return OK
 
 
 if __name__ == "__main__":

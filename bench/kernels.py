@@ -10,6 +10,7 @@ import typer
 
 from core import device as devices
 from core import options
+from core.command import App
 from core.errors import FAILED, INTERRUPTED, OK, PARITY_RED
 from core.options import AMOUNT, DEVICE, FOLDER, STORE, WHOLE
 from core.shell import exit_status, typed
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 FAILURES = ("oom", "timeout", "crashed")
 DTYPES = ("float32", "bfloat16", "float16")
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = App()
 
 
 @app.command(

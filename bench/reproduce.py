@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core import device as devices
+from core.command import App
 from core.errors import FAILED, OK, UsageError
 from core.options import AMOUNT, DEVICE, FOLDER, PLACE, STORE, WHOLE
 from core.registry import PluginError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .plan import Step
     from .present import Present
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = App()
 
 
 @app.command(

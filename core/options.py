@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import typer
 
 from .errors import UsageError
+from .places import NoHome, at_home
 
 
 def whole(given: object) -> int:
@@ -29,7 +29,10 @@ def amount(given: object) -> float:
 
 def place(given: object) -> Path:
     """The file or folder that was given; a shell leaves the ~ in --out=~/x to us."""
-    return Path(os.path.expanduser(str(given)))
+    try:
+        return Path(at_home(str(given)))
+    except NoHome as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def folder(given: object) -> Path:

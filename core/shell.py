@@ -10,7 +10,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from .errors import FAILED, INTERRUPTED, SpikebenchError
@@ -79,12 +79,18 @@ def _plain_warnings() -> Iterator[None]:
 
 
 def _say(message: object, status: int) -> int:
-    from core.masking import hidden
-    from core.plain import visible
-
-    message = visible(hidden(str(message)))  # what was typed as a name may have been a store's URL
-    print(f"Error: {message}" if status != INTERRUPTED else message, file=sys.stderr)
+    text = presentable(str(message))
+    with suppress(OSError):  # the status tells it where the sentence cannot be written
+        print(f"Error: {text}" if status != INTERRUPTED else text, file=sys.stderr)
     return status
+
+
+def presentable(message: str) -> str:
+    """The message as it may be shown: what was typed as a name may have been a store's URL, or steer a terminal."""
+    from .masking import hidden_as_typed
+    from .plain import visible
+
+    return visible(hidden_as_typed(message, sys.argv))
 
 
 def _drop_what_cannot_be_written() -> None:

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from core.command import App
 from core.errors import OK
 from core.options import FOLDER, STORE
 from core.shell import exit_status
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = App()
 
 
 @app.command(

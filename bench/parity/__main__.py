@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from core import device as devices
+from core.command import App
 from core.errors import FAILED, OK, PARITY_RED
 from core.options import DEVICE, STORE
 from core.registry import unknown
 from core.shell import exit_status
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = App()
 
 
 @app.command(
