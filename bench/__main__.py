@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 import importlib
-import sys
+from typing import Any
 
-from core.errors import OK
+import typer
+from typer.core import TyperGroup
+
+from core.command import App
 from core.registry import unknown
-from core.shell import exit_status
 
 COMMANDS = {
-    "reproduce": ("bench.reproduce", "regenerate tables of papers"),
-    "parity": ("bench.parity.__main__", "prove that kernels compute what the neuron's step computes"),
-    "kernels": ("bench.kernels", "measure speed and memory of neurons against other libraries"),
-    "results": ("results.__main__", "merge, export, import and show stored results"),
-    "report": ("reports.__main__", "build the HTML site from a store"),
+    "reproduce": "bench.reproduce",
+    "parity": "bench.parity.__main__",
+    "kernels": "bench.kernels",
+    "results": "results.__main__",
+    "report": "reports.__main__",
 }
 
 
-@exit_status
-def main() -> int:
+class Verbs(TyperGroup):
+    """Loads a command when it is named; each is the one that `python -m` starts."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            raise unknown("verb", cmd_name, COMMANDS)
+        return typer.main.get_command(importlib.import_module(COMMANDS[cmd_name]).app)
+
+
+app = App(
+    cls=Verbs, invoke_without_command=True, subcommand_metavar="VERB ...", epilog="spikebench VERB --help tells more."
+)
+
+
+@app.callback()
+def verbs(context: typer.Context) -> None:
+    """Benchmark and reproducibility suite for spiking neural networks."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
     """`spikebench VERB ...` does what `python -m` does with the verb's module."""
-    verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
-    if verb in ("--help", "-h"):
-        print("Usage: spikebench VERB [OPTIONS]\n")
-        for name, (_, what) in COMMANDS.items():
-            print(f"  {name:12} {what}")
-        print("\nspikebench VERB --help tells more.")
-        return OK
-    if verb not in COMMANDS:
-        raise unknown("verb", verb, COMMANDS)
-    del sys.argv[1]
-    importlib.import_module(COMMANDS[verb][0]).app(prog_name=f"spikebench {verb}")
-    return OK
+    app(prog_name="spikebench")
 
 
 if __name__ == "__main__":

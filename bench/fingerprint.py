@@ -8,7 +8,7 @@ from core.registry import unknown
 from core.sources import digest, package
 from papers.experiment import Experiment
 
-SHOWING = ("__main__", "report")  # modules of bench.parity that print what the others find out
+SHOWING = ("__main__", "record")  # modules of bench.parity that store and print what the others find out
 CHOOSING = ("neurons.backends",)  # imports what it chooses from; what was chosen is named by whoever asks for a digest
 
 

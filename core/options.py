@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import math
 from pathlib import Path
 
 import typer
+
+from .errors import UsageError
+from .places import NoHome, at_home
 
 
 def whole(given: object) -> int:
@@ -26,7 +29,10 @@ def amount(given: object) -> float:
 
 def place(given: object) -> Path:
     """The file or folder that was given; a shell leaves the ~ in --out=~/x to us."""
-    return Path(os.path.expanduser(str(given)))
+    try:
+        return Path(at_home(str(given)))
+    except NoHome as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def folder(given: object) -> Path:
@@ -44,15 +50,26 @@ def store(given: object) -> str:
     return str(given)
 
 
+def at_least_one(option: str, value: int | None) -> None:
+    """Raises UsageError for a number that is too small; None is a number that was not given."""
+    if value is not None and value < 1:
+        raise UsageError(f"{option} was given {value}; it must be at least 1.")
+
+
+def positive(option: str, value: float | None) -> None:
+    """Raises UsageError for what is not finite and more than 0; None is a number that was not given."""
+    if value is not None and not 0 < value < math.inf:
+        raise UsageError(f"{option} was given {value:g}; it must be more than 0 and finite.")
+
+
 PLACE = {"parser": place}
 FOLDER = {"parser": folder, "metavar": "FOLDER"}
 WHOLE = {"parser": whole, "metavar": "N"}
-
-
+AMOUNT = {"parser": amount, "metavar": "NUMBER"}
+DEVICE = {"metavar": "DEVICE", "help": "auto, cpu or cuda."}
 STORE = {
     "parser": store,
     "metavar": "URL",
     "help": "Results store: URL or SQLite file; default: SPIKEBENCH_STORE, else sqlite:///results/spikebench.db. "
     "Others see a password given here in the list of processes, but not in SPIKEBENCH_STORE.",
 }
-AMOUNT = {"parser": amount, "metavar": "NUMBER"}

@@ -5,15 +5,19 @@ from __future__ import annotations
 import functools
 import io
 import os
+import shlex
 import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 from .errors import FAILED, INTERRUPTED, SpikebenchError
 from .imports import own_first
+
+if TYPE_CHECKING:
+    import typer
 
 
 def exit_status(command: Callable[..., int]) -> Callable[..., None]:
@@ -50,6 +54,12 @@ def exit_status(command: Callable[..., int]) -> Callable[..., None]:
     return wrapped
 
 
+def typed(module: str, context: typer.Context) -> str:
+    """How the command of `module` was typed, for the store; as a verb of `spikebench` it is the same command."""
+    words = sys.argv[1:] if context.parent is None else sys.argv[2:]
+    return f"python -m {module} {shlex.join(words)}".strip()
+
+
 @contextmanager
 def _plain_warnings() -> Iterator[None]:
     """Within, a refused plug-in is a sentence, without the place in our code."""
@@ -69,12 +79,18 @@ def _plain_warnings() -> Iterator[None]:
 
 
 def _say(message: object, status: int) -> int:
-    from .masking import hidden
+    text = presentable(str(message))
+    with suppress(OSError):  # the status tells it where the sentence cannot be written
+        print(f"Error: {text}" if status != INTERRUPTED else text, file=sys.stderr)
+    return status
+
+
+def presentable(message: str) -> str:
+    """The message as it may be shown: what was typed as a name may have been a store's URL, or steer a terminal."""
+    from .masking import hidden_as_typed
     from .plain import visible
 
-    message = visible(hidden(str(message)))  # what was typed as a name may have been a store's URL
-    print(f"Error: {message}" if status != INTERRUPTED else message, file=sys.stderr)
-    return status
+    return visible(hidden_as_typed(message, sys.argv))
 
 
 def _drop_what_cannot_be_written() -> None:

@@ -7,28 +7,37 @@ from typing import Annotated
 
 import typer
 
+from core.command import App
 from core.errors import OK
 from core.options import FOLDER, STORE
 from core.shell import exit_status
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = App()
 
 
-@app.command()
+@app.command(
+    epilog="""\b
+    Examples:
+    python -m reports
+    python -m reports --store results/spikebench.db --out out
+    python -m reports --scale quick
+
+    Exit status: 0 done, 1 it could not be done, 2 wrong usage, 130 interrupted."""
+)
 @exit_status
 def build(
     store: Annotated[str | None, typer.Option(**STORE)] = None,
     out: Annotated[
         Path, typer.Option(**FOLDER, help="Folder for results; the report is OUT/report/index.html.")
     ] = Path("out"),
-    scale: Annotated[list[str] | None, typer.Option(help="quick, short or paper; may be repeated. [all]")] = None,
+    scale: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SCALE", help="quick, short or paper; may be repeated; default: all."),
+    ] = None,
 ) -> int:
-    """Build the HTML report, with CSV and LaTeX of each table, from the store.
+    """Build the HTML report from a store.
 
-    \b
-    python -m reports
-    python -m reports --store results/spikebench.db --out out
-    python -m reports --scale quick
+    It holds every table also as CSV and LaTeX.
     """
     from results import Store, default_url
 

@@ -18,9 +18,8 @@ from papers.protocols import BEST, CHOSEN
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bench.job import Request, Result
     from papers.experiment import Experiment
-    from results import Metric
+    from results import Metric, Run
 
 QUIET = {"quick": 30.0, "short": 300.0, "paper": 300.0}  # seconds after which a line says how far an experiment is
 LAST = 5  # epochs whose mean time tells what is left
@@ -103,30 +102,31 @@ class Progress:
         self.bars.update(self.all, completed=self.through)
         self._say(experiment, "done meanwhile by another command")
 
-    def started(self, request: Request) -> None:
-        experiment, now = request.experiment, self.clock()
+    def started(self, experiment: Experiment) -> None:
+        """Its process has been started."""
+        now = self.clock()
         one = _Running(experiment, None, now, now)
         one.bar = self.bars.add_task(self.names[experiment.key], total=experiment.epochs, note=one.note)
         self.running[experiment.key] = one
         self._tell(one, "started")
 
-    def data(self, request: Request, done: int, of: int) -> None:
+    def data(self, experiment: Experiment, done: int, of: int) -> None:
         """The preparation of the data has come to `done` of `of` samples."""
-        self.stage(request, f"preparing data {done:,}/{of:,}")
+        self.stage(experiment, f"preparing data {done:,}/{of:,}")
 
-    def stage(self, request: Request, name: str) -> None:
+    def stage(self, experiment: Experiment, name: str) -> None:
         """It has come to another part of its work, called `name`."""
-        one = self.running[request.experiment.key]
+        one = self.running[experiment.key]
         one.stage, one.moved = name, self.clock()
         self.bars.update(one.bar, note=one.note)
 
-    def note(self, request: Request, text: str) -> None:
+    def note(self, experiment: Experiment, text: str) -> None:
         """Something that the user is to know of an experiment that runs."""
-        self._say(request.experiment, text)
+        self._say(experiment, text)
 
-    def epoch(self, request: Request, epoch: int, record: dict[str, float]) -> None:
+    def epoch(self, experiment: Experiment, epoch: int, record: dict[str, float]) -> None:
         """An epoch, from 0, is over, here or in an earlier run that is gone on with."""
-        one, now = self.running[request.experiment.key], self.clock()
+        one, now = self.running[experiment.key], self.clock()
         # Those of an earlier run come within no time, which tells nothing of the time that is left.
         here = now - one.moved >= record.get("train_seconds", 0.0) / 2
         if here:
@@ -142,18 +142,18 @@ class Progress:
             if self.clock() - one.told >= QUIET[one.experiment.scale]:
                 self._tell(one, one.state)
 
-    def finished(self, request: Request, result: Result) -> None:
-        experiment = request.experiment
+    def finished(self, experiment: Experiment, run: Run) -> None:
+        """It is through, or was interrupted; `run` is what is stored of it."""
         self.bars.remove_task(self.running.pop(experiment.key).bar)
-        interrupted = result.outcome == "interrupted"
+        interrupted = run.outcome == "interrupted"
         self.through += not interrupted
         self.bars.update(self.all, completed=self.through)
-        what = _measured(result.metrics)
-        if result.outcome != "ok":
-            what = result.reason if interrupted else f"{result.outcome}: {result.reason}"
-        timed = result.seconds is not None and not interrupted
-        self._say(experiment, what + (f" in {result.seconds:.0f} s" if timed else ""))
-        for dataset in result.datasets:
+        what = _measured(run.metrics)
+        if run.outcome != "ok":
+            what = run.reason if interrupted else f"{run.outcome}: {run.reason}"
+        timed = run.seconds is not None and not interrupted
+        self._say(experiment, what + (f" in {run.seconds:.0f} s" if timed else ""))
+        for dataset in run.datasets:
             if not dataset.complete:
                 self.console.print(f"Warning: {dataset.name} is a subset: {dataset.note}", markup=False, soft_wrap=True)
 

@@ -3,11 +3,13 @@
 import functools
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.command import App
 from core.errors import OK
 from core.options import PLACE, STORE
 from core.plain import plain
@@ -19,14 +21,11 @@ if TYPE_CHECKING:
 
     from results.run import Metric, Run, StoredRun
 
-app = typer.Typer(
+app = App(
     name="results",
-    help="Look at a results store, merge stores, write and read results as sorted lines of JSON.",
+    help="Look at stored results, merge, write and read them.",
     epilog="Exit status: 0 done, 1 it could not be done, 2 wrong usage, 130 interrupted.",
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
 )
 
 StoreOption = Annotated[
@@ -48,10 +47,12 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
 
 @_command
 def show(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help="The id of a run, or its beginning.")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="The id of a run, or its beginning.")] = None,
     store: StoreOption = None,
 ) -> None:
-    """List the runs of a store, the newest last, or show one of them.
+    """List the runs of a store or show one of them.
+
+    The newest run comes last.
 
     Examples:
 
@@ -72,10 +73,12 @@ def show(
 
 @_command
 def merge(
-    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Stores to read: files or URLs.")],
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE", help="Stores to read: files or URLs.")],
     store: StoreOption = None,
 ) -> None:
-    """Add the results of other stores to one. Repeating it changes nothing, and nothing is ever overwritten.
+    """Add the results of other stores to one.
+
+    Repeating it changes nothing, and nothing is ever overwritten.
 
     Examples:
 
@@ -86,25 +89,29 @@ def merge(
     from results import lines, published
     from results.store import Store, default_url
 
-    with Store(store or default_url()) as target:
+    with ExitStack() as opened:
+        # Before the target: a source that cannot be read must not even make an empty one.
+        from_ = [opened.enter_context(Store(name, read_only=True)) for name in sources]
+        target = opened.enter_context(Store(store or default_url()))
         published.sync(target)  # values that ship with the program are in no export
-        for name in sources:
-            with Store(name, read_only=True) as source:
-                print(f"{source.url}: {lines.merge(target, source)} new, now in {target.url}")
+        for source in from_:
+            print(f"{source.url}: {lines.merge(target, source)} new, now in {target.url}")
 
 
 @_command
 def export(
-    file: Annotated[
-        Path, typer.Argument(**PLACE, metavar="[FILE]", help="The file to write; - is the terminal.")
-    ] = Path("-"),
+    file: Annotated[Path, typer.Argument(**PLACE, metavar="FILE", help="The file to write; - is the terminal.")] = Path(
+        "-"
+    ),
     keys: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY", help="Only the runs of this experiment; may be repeated."),
     ] = None,
     store: StoreOption = None,
 ) -> None:
-    """Write results as text, one record a line, sorted: the same results give the same bytes.
+    """Write results as text.
+
+    One record a line, sorted: the same results give the same bytes.
 
     Examples:
 
@@ -126,11 +133,13 @@ def export(
 @_command
 def import_(
     files: Annotated[
-        list[Path], typer.Argument(**PLACE, metavar="FILE...", help="Files written by export, also packed by gzip.")
+        list[Path], typer.Argument(**PLACE, metavar="FILE", help="Files written by export, also packed by gzip.")
     ],
     store: StoreOption = None,
 ) -> None:
-    """Take exported results into a store: all of the files or, if a line is damaged, none.
+    """Take exported results into a store.
+
+    It takes all of the files or, if a line is damaged, none.
 
     Examples:
 
@@ -149,12 +158,13 @@ def import_(
 
 @_command
 def import_asv(
-    files: Annotated[list[Path], typer.Argument(**PLACE, metavar="FILE...", help="Result files of asv run.")],
+    files: Annotated[list[Path], typer.Argument(**PLACE, metavar="FILE", help="Result files of asv run.")],
     store: StoreOption = None,
 ) -> None:
-    """Take results of asv into a store: each benchmark with its parameters becomes a run. Repeating it changes nothing.
+    """Take results of asv into a store.
 
-    What a benchmark measured that is no longer there, or has changed since, is left out with a line that says so.
+    Each benchmark with its parameters becomes a run. Repeating it changes nothing. What a benchmark measured that is no
+    longer there, or has other parameters now, is left out, with a line about it.
 
     Example:
 

@@ -8,77 +8,87 @@ from typing import Annotated
 
 import typer
 
-from core.errors import FAILED, OK, PARITY_RED, UsageError
-from core.options import STORE
+from core import device as devices
+from core.command import App
+from core.errors import FAILED, OK, PARITY_RED
+from core.options import DEVICE, STORE
 from core.registry import unknown
 from core.shell import exit_status
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = App()
 
 
 @app.command(
-    epilog="Examples: 'python -m bench.parity'; 'python -m bench.parity lif plif --backend fused --quick'; "
-    "'python -m bench.parity --device cuda'. Exit status: 0 all green, 1 failed or nothing to check, "
-    "2 wrong usage, 3 red."
+    epilog="""\b
+    Examples:
+    python -m bench.parity
+    python -m bench.parity lif plif --backend fused --quick
+    python -m bench.parity --device cuda
+
+    Exit status: 0 all green, 1 failed or nothing to check, 2 wrong usage, 3 red, 130 interrupted."""
 )
 @exit_status
 def main(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NEURON...", help="Neurons; all without any.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NEURON", help="Neurons; all without any.")] = None,
     backend: Annotated[
         list[str] | None,
-        typer.Option(help="A backend or peer library; may be repeated; default: all but inductor."),
+        typer.Option(metavar="NAME", help="A backend or peer library; may be repeated; default: all but inductor."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[str, typer.Option(**DEVICE)] = "auto",
     store: Annotated[str | None, typer.Option(**STORE)] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Two dtypes and the most telling cases.")] = False,
 ) -> int:
-    """Compare kernels with the neuron's own step: spikes, states, gradients; say what really ran."""
+    """Prove that kernels compute what the neuron's step computes.
+
+    Spikes, states and gradients are compared; what really ran is said.
+    """
+    import neurons
+
+    names = list(dict.fromkeys(names or neurons.names()))
+    for name in names:
+        neurons.registry.module(name)  # raises for an unknown one before PyTorch is loaded
+    backends, left_out = _backends(backend)
+    devices.known(device)
+
+    from core.console import Console
+    from reports import parity_terminal
+    from results import Store, default_url
+
+    from .record import carry_out
+
+    device = devices.find(device)
+    with (
+        Store(store or default_url()) as opened,
+        parity_terminal.progress(Console(stderr=True), len(names)) as tell,
+    ):
+        found = carry_out(opened, names, backends, device, quick, tell)
+    refusals = [(refusal.neuron, refusal.backend, refusal.reason) for refusal in found.refusals]
+    refusals += [(name, other, reason) for other, reason in left_out.items() for name in names]
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = 130  # a file takes whole lines
+    parity_terminal.show(console, found.checks, found.used, refusals, found.failures)
+    if any(not check.green for check in found.checks):
+        return PARITY_RED
+    if not found.checks and not found.failures:
+        print("Nothing that was asked for could be checked; the reasons stand above.", file=sys.stderr)
+        return FAILED
+    return FAILED if found.failures else OK
+
+
+def _backends(asked: list[str] | None) -> tuple[list[str], dict[str, str]]:
+    """The backends and peers to check, and those that are left out unless they are named, with the reason."""
     import neurons
 
     from .. import peers
 
-    names = list(dict.fromkeys(names or neurons.names()))
     known = [*neurons.backends.MODULES, *(peer for peer in peers.names() if peer not in neurons.backends.MODULES)]
-    left_out = {} if backend else neurons.backends.BY_NAME
-    backends = list(dict.fromkeys(backend or (name for name in known if name not in left_out)))
-    for value in backends:
-        if value not in known:
-            raise unknown("backend", value, known)
-    for name in names:
-        neurons.registry.module(name)  # raises for an unknown one before PyTorch is loaded
-
-    from core.console import Console
-    from results import Store, default_url
-
-    from .checks import Refusal
-    from .report import carry_out, show
-
-    with Store(store or default_url()) as opened:
-        checks, refusals, failures = carry_out(Console(stderr=True), opened, names, backends, _device(device), quick)
-    refusals += [Refusal(name, other, reason) for other, reason in left_out.items() for name in names]
-    console = Console()
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = 130  # a file takes whole lines
-    show(console, checks, refusals, failures)
-    if any(not check.verdict.green for check in checks):
-        return PARITY_RED
-    if not checks and not failures:
-        print("Nothing that was asked for could be checked; the reasons stand above.", file=sys.stderr)
-        return FAILED
-    return FAILED if failures else OK
-
-
-def _device(asked: str) -> str:
-    if asked not in ("auto", "cpu", "cuda"):
-        raise unknown("device", asked, ("auto", "cpu", "cuda"))
-    if asked == "cpu":
-        return asked
-    import torch
-
-    found = torch.cuda.is_available()
-    if asked == "cuda" and not found:
-        raise UsageError("Device 'cuda' was asked for, but no CUDA device was found. Use --device cpu or auto.")
-    return "cuda" if found else "cpu"
+    left_out = {} if asked else neurons.backends.BY_NAME
+    chosen = list(dict.fromkeys(asked or (name for name in known if name not in left_out)))
+    for name in chosen:
+        if name not in known:
+            raise unknown("backend", name, known)
+    return chosen, left_out
 
 
 if __name__ == "__main__":

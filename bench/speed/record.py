@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import shlex
-import sys
 from typing import TYPE_CHECKING, Any
 
 from papers.measurement import KIND
@@ -37,15 +35,15 @@ def document(job: Job, measured: Measured) -> dict[str, Any]:
 
 
 class Recorder:
-    """Makes runs; looks up machine and environment once."""
+    """Makes runs of what `command`, as it was typed, measures; looks up machine and environment once."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: str) -> None:
         from results import environment
 
         self.machine = environment.machine()
         self.environment = environment.environment()
         self.environment["packages"] |= dict(_versions())
-        self.command = f"python -m bench.kernels {shlex.join(sys.argv[1:])}".strip()
+        self.command = command
 
     def run(self, job: Job, measured: Measured) -> Run:
         """The measurement as a run that is ready to be stored."""

@@ -8,14 +8,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from rich.console import Console
 
 from bench import kernels
-from bench.speed import parent
+from bench.speed import asked, parent
 from bench.speed.job import Job, Measured
 from bench.speed.parent import carry_out
+from bench.speed.plan import Asked
 from results import Store
 
 Kernels = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -78,8 +80,11 @@ def test_wrong_usage_is_one_sentence(command: Kernels, arguments: list[str], sen
 
 def test_missing_peers_are_named_with_what_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
     said = io.StringIO()
-    monkeypatch.setattr(kernels, "installed", lambda peer: peer.startswith("spikingjelly"))
-    assert kernels._peers(Console(file=said, width=200), "all") == ("spikingjelly", "spikingjelly-compiled")
+    monkeypatch.setattr(asked, "installed", lambda peer: peer.startswith("spikingjelly"))
+    monkeypatch.setattr(kernels, "refusals", lambda asked: {})
+    found, missing = asked.peers("all")
+    assert found == ("spikingjelly", "spikingjelly-compiled")
+    kernels._say_what_is_left_out(Console(file=said, width=200), mock.Mock(spec=Asked), missing)
     assert "Not installed, so not timed: snntorch, norse, sinabs. " in said.getvalue()
     assert said.getvalue().endswith("To install: pip install snntorch norse sinabs.\n")
 
@@ -202,10 +207,10 @@ import bench.kernels
 from bench.speed.job import Job, Measured
 from bench.speed.record import Recorder
 
-def measure(console, store, work, runs):
+def measure(console, store, work, runs, command):
     for name, outcome in (("torch", "ok"), ("norse", "crashed"), ("fused", "parity_failed")):
         measured = Measured(name, name, {"T": 2, "N": 8}, outcome=outcome, reason="wrong" if outcome != "ok" else "")
-        runs.append(Recorder().run(Job("speed", "lif", (name,), ((2, 8),), base="torch"), measured))
+        runs.append(Recorder(command).run(Job("speed", "lif", (name,), ((2, 8),), base="torch"), measured))
 
 bench.kernels._measure = measure
 bench.kernels.app()

@@ -157,7 +157,7 @@ def test_on_a_gpu_the_hosts_time_is_a_figure_of_its_own(monkeypatch: pytest.Monk
         metrics = {name for name, _, _ in result.metrics}
         assert ("forward_host_seconds" in metrics) == (device == "cuda")
         assert "forward_copies" in metrics
-        columns = [name for name, _ in show.cells(record.Recorder().run(job, result))]
+        columns = [name for name, _ in show.cells(record.Recorder("made up").run(job, result))]
         assert columns.count("call on host") == (2 if device == "cuda" else 0)
     assert times["fused"]["forward"] == [2.0] * 6
     assert all(0 <= seconds < 2 for seconds in times["fused"]["forward_host"])

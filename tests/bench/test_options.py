@@ -1,31 +1,29 @@
-"""Numbers that cannot be read, at every option of every command."""
+"""Numbers that cannot be read or are too small, at every option of every command."""
 
 from __future__ import annotations
 
-import importlib
 import inspect
+import math
 import typing
 
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from bench.__main__ import COMMANDS
+from bench.__main__ import app
+from bench.reference import commands
+from core.errors import UsageError
+from core.options import at_least_one, positive
 
 
-def numeric_options() -> list[tuple[typer.Typer, list[str]]]:
-    """Each app with the words that lead to an option which takes a number."""
+def numeric_options() -> list[list[str]]:
+    """The words that lead to each option which takes a number."""
     found = []
-    for module, _ in COMMANDS.values():
-        app = importlib.import_module(module).app
-        several = len(app.registered_commands) > 1
-        for command in app.registered_commands:
-            assert command.callback is not None
-            hints = typing.get_type_hints(inspect.unwrap(command.callback), include_extras=False)
-            verb = [command.name] if several and command.name else []
-            for name, kind in hints.items():
-                if name != "return" and {int, float} & {kind, *typing.get_args(kind)}:
-                    found.append((app, [*verb, f"--{name.replace('_', '-')}"]))
+    for words, command in commands():
+        hints = typing.get_type_hints(inspect.unwrap(command.callback)) if command.callback else {}
+        for parameter in command.params:
+            kind = hints.get(parameter.name)
+            if {int, float} & {kind, *typing.get_args(kind)}:
+                found.append([*words.split()[1:], parameter.opts[0]])
     return found
 
 
@@ -34,14 +32,27 @@ OPTIONS = numeric_options()
 
 def test_there_are_such_options() -> None:
     assert {"--seeds", "--jobs", "--processes", "--timeout", "--memory", "--threads", "--budget"} <= {
-        words[-1] for _, words in OPTIONS
+        words[-1] for words in OPTIONS
     }
 
 
 @pytest.mark.parametrize("given", ["many", "", "1,5", "--"])
-@pytest.mark.parametrize(("app", "words"), OPTIONS, ids=[" ".join(words) for _, words in OPTIONS])
-def test_what_cannot_be_read_is_told_with_what_can(app: typer.Typer, words: list[str], given: str) -> None:
+@pytest.mark.parametrize("words", OPTIONS, ids=" ".join)
+def test_what_cannot_be_read_is_told_with_what_can(words: list[str], given: str) -> None:
     done = CliRunner().invoke(app, [*words[:-1], f"{words[-1]}={given}"])
     assert done.exit_code == 2
     assert f"'{words[-1]}': {given!r} was given; it must be a " in done.output
     assert done.output.rstrip().endswith(("at least 1.", "more than 0."))
+
+
+def test_numbers_in_their_bounds() -> None:
+    for number in (None, 1, 10**9):
+        at_least_one("--seeds", number)
+    for amount in (None, 1e-9, 1e9):
+        positive("--memory", amount)
+    for wrong in (0, -1):
+        with pytest.raises(UsageError, match=rf"^--seeds was given {wrong}; it must be at least 1.$"):
+            at_least_one("--seeds", wrong)
+    for amount in (0.0, -1.0, math.inf, math.nan):
+        with pytest.raises(UsageError, match=rf"^--memory was given {amount:g}; it must be more than 0 and finite.$"):
+            positive("--memory", amount)

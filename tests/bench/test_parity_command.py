@@ -14,11 +14,12 @@ from rich.console import Console
 
 from bench import fingerprint
 from bench.fingerprint import kernel_implementation
-from bench.parity import green, report
+from bench.parity import green, record
 from bench.parity.checks import Check
 from bench.parity.rule import Verdict
 from core.registry import UnknownName
 from core.sources import package
+from reports import parity_terminal
 from results import Store, environment
 
 PLUGIN = """
@@ -95,10 +96,10 @@ def test_what_a_green_check_left_out_is_shown_and_stored() -> None:
     verdict = Verdict(flips=0, grad_error=1e-7, note="gradients of 3 of 120 elements left out")
     made = Check("glif", "fused", "m", "float32", True, "ties", "fused", verdict)
     stream = io.StringIO()
-    report.show(Console(file=stream, width=130), [made], [], [])
+    stored = record._recorder("cpu")(made)
+    parity_terminal.show(Console(file=stream, width=130), [stored], {stored.id: 0.5}, [], [])
     assert "note glif · fused · float32 · m · detached · ties: gradients of 3 of 120 elements" in stream.getvalue()
     assert "1 checks, 0 red" in stream.getvalue()
-    stored = report._recorder("cpu")(made)
     assert stored.green
     assert stored.reason == "gradients of 3 of 120 elements left out"
 
@@ -201,10 +202,10 @@ def test_green_asks_the_newest_checks_of_the_present_code(tmp_path: Path) -> Non
             green(store, "lif", "trch", "float32", "cpu")
 
 
-def test_the_fingerprint_of_a_kernel_leaves_out_how_parity_is_shown() -> None:
+def test_the_fingerprint_of_a_kernel_leaves_out_how_parity_is_stored_and_shown() -> None:
     followed = package("bench.parity", without=fingerprint.SHOWING)
     assert {"bench.parity.rule", "bench.parity.checks", "bench.parity.cases", "bench.parity.runs"} <= followed
-    assert not {"bench.parity.report", "bench.parity.__main__"} & followed
+    assert not {"bench.parity.record", "bench.parity.__main__"} & followed
 
 
 def test_the_fingerprint_of_a_kernel_follows_neuron_and_backend() -> None:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from bench.job import Request, Result
 from papers.experiment import Experiment
 from papers.labels import labels
 from reports.progress import Progress, _rough
+from results import Metric, Run, new_id, timestamp
 
 EXPERIMENT = Experiment("digits", "net", "lif", "bptt", epochs=24, batch_size=8, scale="quick", seed=2020)
+
+
+def run_of(experiment: Experiment, outcome: str, reason: str = "", *metrics: Metric) -> Run:
+    """A run of 5 s."""
+    return Run(
+        new_id(), experiment.document(), experiment.key, "code", outcome, reason, timestamp(), 5.0, experiment.seed,
+        "cpu", "torch", "made up", None, {}, {}, metrics=metrics,
+    )  # fmt: skip
 
 
 class Clock:
@@ -28,18 +35,16 @@ class Told:
     """A progress without a terminal, and the lines it has said so far."""
 
     def __init__(self, scale: str = "quick", terminal: bool = False) -> None:
-        experiment = replace(EXPERIMENT, scale=scale)
-        place = Path("nowhere")
-        self.request = Request(experiment, "cpu", None, place, place, place, threads=1, memory=None)
+        self.experiment = replace(EXPERIMENT, scale=scale)
         self.stream, self.clock = io.StringIO(), Clock()
         console = Console(file=self.stream, width=200, force_terminal=terminal, color_system=None)
-        self.progress = Progress(console, labels([experiment]), 1, self.clock)
+        self.progress = Progress(console, labels([self.experiment]), 1, self.clock)
 
     def epochs(self, numbers: range, seconds: float) -> None:
         for number in numbers:
             self.clock.now += seconds
             record = {"test_accuracy": 0.5 + number / 100, "train_seconds": 0.8 * max(seconds, 1.0)}
-            self.progress.epoch(self.request, number, record)
+            self.progress.epoch(self.experiment, number, record)
 
     @property
     def lines(self) -> list[str]:
@@ -52,8 +57,8 @@ class Told:
 def begun(request: pytest.FixtureRequest) -> Told:
     told = Told(getattr(request, "param", "quick"))
     with told.progress as progress:
-        progress.started(told.request)
-        progress.stage(told.request, "training")
+        progress.started(told.experiment)
+        progress.stage(told.experiment, "training")
     return told
 
 
@@ -96,27 +101,38 @@ def test_epochs_of_an_earlier_run_say_nothing_of_the_time_left(begun: Told) -> N
 
 def test_after_the_last_epoch_it_is_measured(begun: Told) -> None:
     begun.epochs(range(24), 1.0)
-    begun.progress.stage(begun.request, "measuring")
+    begun.progress.stage(begun.experiment, "measuring")
     begun.clock.now += 31
     begun.progress.beat()
     assert begun.lines[-1] == "measuring, test 73.0 %"
 
 
 def test_an_interrupted_run_is_not_through(begun: Told) -> None:
-    begun.progress.finished(begun.request, Result("interrupted", "paused at epoch 3/24", seconds=5.0))
+    begun.progress.finished(begun.experiment, run_of(begun.experiment, "interrupted", "paused at epoch 3/24"))
     assert begun.lines[-1] == "paused at epoch 3/24"  # behind "[0/1]"
+
+
+def test_a_run_that_is_through_tells_its_values_and_time(begun: Told) -> None:
+    metrics = [Metric("test_accuracy", value, "fraction", epoch) for epoch, value in enumerate((0.5, 0.75, 0.625))]
+    begun.progress.finished(begun.experiment, run_of(begun.experiment, "ok", "", *metrics))
+    assert begun.stream.getvalue().splitlines()[-1] == "[1/1] digits · net · lif · seed 2020: A 75.0 % in 5 s"
+
+
+def test_a_failure_tells_why(begun: Told) -> None:
+    begun.progress.finished(begun.experiment, run_of(begun.experiment, "crashed", "died of SIGSEGV"))
+    assert begun.stream.getvalue().splitlines()[-1].endswith("seed 2020: crashed: died of SIGSEGV in 5 s")
 
 
 def test_a_terminal_shows_at_a_bar_what_is_done_now() -> None:
     told = Told(terminal=True)
     with told.progress as progress:
-        progress.started(told.request)
+        progress.started(told.experiment)
         progress.bars.refresh()
         assert "0/24 loading" in told.stream.getvalue()
-        progress.data(told.request, 10, 1797)
+        progress.data(told.experiment, 10, 1797)
         progress.bars.refresh()
         assert "0/24 preparing data 10/1,797" in told.stream.getvalue()
-        progress.stage(told.request, "training")
+        progress.stage(told.experiment, "training")
         progress.bars.refresh()
         assert "0/24 training" in told.stream.getvalue()
         told.epochs(range(1), 10.0)

@@ -1,0 +1,96 @@
+"""The command's work: checks neuron by neuron, each stored as it comes."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .checks import Check, Refusal, check
+
+if TYPE_CHECKING:
+    from results import Parity, Store
+
+
+@dataclass
+class Found:
+    """What came of a command: the stored checks, `used` by their ids (the largest share of what the rule allows), the
+    combinations that were not checked, and sentences on neurons whose own definition raised an error."""
+
+    checks: list[Parity] = field(default_factory=list)
+    used: dict[str, float] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def carry_out(
+    store: Store,
+    names: list[str],
+    backends: list[str],
+    device: str,
+    quick: bool,
+    tell: Callable[[int, str], None],
+) -> Found:
+    """Checks these neurons on these backends and peers; what is finished of a neuron is stored at once.
+
+    `tell` hears how many neurons are through, and what has come of the one that is being checked.
+    """
+    found = Found()
+    record = _recorder(device)
+    for number, name in enumerate(names):
+        own: list[Parity] = []
+        red = 0
+        try:
+            for item in check(name, backends, device, quick):
+                if isinstance(item, Refusal):
+                    found.refusals.append(item)
+                    continue
+                row = record(item)
+                own.append(row)
+                found.used[row.id] = item.verdict.used
+                red += not row.green
+                tell(number, f"{name} · {row.backend} · {len(own)} checks, {red} red")
+        except Exception as error:  # a plug-in's mistake must not cost the others their proof
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            text = f"{type(error).__name__}: {error}"
+            found.failures.append(f"{name} raised {text} ({place.filename}, line {place.lineno})")
+        finally:
+            found.checks += own
+            store.record_all(parities=own)
+        tell(number + 1, name)
+    return found
+
+
+def _recorder(device: str) -> Callable[[Check], Parity]:
+    from results import Parity, environment, new_id, timestamp
+
+    from ..fingerprint import kernel_implementation
+
+    machine, surroundings = environment.machine(), environment.environment()
+
+    def record(made: Check) -> Parity:
+        return Parity(
+            id=new_id(),
+            started=timestamp(),
+            neuron=made.neuron,
+            backend=made.backend,
+            step_mode=made.step_mode,
+            dtype=made.dtype,
+            device=device,
+            detach_reset=made.detach_reset,
+            case=made.case,
+            flips=made.verdict.flips,
+            first_step=made.verdict.first_step,
+            threshold_distance=made.verdict.threshold_distance,
+            state_error=made.verdict.state_error,
+            grad_error=made.verdict.grad_error,
+            kernel=made.kernel,
+            green=made.verdict.green,
+            reason=made.verdict.reason or made.verdict.note,
+            implementation=kernel_implementation(made.neuron, made.backend),
+            machine=machine,
+            environment=surroundings,
+        )
+
+    return record

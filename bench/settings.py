@@ -1,0 +1,142 @@
+"""What a run is asked for, made and checked once from the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core import device, options
+from core.errors import UsageError
+from core.registry import Registry, unknown
+from papers import registry
+from papers.choice import choose
+from papers.experiment import SCALES, Experiment
+from papers.measured import TABLES
+
+if TYPE_CHECKING:
+    from papers.table import Cell, Table
+
+FIRST_SEED = 2020  # the seed of every published PLIF run; further seeds count up from it
+TIMEOUTS = {"quick": 1800.0, "short": 86400.0, "paper": None}  # seconds an experiment
+EXECUTORS = Registry("executor", {"local": "bench.local:execute"})
+
+
+def names() -> list[str]:
+    """All tables: those that trainings fill, then those with a command of their own."""
+    return [*registry.names(), *TABLES]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The wishes of the command line; fields that it has options for are named like them.
+
+    Making one raises UsageError, or UnknownName, for what cannot be, and PluginError for a table that cannot be loaded.
+    """
+
+    asked: tuple[str, ...]  # names of tables
+    scale: str = "quick"
+    device: str = "auto"
+    seeds: int = 1
+    jobs: int | None = None  # None: as many as the machine has room for
+    processes: int = 1
+    executor: str = "local"
+    store: str | None = None
+    data: Path | None = None
+    out: Path = Path("out")
+    force: bool = False
+    only: tuple[str, ...] = ()
+    timeout: float | None = None  # seconds; None: that of the scale
+    memory: float | None = None  # GiB; None: what the machine has, shared out
+
+    def __post_init__(self) -> None:
+        if not self.asked:
+            raise UsageError(f"Name a table to reproduce. Known: {', '.join(names())}.")
+        if self.scale not in SCALES:
+            raise unknown("scale", self.scale, SCALES)
+        device.known(self.device)
+        EXECUTORS.module(self.executor)  # raises for an unknown one
+        for option in ("seeds", "jobs", "processes"):
+            options.at_least_one(f"--{option}", getattr(self, option))
+        for option in ("timeout", "memory"):
+            options.positive(f"--{option}", getattr(self, option))
+        if self.data is not None and not self.data.is_dir():
+            raise UsageError(
+                f"The data root {self.data} is not a folder. Give the folder that holds the data sets with --data."
+            )
+        for name in self.asked:
+            if name not in names():
+                raise unknown("table", name, names())
+        _ = self.wanted  # raises for a row or column that no table has
+
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables that trainings fill."""
+        return tuple(registry.get(name) for name in dict.fromkeys(self.asked) if name not in TABLES)
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The names of the tables that commands of their own fill."""
+        return tuple(name for name in dict.fromkeys(self.asked) if name in TABLES)
+
+    @cached_property
+    def wanted(self) -> Callable[[Cell], bool]:
+        """Whether a cell of `tables` is asked for."""
+        return choose((cell for table in self.tables for cell in table.cells(self.scale)), self.only)
+
+    @property
+    def seed_range(self) -> range:
+        return range(FIRST_SEED, FIRST_SEED + self.seeds)
+
+    def experiments(self) -> list[Experiment]:
+        """What fills the wanted cells, each experiment once."""
+        found = (e for table in self.tables for e in table.experiments(self.scale, self.seed_range, self.wanted))
+        return list({experiment.key: experiment for experiment in found}.values())
+
+    @property
+    def root(self) -> str | None:
+        """The data root, None for SPIKEBENCH_DATA."""
+        return str(self.data) if self.data else None
+
+    @property
+    def cache(self) -> Path:
+        return self.out / "cache"
+
+    @property
+    def url(self) -> str:
+        """The store's."""
+        from results import default_url
+
+        return self.store or default_url()
+
+    @property
+    def seconds(self) -> float | None:
+        """That an experiment may take; None for as long as it needs."""
+        return self.timeout or TIMEOUTS[self.scale]
+
+
+@dataclass(frozen=True)
+class Share:
+    """How the machine is shared out: `jobs` experiments at a time; for each process of one, CPU threads and bytes of
+    host memory."""
+
+    jobs: int
+    threads: int
+    memory: int
+
+    @classmethod
+    def of(cls, settings: Settings, device: str, experiments: int) -> Share:
+        """For so many `experiments` on `device`."""
+        import psutil
+
+        cores = len(os.sched_getaffinity(0))
+        processes = settings.processes
+        jobs = settings.jobs or (1 if device == "cuda" else max(1, cores // processes))
+        jobs = min(jobs, max(1, experiments))
+        # Small tensors gain nothing from threads, and with one the result does not depend on how many jobs ran.
+        threads = 1 if settings.scale == "quick" else max(1, cores // (jobs * processes))
+        memory = settings.memory * 2**30 if settings.memory else 0.8 * psutil.virtual_memory().total / jobs
+        return cls(jobs, threads, int(memory / processes))

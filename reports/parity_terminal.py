@@ -1,0 +1,98 @@
+"""Checks of parity in the terminal: live progress, then one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from core.parity_rule import RULE
+
+from . import fitted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from results import Parity
+
+HEADINGS = ["neuron", "backend", "checks", "flips", "worst check", "distance", "state", "gradient", "used", "verdict"]
+
+
+@contextmanager
+def progress(console: Console, total: int) -> Iterator[Callable[[int, str], None]]:
+    """A bar over `total` neurons; gives what tells how many are through, and what is being done now."""
+    from rich.progress import Progress
+
+    with Progress(console=console, transient=True) as bars:
+        task = bars.add_task("parity", total=total)
+        yield lambda through, what: bars.update(task, completed=through, description=what)
+
+
+def show(
+    console: Console,
+    checks: Sequence[Parity],
+    used: Mapping[str, float],
+    refusals: Iterable[tuple[str, str, str]],
+    failures: Iterable[str],
+) -> None:
+    """The rule, one line per neuron and backend with the check that came nearest to red, what is red or unchecked.
+
+    `used` is the largest share of what the rule allows, by the id of a check; `refusals` are neuron, backend and reason
+    of what was not checked; `failures` are sentences on neurons that could not be run.
+    """
+    refusals = list(refusals)
+    _say(console, RULE + "\n")
+    groups: dict[tuple[str, str], list[Parity]] = {}
+    for check in checks:
+        groups.setdefault((check.neuron, check.backend), []).append(check)
+    rows = [[*of, *_summary(group, used)] for of, group in groups.items()]
+    fitted.show(console, HEADINGS, rows, first=2, words=["worst check"])
+    for line in failures:
+        _say(console, f"FAILED {line}")
+    for check in checks:
+        if not check.green:
+            _say(console, f"RED {_where(check)} ran {check.kernel}: {check.reason}")
+    left_out: dict[str, list[str]] = {}
+    for check in checks:
+        if check.green and check.reason:
+            left_out.setdefault(check.reason, []).append(_where(check))
+    for note, places in left_out.items():
+        _say(console, f"note {'; '.join(places)}: {note}")
+    unchecked: dict[tuple[str, str], list[str]] = {}
+    for neuron, backend, reason in refusals:
+        unchecked.setdefault((backend, reason.replace(repr(neuron), "such a neuron")), []).append(neuron)
+    for (backend, reason), neurons in unchecked.items():
+        _say(console, f"not checked {', '.join(neurons)} · {backend}: {reason}")
+    red = sum(not check.green for check in checks)
+    _say(console, f"{len(checks)} checks, {red} red; {len(refusals)} combinations not checked.")
+
+
+def _summary(group: Sequence[Parity], used: Mapping[str, float]) -> tuple[str, ...]:
+    """The cells from "checks" on."""
+    red = sum(not check.green for check in group)
+    worst = max(group, key=lambda check: (not check.green, used[check.id]))
+    return (
+        str(len(group)),
+        str(sum(check.flips or 0 for check in group)),
+        f"{worst.dtype} {worst.case}",
+        _figure(worst.threshold_distance),
+        _figure(worst.state_error),
+        _figure(worst.grad_error),
+        f"{used[worst.id]:.0%}" if used[worst.id] < 10 else ">10x",
+        f"RED ({red})" if red else "green",
+    )
+
+
+def _where(check: Parity) -> str:
+    detach = "detached" if check.detach_reset else "not detached"
+    return f"{check.neuron} · {check.backend} · {check.dtype} · {check.step_mode} · {detach} · {check.case}"
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1e}"
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
