@@ -9,7 +9,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from .imports import own_first
@@ -81,12 +81,18 @@ def _plain_warnings() -> Iterator[None]:
 
 
 def _say(message: object, status: int) -> int:
-    from results.masking import hidden
+    text = presentable(str(message))
+    with suppress(OSError):  # the status tells it where the sentence cannot be written
+        print(f"Error: {text}" if status != INTERRUPTED else text, file=sys.stderr)
+    return status
+
+
+def presentable(message: str) -> str:
+    """The message as it may be shown: what was typed as a name may have been a store's URL, or steer a terminal."""
+    from results.masking import hidden_as_typed
     from results.plain import visible
 
-    message = visible(hidden(str(message)))  # what was typed as a name may have been a store's URL
-    print(f"Error: {message}" if status != INTERRUPTED else message, file=sys.stderr)
-    return status
+    return visible(hidden_as_typed(message, sys.argv))
 
 
 def _drop_what_cannot_be_written() -> None:

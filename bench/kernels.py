@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .command import App
 from .errors import FAILED, INTERRUPTED, OK, PARITY_RED, UsageError, exit_status
 from .options import AMOUNT, FOLDER, STORE, WHOLE
 from .registry import unknown
@@ -26,7 +27,7 @@ FAILURES = ("oom", "timeout", "crashed")
 DTYPES = ("float32", "bfloat16", "float16")
 DEVICES = ("auto", "cpu", "cuda")
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = App()
 
 
 @app.command(

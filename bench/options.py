@@ -26,7 +26,13 @@ def amount(given: object) -> float:
 
 def place(given: object) -> Path:
     """The file or folder that was given; a shell leaves the ~ in --out=~/x to us."""
-    return Path(os.path.expanduser(str(given)))
+    from results import StoreError
+    from results.places import at_home
+
+    try:
+        return Path(at_home(str(given)))
+    except StoreError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def folder(given: object) -> Path:

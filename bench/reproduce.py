@@ -15,6 +15,7 @@ import typer
 
 from . import measured
 from .choice import choose
+from .command import App
 from .errors import FAILED, OK, UsageError, exit_status
 from .experiment import SCALES
 from .labels import labels
@@ -38,7 +39,7 @@ FAILURES = ("oom", "timeout", "crashed", "diverged")
 EXECUTORS = ("local",)
 DEVICES = ("auto", "cpu", "cuda")
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = App()
 
 
 @app.command(

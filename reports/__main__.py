@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from bench.command import App
 from bench.errors import OK, exit_status
 from bench.options import FOLDER, STORE
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app = App()
 
 
 @app.command()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from results.spare import is_database, require_no_store
+from results.spare import belongs_to_a_store, require_no_store
 
 from .errors import ReportError
 
@@ -16,8 +16,10 @@ MANIFEST = "files.txt"  # the site's own files, one a line
 def write(folder: Path, files: Mapping[str, str]) -> None:
     """Make the site in `folder` consist of `files` (text by relative path).
 
-    ReportError if it cannot be written, StoreError where a store lies in the place of one of them.
+    ReportError if it cannot be written, StoreError, and nothing is written, where a store lies in the place of one.
     """
+    for name in (MANIFEST, *files):
+        require_no_store(folder / name)
     try:
         stale = sorted(_earlier(folder) - set(files))
         # Listed before they are written: a build cut short leaves no file that the next one does not know.
@@ -51,7 +53,11 @@ def _earlier(folder: Path) -> set[str]:
     if not manifest.is_file():
         return set()
     names = manifest.read_text(encoding="utf-8", errors="replace").splitlines()
-    return {name for name in names if _inside(name) and (folder / name).is_file() and not is_database(folder / name)}
+    return {name for name in names if _inside(name) and _is_ours(folder / name)}
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_file() and not belongs_to_a_store(path)
 
 
 def _inside(name: str) -> bool:
@@ -62,6 +68,5 @@ def _inside(name: str) -> bool:
 def _put(path: Path, text: str) -> None:
     content = text.encode()
     if not path.is_file() or path.read_bytes() != content:
-        require_no_store(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)

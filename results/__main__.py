@@ -3,11 +3,13 @@
 import functools
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.command import App
 from bench.errors import OK, exit_status
 from bench.options import PLACE, STORE
 from results.plain import plain
@@ -18,14 +20,11 @@ if TYPE_CHECKING:
 
     from results.run import Metric, Run, StoredRun
 
-app = typer.Typer(
+app = App(
     name="results",
     help="Look at a results store, merge stores, write and read results as sorted lines of JSON.",
     epilog="Exit status: 0 done, 1 it could not be done, 2 wrong usage, 130 interrupted.",
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
 )
 
 StoreOption = Annotated[
@@ -85,11 +84,13 @@ def merge(
     from results import lines, published
     from results.store import Store, default_url
 
-    with Store(store or default_url()) as target:
+    with ExitStack() as opened:
+        # Before the target: a source that cannot be read must not even make an empty one.
+        from_ = [opened.enter_context(Store(name, read_only=True)) for name in sources]
+        target = opened.enter_context(Store(store or default_url()))
         published.sync(target)  # values that ship with the program are in no export
-        for name in sources:
-            with Store(name, read_only=True) as source:
-                print(f"{source.url}: {lines.merge(target, source)} new, now in {target.url}")
+        for source in from_:
+            print(f"{source.url}: {lines.merge(target, source)} new, now in {target.url}")
 
 
 @_command
@@ -153,7 +154,7 @@ def import_asv(
 ) -> None:
     """Take results of asv into a store: each benchmark with its parameters becomes a run. Repeating it changes nothing.
 
-    What a benchmark measured that is no longer there, or has changed since, is left out with a line that says so.
+    What a benchmark measured that is no longer there, or has other parameters now, is left out, with a line about it.
 
     Example:
 

@@ -63,16 +63,21 @@ def _results(file: Path) -> dict[str, Any]:
 
 
 def _about(name: str, row: dict[str, Any], benchmarks: dict[str, Any]) -> dict[str, Any]:
-    """What benchmarks.json says of the benchmark that gave the row. asv, too, shows only what agrees with it."""
+    """What benchmarks.json says of the benchmark that gave the row, if it fits the parameters of the row.
+
+    The version, a hash of the benchmark's code, does not matter: any edit changes it, but neither the names nor the
+    values of parameters, nor the unit, are part of it. Which code was measured is told by the commit.
+    """
     if name not in benchmarks:
         raise _Unknown("benchmarks.json does not know it, so that its unit and parameters are unknown; was it renamed?")
     about = benchmarks[name]
     names, axes = about.get("param_names") or [], row.get("params") or []
     if len(names) != len(axes):
         raise _Unknown(f"it was measured over {len(axes)} parameters, benchmarks.json knows {len(names)}; they changed")
-    versions = row.get("version"), about.get("version")
-    if None not in versions and versions[0] != versions[1]:
-        raise _Unknown("it was measured by another version of the benchmark than benchmarks.json describes")
+    for axis, measured, known in zip(names, axes, about.get("params") or axes, strict=True):
+        for value in measured:
+            if value not in known:  # the names may have changed, or their order
+                raise _Unknown(f"it was measured with {value}, which is no value of {axis!r} in benchmarks.json")
     if row.get("started_at") is None:
         raise _Unknown("it does not say when it was measured")
     return about

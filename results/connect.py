@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import Connection, Engine, create_engine, delete, event, false, insert, inspect, select, text
 from sqlalchemy.engine import URL, make_url
@@ -25,10 +26,14 @@ from sqlalchemy.pool import NullPool, StaticPool
 from results import schema
 from results.errors import NoStore, StoreError, damaged, explain
 from results.masking import hidden
-from results.spare import is_beside_a_database
+from results.places import at_home
+from results.spare import BESIDE, is_database
 from results.units import UNITS
 
 PATIENCE = 30.0  # seconds a writer waits for its turn
+# Options after the ? of a URL: those of Python's driver, and those of SQLite's own URIs.
+DRIVER_OPTIONS = {"uri", "timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements"}
+URI_OPTIONS = {"mode", "cache", "immutable", "nolock", "psow", "vfs"}
 ADVISORY_LOCK = 0x5350494B  # PostgreSQL's name of the store's write lock: any number, always the same
 
 
@@ -51,7 +56,7 @@ def parse(url: str | Path) -> URL:
     if "://" not in given:
         if unfinished := _UNFINISHED.match(given):
             raise StoreError(_right_form(unfinished[0].rstrip(":").lower()))
-        return URL.create("sqlite", database=os.path.expanduser(given))
+        return URL.create("sqlite", database=at_home(given))
     try:
         parsed = make_url(given)
     except (ArgumentError, ValueError):
@@ -63,13 +68,19 @@ def parse(url: str | Path) -> URL:
             "The store's URL holds more than one @; write those of a user, a password or a database as %40."
         )
     if parsed.get_backend_name() == "sqlite" and parsed.database:
-        return parsed.set(database=os.path.expanduser(parsed.database))
+        return parsed.set(database=at_home(parsed.database))
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in ("postgresql", "postgres") else parsed
 
 
 def readable(url: URL) -> str:
-    """The URL as it may be shown: passwords are masked."""
-    return hidden(url.render_as_string())
+    """The URL as it may be shown: passwords are masked, and bytes of a file's name that are no text are replaced."""
+    try:
+        if is_memory(url) or url.get_backend_name() != "sqlite":
+            return hidden(url.render_as_string())
+        name = str(url.database).encode(errors="surrogateescape").decode(errors="replace")
+        return hidden(url.set(database=name).render_as_string())
+    except UnicodeEncodeError:
+        raise StoreError("The store's URL holds bytes that are no text; write it anew, in UTF-8.") from None
 
 
 def is_memory(url: URL) -> bool:
@@ -79,6 +90,8 @@ def is_memory(url: URL) -> bool:
 def make_engine(url: URL, *, create: bool, read_only: bool) -> Engine:
     """An engine for `url`, its file looked at and its folder made beforehand. Connects to nothing yet."""
     shown = readable(url)
+    if url.get_backend_name() == "sqlite":
+        _require_known_options(url, shown)
     if url.get_backend_name() == "sqlite" and not is_memory(url):
         url = _sqlite_file(url, shown, create, read_only)
     options: dict[str, Any] = {}
@@ -103,14 +116,31 @@ def make_engine(url: URL, *, create: bool, read_only: bool) -> Engine:
     return engine
 
 
+def _require_known_options(url: URL, shown: str) -> None:
+    """StoreError for options after the ? that SQLite would not heed."""
+    known = DRIVER_OPTIONS | (URI_OPTIONS if "uri" in url.query else set())
+    if unknown := sorted(set(url.query) - known):
+        further = (
+            "" if "uri" in url.query else f"; with uri=true, of a file that begins with file:, {_list(URI_OPTIONS)}"
+        )
+        raise StoreError(
+            f"The store {shown} names the option {unknown[0]}, which SQLite does not know here. Known: "
+            f"{_list(DRIVER_OPTIONS)}{further}."
+        )
+
+
+def _list(names: set[str]) -> str:
+    return ", ".join(sorted(names))
+
+
 def _sqlite_file(url: URL, shown: str, create: bool, read_only: bool) -> URL:
     if str(url.database).startswith("file:"):
+        _require_no_log(Path(unquote(urlsplit(str(url.database)).path)), shown, read_only)
         return url  # SQLite's own URI says how to open it
     path = Path(str(url.database))
+    _require_no_log(path, shown, read_only)
     if os.path.isdir(path):
         raise StoreError(f"The store {shown} is a folder; name a file in it, such as {path / 'spikebench.db'}.")
-    if is_beside_a_database(path):
-        raise StoreError(f"{shown} belongs to a database and is no store; name the database or another file.")
     if not os.path.exists(path):
         if read_only or not create:
             raise NoStore(f"There is no store {shown}; run something that writes to it, or name another with --store.")
@@ -136,8 +166,29 @@ def _sqlite_file(url: URL, shown: str, create: bool, read_only: bool) -> URL:
     return url.set(database=f"{path.absolute().as_uri()}", query=query)
 
 
+def _require_no_log(path: Path, shown: str, read_only: bool) -> None:
+    """StoreError where SQLite would take the store, or what lies beside it, for a log, and delete it some day.
+
+    A store that was made in such a place can be read, to be merged into another one.
+    """
+    real = os.path.realpath(path)  # SQLite, too, names its files by where a link leads
+    if real.endswith(BESIDE) and not (read_only and is_database(path)):
+        raise StoreError(
+            f"The store {shown} ends in -wal, -shm or -journal, as the files that SQLite keeps beside a database, "
+            "and deletes. Name another file."
+        )
+    for beside in (Path(f"{real}{ending}") for ending in BESIDE):
+        if is_database(beside) or _is_exported(beside):
+            raise StoreError(
+                f"The store {shown} was not opened, because {beside} would be deleted: it holds results, but has the "
+                "name of a log of this store. Move it elsewhere."
+            )
+
+
 def _is_exported(path: Path) -> bool:
     """Whether the file holds what `results export` writes, packed or not."""
+    if not path.is_file():
+        return False
     with suppress(OSError, EOFError, zlib.error), path.open("rb") as file:  # a cut file shows its beginning
         packed = file.read(2) == b"\x1f\x8b"
         file.seek(0)
@@ -196,6 +247,10 @@ def _explained(shown: str) -> Iterator[None]:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
         raise explain(error, shown) from error
+    except UnicodeError as error:  # such as a word of a command line that is in no encoding
+        raise StoreError(
+            f"The store {shown} was asked for what is no text: {error}. Write what you gave anew, in UTF-8."
+        ) from error
 
 
 def prepare(engine: Engine, shown: str, *, create: bool, read_only: bool) -> None:

@@ -2,22 +2,37 @@
 
 import re
 import shlex
+from collections.abc import Iterable
 from urllib.parse import unquote_plus
 
 HIDDEN = "***"
-_SECRET = re.compile("pass|pwd|secret|token|key|odbc", re.IGNORECASE)  # in the name of an option of a driver
-_USER = re.compile(r"(://[^:/]*):.*@", re.DOTALL)  # to the last @: a password that holds one unquoted is hidden whole
+# In the name of an option of a driver, also a mistyped one: pasword, psswd, pword.
+_SECRET = re.compile("pa?s|pw|wo?rd|secr|token|key|cred|odbc", re.IGNORECASE)
+_DATABASE = r"\b(?:postgres|postgresql|mysql|mariadb|oracle|mssql)(?:\+\w+)?:"  # its // may have been forgotten
+_URL = re.compile(rf"(?:://|{_DATABASE})", re.IGNORECASE)
+# To the last @: a password that holds one unquoted is hidden whole.
+_USER = re.compile(rf"((?:://|{_DATABASE}/?)[^:/]*):.*@", re.DOTALL | re.IGNORECASE)
 _OPTION = re.compile(r"([?&])([^=&?]*)=([^&]*)")
 
 
 def hidden(text: str) -> str:
     """`text` with the password of each URL in it replaced, before the @ and among the options after the ?."""
-    return re.sub(r"\S*://\S*", lambda found: _hidden(found[0]), text) if "://" in text else text
+    return re.sub(r"\S+", lambda found: _hidden(found[0]), text) if _URL.search(text) else text
+
+
+def hidden_as_typed(text: str, words: Iterable[str]) -> str:
+    """As `hidden`, for text that may quote the `words` of a command line, whose passwords may hold spaces."""
+    for word in words:
+        if found := re.search(rf"[^=\s]*{_URL.pattern}.*", word, re.DOTALL | re.IGNORECASE):
+            url = found[0]
+            for form in (url, repr(url)[1:-1], url.replace("://", ":/")):  # the last is what a path makes of it
+                text = text.replace(form, _hidden(form))
+    return hidden(text)
 
 
 def hidden_in_command(command: str) -> str:
     """The command line with passwords replaced, also those with quoted spaces; else with each word as it was."""
-    if "://" not in command:
+    if not _URL.search(command):
         return command
     try:
         words = shlex.split(command)
@@ -28,7 +43,7 @@ def hidden_in_command(command: str) -> str:
 
 
 def _hidden(word: str) -> str:
-    if "://" not in word:
+    if not _URL.search(word):
         return word
     return _OPTION.sub(_option, _USER.sub(rf"\1:{HIDDEN}@", word))
 

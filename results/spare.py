@@ -6,7 +6,7 @@ from pathlib import Path
 
 from results.errors import StoreError
 
-_BESIDE = ("-wal", "-shm", "-journal")
+BESIDE = ("-wal", "-shm", "-journal")  # how the names of files end that SQLite keeps beside a database
 DATABASE = b"SQLite format 3\0"  # how a database begins
 _BEGINNINGS = (
     DATABASE,
@@ -23,23 +23,28 @@ def is_database(path: Path) -> bool:
     return _beginning(path).startswith(DATABASE)
 
 
-def require_no_store(path: Path) -> None:
-    """StoreError if `path` is a database of SQLite or belongs to one, so that nothing else may be written there.
+def belongs_to_a_store(path: Path) -> bool:
+    """Whether `path` is a database of SQLite or belongs to one, so that nothing else may be written there.
 
     What the file holds decides, which neither links nor another spelling of the path can hide; the place of a log that
     is not there at the moment is known by its name.
     """
-    if _beginning(path).startswith(_BEGINNINGS) or is_beside_a_database(path):
+    return _beginning(path).startswith(_BEGINNINGS) or _is_beside_a_database(path)
+
+
+def require_no_store(path: Path) -> None:
+    """StoreError if `path` belongs to a store."""
+    if belongs_to_a_store(path):
         raise StoreError(
             f"{path} is a database or belongs to one, and is never written over. It was left as it is; "
             "name another file."
         )
 
 
-def is_beside_a_database(path: Path) -> bool:
+def _is_beside_a_database(path: Path) -> bool:
     """Whether the file, if it is there or not, has the name of one that SQLite keeps beside a database."""
     for name in {os.path.abspath(path), os.path.realpath(path)}:
-        for ending in _BESIDE:
+        for ending in BESIDE:
             if name.endswith(ending) and is_database(Path(name.removesuffix(ending))):
                 return True
     return False

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
+from ..command import App
 from ..errors import FAILED, OK, PARITY_RED, UsageError, exit_status
 from ..options import STORE
 from ..registry import unknown
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = App()
 
 
 @app.command(

@@ -1,5 +1,6 @@
 """A store's password is shown and kept nowhere, whichever way its URL was written."""
 
+import importlib
 import shlex
 import subprocess
 import sys
@@ -27,6 +28,10 @@ URLS = (
     "postgresql://db.example/store?p%61ssword=s3%63ret",
     "postgresql://me@db.example/store?sslpassword=s3cret",
     "mssql://?odbc_connect=DRIVER%3DX%3BPWD%3Ds3cret",
+    *(
+        f"postgresql://me@db.example/store?{name}=s3cret"
+        for name in ("pasword", "passwrd", "psswd", "PW", "pword", "pasowrd", "Secret", "auth_token", "credential")
+    ),
 )
 
 
@@ -58,12 +63,42 @@ def test_sentences(url):
 
 
 @pytest.mark.parametrize(
+    ("module", "words", "status"),
+    [
+        ("results.__main__", ["show", "a", "{}"], 2),
+        ("results.__main__", ["show", "{}"], 1),
+        ("results.__main__", ["{}"], 2),
+        ("results.__main__", ["merge", "--{}", "a"], 2),
+        ("reports.__main__", ["{}"], 2),
+        ("reports.__main__", ["--scale", "{}"], 2),
+        ("bench.kernels", ["--threads={}"], 2),
+        ("bench.kernels", ["--threads", "1", "--allocator={}"], 2),
+        ("bench.parity.__main__", ["{}"], 2),
+        ("bench.reproduce", ["plif_table", "--data", "{}"], 2),
+    ],
+)
+def test_wrong_usage(module, words, status, monkeypatch, capsys, tmp_path):
+    """A store's URL that was given where none is expected."""
+    monkeypatch.setenv("SPIKEBENCH_STORE", str(tmp_path / "x.db"))
+    Store(tmp_path / "x.db").close()
+    app = importlib.import_module(module).app
+    for url in (*URLS, "postgresql://me:two words s3cret@host/db", "postgresql:/me:s3cret@h/d"):
+        monkeypatch.setattr(sys, "argv", ["python", *(word.format(url) for word in words)])
+        with pytest.raises(SystemExit) as ended:
+            app(prog_name="python -m it")
+        said = "".join(capsys.readouterr())
+        assert ended.value.code == status
+        assert "Error: " in said
+        assert secret_free(said), said
+
+
+@pytest.mark.parametrize(
     "harmless",
     [
         "python -m bench.reproduce plif_table --store sqlite:///a@b.db",
         "python -m bench.reproduce  'plif_table'",
         "see https://example.org/a:b?page=1&x=2",
-        "--store postgresql://me@db.example:5432/store?sslmode=require",
+        "--store postgresql://me@db.example:5432/store?sslmode=require&options=x&application_name=y&connect_timeout=1",
         "an open ' quote at https://example.org",
     ],
 )

@@ -103,3 +103,63 @@ def test_half_a_url(url, form, home):
 def test_a_file_with_a_colon(name, home):
     Store(name).close()
     assert os.listdir() == [Path(name).name]
+
+
+@pytest.mark.parametrize("url", ["~nosuch/x.db", "sqlite:///~nosuch/x.db", "sqlite:///~nosuch/x.db?timeout=1"])
+def test_the_folder_of_nobody(url, home):
+    with pytest.raises(StoreError, match=r"no user nosuch.*\./~nosuch"):
+        Store(url)
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "results export ~nosuch/x.jsonl",
+        "results import ~nosuch/x.jsonl",
+        "results import-asv ~nosuch/x.json",
+        "reports --out ~nosuch",
+        "bench.kernels --out ~nosuch/x",
+        "bench.reproduce plif_table --out ~nosuch",
+        "bench.reproduce plif_table --data ~nosuch",
+    ],
+)
+def test_a_place_of_nobody(words, home):
+    Store("~/x.db").close()
+    command = [sys.executable, "-m", *words.split(), "--store", "~/x.db"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "no user nosuch" in " ".join(done.stderr.split())
+    assert os.listdir() == []
+
+
+def test_variables_of_nobody(home, monkeypatch):
+    from neurons.backends.fused import compiler
+
+    for name in ("XDG_CACHE_HOME", "SPIKEBENCH_CACHE"):
+        monkeypatch.setenv(name, "~nosuch/cache")
+        with pytest.raises(compiler.CompilationError, match=f"{name} names ~nosuch/cache, but there is no such user"):
+            compiler.folder()
+
+
+def test_a_file_that_begins_with_a_tilde(home):
+    Store("./~nosuch.db").close()
+    assert os.listdir() == ["~nosuch.db"]
+
+
+@pytest.mark.parametrize(
+    "option", ["password=x", "mode=ro", "uri=true&pasword=x", "uri=1&mode=rw&name=v", "timeout=1&timout=2"]
+)
+def test_options_that_sqlite_does_not_know(option, home):
+    for read_only in (True, False):
+        with pytest.raises(StoreError, match="option") as caught:
+            Store(f"sqlite:///s.db?{option}", read_only=read_only)
+        assert "x" not in str(caught.value).split("password")[-1].partition("s.db")[0]
+    assert os.listdir() == []
+
+
+def test_options_that_sqlite_knows(home):
+    Store("sqlite:///s.db?timeout=2&check_same_thread=true&cached_statements=9").close()
+    Store("sqlite:///file:s.db?uri=true&mode=rw&cache=private").close()
+    Store("sqlite:///s.db?timeout=2", read_only=True).close()
+    assert os.listdir() == ["s.db"]

@@ -120,6 +120,8 @@ def test_bad_input_is_one_sentence(path, run, tmp_path):
         (("export", "--keys", "nosuch", "--store", path), "No run of experiment nosuch"),
         (("import", damaged, "--store", new), f"{damaged}, line 1: 'document' is missing. Nothing was imported"),
         (("merge", tmp_path / "nosuch.db", "--store", path), "There is no store"),
+        (("merge", tmp_path / "nosuch.db", "--store", new), "There is no store"),
+        (("merge", path, tmp_path / "nosuch.db", "--store", new), "There is no store"),
         (("merge", damaged, "--store", path), "is exported text and no database"),
         (("merge", path, "--store", "sqlite://host/b"), "cannot be opened: Invalid SQLite URL"),
     ):

@@ -80,7 +80,7 @@ def test_the_files_beside_a_store_are_no_stores(path, tmp_path):
     kept = path.read_bytes()
     for ending in ("-wal", "-shm", "-journal"):
         for options in ({}, {"read_only": True}):
-            with pytest.raises(StoreError, match="belongs to a database"):
+            with pytest.raises(StoreError, match="beside a database"):
                 Store(f"{path}{ending}", **options)
     assert path.read_bytes() == kept
     assert os.listdir(tmp_path) == ["v.db"]
@@ -122,6 +122,76 @@ def test_a_report_spares_a_store_in_the_place_of_a_page(page, path, tmp_path):
     folder.write(site, {"other.html": "a page"})  # the list of the first build names the store as one of the site's
     assert path.read_bytes() == kept
     assert (site / page).exists()
+
+
+ENDINGS = ("-wal", "-shm", "-journal")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize("form", ["v.db{}", "sqlite:///v.db{}", "sqlite:///file:v.db{}?uri=true", "link"])
+def test_no_store_is_made_where_sqlite_keeps_a_log(form, beside, ending, path, tmp_path, monkeypatch):
+    """The database beside it may come later, and would delete it."""
+    monkeypatch.chdir(tmp_path)
+    assert export("a.jsonl", path).exit_code == 0
+    (tmp_path / "link").symlink_to(f"v.db{ending}")
+    if not beside:
+        path.unlink()
+    for arguments in (["import", "a.jsonl"], ["show"]):
+        done = CliRunner().invoke(app, [*arguments, "--store", form.format(ending)])
+        assert done.exit_code == 1
+        assert "-wal, -shm or -journal" in done.output
+    assert not (tmp_path / f"v.db{ending}").exists()
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_store_in_the_place_of_a_log_is_kept_and_can_be_read(ending, path, tmp_path):
+    """As an older version made them."""
+    lost = path.rename(tmp_path / f"w.db{ending}")
+    for target in (tmp_path / "w.db", tmp_path / "link.db"):
+        (tmp_path / "link.db").unlink(missing_ok=True)
+        (tmp_path / "link.db").symlink_to("w.db")
+        for read_only in (True, False):
+            with pytest.raises(StoreError, match="would be deleted"):
+                Store(target, read_only=read_only)
+    done = CliRunner().invoke(app, ["merge", str(lost), "--store", str(tmp_path / "rescued.db")])
+    assert done.exit_code == 0, done.output
+    with Store(tmp_path / "rescued.db") as store:
+        assert len(store.runs()) == 1
+
+
+def test_exported_text_in_the_place_of_a_log_is_kept(path, tmp_path):
+    assert export(tmp_path / "notes-wal", path).exit_code == 0
+    kept = (tmp_path / "notes-wal").read_bytes()
+    with pytest.raises(StoreError, match="would be deleted"):
+        Store(tmp_path / "notes")
+    assert (tmp_path / "notes-wal").read_bytes() == kept
+
+
+def test_a_report_is_refused_before_a_file_of_it_is_written(path, tmp_path):
+    from reports import folder
+
+    site = tmp_path / "report"
+    folder.write(site, {"a.html": "old", "z.html": "old", "stale.html": "old"})
+    (site / "z.html").unlink()
+    (site / "z.html").symlink_to(path)
+    before = {file.name: file.read_bytes() for file in site.iterdir()}
+    with pytest.raises(StoreError, match="never written over"):
+        folder.write(site, {"a.html": "new", "z.html": "new"})
+    assert {file.name: file.read_bytes() for file in site.iterdir()} == before
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_report_never_removes_a_log(ending, path, tmp_path):
+    """Even one whose content is not known as such, where the list of an earlier build names it."""
+    from reports import folder
+
+    site = tmp_path / "report"
+    folder.write(site, {"index.html": "a page", f"v.db{ending}": "a page", f"notes{ending}": "a page"})
+    path.rename(site / "v.db")
+    folder.write(site, {"index.html": "a page"})
+    assert (site / f"v.db{ending}").exists()
+    assert not (site / f"notes{ending}").exists()
 
 
 def test_a_file_of_no_database_passes(tmp_path):

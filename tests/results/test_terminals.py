@@ -15,6 +15,14 @@ COMMANDS = {
     "show one": ["-m", "results", "show", "RUN"],
     "export": ["-m", "results", "export"],
     "help": ["-m", "results", "--help"],
+    "help of one": ["-m", "results", "show", "--help"],
+    "help of reports": ["-m", "reports", "--help"],
+    "help of reproduce": ["-m", "bench.reproduce", "--help"],
+    "help of kernels": ["-m", "bench.kernels", "--help"],
+    "help of parity": ["-m", "bench.parity", "--help"],
+    "help of a verb": ["-m", "bench", "results", "--help"],
+    "no words": ["-m", "results"],
+    "wrong usage": ["-m", "results", "show", "ä", "\u0142"],
     "unknown": ["-m", "results", "show", "ä\u2028\u0142"],
     "plan": ["-m", "bench.reproduce", "plif_table", "--plan"],
     "list": ["-m", "bench.reproduce", "--list"],
@@ -27,7 +35,8 @@ COMMANDS = {
     "no verb": ["-m", "bench", "ä\u0142"],
 }
 
-STATUS = {"unknown": 1, "not a table": 2, "not a neuron": 2, "kernels": 2, "no verb": 2}
+WRONG = ("no words", "wrong usage", "not a table", "not a neuron", "kernels", "no verb")
+STATUS = {"unknown": 1} | dict.fromkeys(WRONG, 2)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +81,10 @@ def test_a_plain_locale(run):
     assert done.stderr == b""
 
 
-@pytest.mark.parametrize("name", ["show", "export", "list", "script", "verbs"])
+HELPS = [name for name in COMMANDS if name.startswith("help")]
+
+
+@pytest.mark.parametrize("name", ["show", "export", "list", "script", "verbs", *HELPS])
 def test_a_reader_that_has_enough(name, run):
     read, write = os.pipe()
     os.close(read)
@@ -82,7 +94,7 @@ def test_a_reader_that_has_enough(name, run):
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("name", ["show", "export", "list", "script", "verbs"])
+@pytest.mark.parametrize("name", ["show", "export", "list", "script", "verbs", *HELPS])
 def test_a_full_disk(name, run):
     with open("/dev/full", "wb") as full:
         done = subprocess.run(**start(name, run), stdout=full, stderr=subprocess.PIPE)
@@ -90,7 +102,15 @@ def test_a_full_disk(name, run):
     assert done.returncode == 1
 
 
-@pytest.mark.parametrize("name", ["show", "export", "list", "verbs"])
+@pytest.mark.parametrize("name", STATUS)
+def test_errors_that_cannot_be_written(name, run):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(**start(name, run), stdout=subprocess.PIPE, stderr=full)
+    assert done.stdout == b""
+    assert done.returncode == STATUS[name]
+
+
+@pytest.mark.parametrize("name", ["show", "export", "list", "verbs", *HELPS])
 def test_no_output_at_all(name, run):
     done = subprocess.run(**start(name, run), preexec_fn=lambda: os.close(1), stderr=subprocess.PIPE)
     assert b"Traceback" not in done.stderr

@@ -29,10 +29,15 @@ class CompilationError(Exception):
 
 
 def folder() -> Path:
-    """Where libraries are kept: $SPIKEBENCH_CACHE, else $XDG_CACHE_HOME/spikebench, else ~/.cache/spikebench."""
-    own = os.environ.get("SPIKEBENCH_CACHE")
-    base = own or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/spikebench"
-    return Path(os.path.expanduser(base)) / "kernels"
+    """Where libraries are kept: $SPIKEBENCH_CACHE, else $XDG_CACHE_HOME/spikebench, else ~/.cache/spikebench.
+
+    Raises CompilationError for the ~ of nobody."""
+    name = "SPIKEBENCH_CACHE" if os.environ.get("SPIKEBENCH_CACHE") else "XDG_CACHE_HOME"
+    named = os.environ.get(name) or "~/.cache"
+    place = Path(os.path.expanduser(named))
+    if str(place).startswith("~"):  # else a folder of that name would be made here
+        raise CompilationError(f"{name} names {named}, but there is no such user; set SPIKEBENCH_CACHE to a folder")
+    return place / ("kernels" if name == "SPIKEBENCH_CACHE" else "spikebench/kernels")
 
 
 def command() -> list[str] | None:
