@@ -148,7 +148,8 @@ def test_a_file_that_begins_with_a_tilde(home):
 
 
 @pytest.mark.parametrize(
-    "option", ["password=x", "mode=ro", "uri=true&pasword=x", "uri=1&mode=rw&name=v", "timeout=1&timout=2", "uri=false&mode=ro"]
+    "option",
+    ["password=x", "mode=ro", "uri=true&pasword=x", "uri=1&mode=rw&name=v", "timeout=1&timout=2", "uri=false&mode=ro"],
 )
 def test_options_that_sqlite_does_not_know(option, home):
     for read_only in (True, False):
