@@ -22,6 +22,7 @@ from sqlalchemy import Connection, Engine, create_engine, delete, event, false, 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
+from sqlalchemy.util import asbool
 
 from core.masking import hidden
 from core.places import NoHome, at_home
@@ -112,7 +113,7 @@ def make_engine(url: URL, *, create: bool, read_only: bool) -> Engine:
             f"The store {shown} needs a database driver that is not here: {error}. For PostgreSQL: "
             "pip install 'psycopg[binary]'."
         ) from None
-    except (ArgumentError, TypeError) as error:
+    except (ArgumentError, TypeError, ValueError) as error:
         found = str(error).splitlines()[0].rstrip(".")
         raise StoreError(f"The store {shown} cannot be opened: {found}. Correct the URL.") from None
     if engine.dialect.name == "sqlite":
@@ -125,11 +126,13 @@ def make_engine(url: URL, *, create: bool, read_only: bool) -> Engine:
 
 def _require_known_options(url: URL, shown: str) -> None:
     """StoreError for options after the ? that SQLite would not heed."""
-    known = DRIVER_OPTIONS | (URI_OPTIONS if "uri" in url.query else set())
+    try:
+        uri = asbool(url.query.get("uri", "false"))
+    except ValueError:
+        raise StoreError(f"The store {shown} cannot be opened: its option uri must be true or false.") from None
+    known = DRIVER_OPTIONS | (URI_OPTIONS if uri else set())
     if unknown := sorted(set(url.query) - known):
-        further = (
-            "" if "uri" in url.query else f"; with uri=true, of a file that begins with file:, {_list(URI_OPTIONS)}"
-        )
+        further = "" if uri else f"; with uri=true and file: before the name also {_list(URI_OPTIONS)}"
         raise StoreError(
             f"The store {shown} names the option {unknown[0]}, which SQLite does not know here. Known: "
             f"{_list(DRIVER_OPTIONS)}{further}."

@@ -148,13 +148,21 @@ def test_a_file_that_begins_with_a_tilde(home):
 
 
 @pytest.mark.parametrize(
-    "option", ["password=x", "mode=ro", "uri=true&pasword=x", "uri=1&mode=rw&name=v", "timeout=1&timout=2"]
+    "option",
+    ["password=x", "mode=ro", "uri=true&pasword=x", "uri=1&mode=rw&name=v", "timeout=1&timout=2", "uri=false&mode=ro"],
 )
 def test_options_that_sqlite_does_not_know(option, home):
     for read_only in (True, False):
         with pytest.raises(StoreError, match="option") as caught:
             Store(f"sqlite:///s.db?{option}", read_only=read_only)
         assert "x" not in str(caught.value).split("password")[-1].partition("s.db")[0]
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize("option", ["timeout=long", "uri=perhaps", "detect_types=x"])
+def test_options_whose_value_cannot_be_used(option, home):
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Store(f"sqlite:///s.db?{option}")
     assert os.listdir() == []
 
 
