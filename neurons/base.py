@@ -7,33 +7,24 @@ recurrence says so by `recurrent = False` and defines `sequence` instead, with o
 
 from __future__ import annotations
 
-import itertools
 import math
-import weakref
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from . import backends, recomputation
+from . import choice, recomputation
+from .numbers import number
 from .surrogate import ATan
 
 STEP_MODES = ("s", "m")
-
-_numbers = itertools.count()
-_layers: weakref.WeakValueDictionary[int, Neuron] = weakref.WeakValueDictionary()
-
-
-def by_number(number: int) -> Neuron:
-    """The living layer with this `number`: operators in compiled graphs know their layer by it."""
-    return _layers[number]
 
 
 def in_the_type_of(x: Tensor) -> AbstractContextManager[Any]:
     """Inside, autocast is off: a neuron computes in the type of its input, whatever computes it."""
     device = x.device.type
-    if device in backends.DEVICES and torch.is_autocast_enabled(device):
+    if device in choice.DEVICES and torch.is_autocast_enabled(device):
         return torch.autocast(device, enabled=False)
     return nullcontext()
 
@@ -44,14 +35,16 @@ class Neuron(nn.Module):
     State tensors are attributes named in `states`; before the first input, and after `reset`, they hold their initial
     value as a float and take the input's shape, type and device when it comes (backend `fused` keeps those of 16-bit
     inputs in float32). `step_mode` and `backend` may be changed at any time; `ran` is the backend that computed the
-    last sequence, "" before the first. A subclass calls `reset` at the end of its constructor.
+    last sequence and `kernel` what of it, "" before the first. A subclass calls `reset` at the end of its constructor.
     """
 
     name: ClassVar[str]
     recurrent: ClassVar[bool] = True  # a sequence is the step repeated, the state carried from call to call
+    pointwise: bool = True  # each neuron of a layer computes by itself; False where a step mixes those of one sample
     states: tuple[str, ...] = ("v",)
     counters: tuple[str, ...] = ()  # attributes that count a sequence's steps, 0 at rest
     ran: str = ""
+    kernel: str = ""
 
     def __init__(self, *, step_mode: str = "m", backend: str = "auto") -> None:
         super().__init__()
@@ -59,10 +52,10 @@ class Neuron(nn.Module):
             raise ValueError(_unknown_step_mode(step_mode))
         if step_mode == "s" and not self.has_step():
             raise ValueError(self._no_step())
-        backends.check(backend)
+        choice.check(backend)
         self.step_mode = step_mode
         self.backend = backend
-        self._register()
+        self.number = number(self)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -73,11 +66,7 @@ class Neuron(nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._register()  # a copy is a layer of its own
-
-    def _register(self) -> None:
-        self.number = next(_numbers)
-        _layers[self.number] = self
+        self.number = number(self)  # a copy is a layer of its own
 
     def initial(self) -> dict[str, float]:
         """Value of each state at rest."""
@@ -126,8 +115,11 @@ class Neuron(nn.Module):
         if x.ndim == 0 or x.shape[0] == 0:
             raise ValueError(f"A sequence [T, N, ...] with T of at least 1 is needed, got shape {list(x.shape)}.")
         if torch.compiler.is_compiling():
-            return backends.compiled(self, x)
-        return backends.resolve(self, x).sequence(self, x)
+            return choice.compiled(self, x)
+        computation = choice.choose(self, x.device.type, x)
+        object.__setattr__(self, "ran", computation.backend)
+        object.__setattr__(self, "kernel", computation.kernel)
+        return computation.sequence(self, x)
 
     @property
     def memory(self) -> tuple[str, ...]:

@@ -129,12 +129,13 @@ def _compiled(layer: Neuron, steps: int) -> Contender:
     from spikingjelly.activation_based import functional
 
     from neurons.backends import spikingjelly
+    from neurons.computation import Refusal
 
     if steps > LONGEST_COMPILED and layer.recurrent:
         raise Unfit(f"torch.compile unrolls the {steps} steps, which takes minutes beyond {LONGEST_COMPILED}")
-    reason = spikingjelly.refuses(type(layer), "cpu") or spikingjelly.refuses_layer(layer)
-    if reason is not None:
-        raise Unfit(reason)
+    found = spikingjelly.refuses(type(layer), "cpu") or spikingjelly.find(layer)
+    if isinstance(found, Refusal):
+        raise Unfit(found.reason)
     torch._dynamo.reset()
     node = spikingjelly.node(layer)
     run = torch.compile(node, dynamic=False)

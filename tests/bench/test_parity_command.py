@@ -75,7 +75,7 @@ def test_a_plug_in_neuron_gets_its_proof(parity: Command, tmp_path: Path) -> Non
     with Store(tmp_path / "store.db", read_only=True) as store:
         checks = store.parity()
     assert len(checks) == 32
-    assert {check.kernel for check in checks if check.step_mode == "m"} == {"torch"}
+    assert {check.kernel for check in checks if check.step_mode == "m"} == {"the plain sequence"}
     assert all(check.green and check.implementation and check.machine and check.environment for check in checks)
 
 
