@@ -15,6 +15,7 @@ from core.registry import unknown
 
 from . import backends as backends  # callable: neurons.backends("plif", "cpu")
 from .catalogue import registry
+from .drawing import drawn_from as drawn_from
 
 if TYPE_CHECKING:
     from torch import nn

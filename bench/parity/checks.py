@@ -74,6 +74,11 @@ def _backends(name: str, backends: list[str], device: str, quick: bool) -> Itera
     dtypes = QUICK_DTYPES if quick else tuple(DTYPES)
     for case in _cases(name, quick):
         for detach in detach_modes(name):
+            try:
+                layer(name, case, detach, torch.float32, "cpu")
+            except ValueError as error:  # a neuron of another width, or with weights beyond measure
+                yield Refusal(name, "all", f"{error} (case {case.name!r})")
+                continue
             reference_of = _references(name, case, detach, device)
             for dtype in dtypes if backends else ():
                 expected = reference_of(dtype)
@@ -104,7 +109,7 @@ def _peer(name: str, peer: str, device: str, quick: bool) -> Iterator[Check | Re
             try:
                 made = layer(name, case, detach, torch.float32, device, make)
                 built = peers.build(peer, made, unbind=True)
-            except peers.NoPeer as error:
+            except (peers.NoPeer, ValueError) as error:
                 yield Refusal(name, peer, str(error))
                 continue
             if built.semantics != peers.EQUAL:

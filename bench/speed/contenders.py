@@ -84,7 +84,10 @@ def create(neuron: str, options: Mapping[str, Any], steps: int) -> Neuron:
     """A usual layer of `neuron` for sequences of `steps`, with `options` on top."""
     import neurons
 
-    return neurons.create(neuron, **{**neurons.registry.get(neuron).example(steps), **options})
+    kind = neurons.registry.get(neuron)
+    if not kind.pointwise:
+        raise Unfit("its neurons act on each other, so that a layer has a width of its own and fits no other size")
+    return neurons.create(neuron, **{**kind.example(steps), **options})
 
 
 def known_options(neuron: str, options: Mapping[str, Any]) -> dict[str, Any]:

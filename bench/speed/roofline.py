@@ -54,7 +54,7 @@ def _trials(job: Job, x: Tensor, grad: Tensor) -> tuple[dict[str, Trial], float]
         raise contenders.Unfit(loop.reason)
     found, kernel, every = loop.plan, loop.compiled, loop.plan.every or 1
     reads_spikes = kernel.program.reads_spikes and not kernel.checkpoint
-    initial = neuron.initial()
+    initial = neuron.rest()
     rest = [initial[state] for state in neuron.states]
     states: list[Tensor | None] = [None] * len(rest)
     raw = {name: value.detach() for name, value in neuron.named_parameters()}

@@ -51,4 +51,6 @@ def test_it_runs_by_name_alone() -> None:
 
 def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    assert "no C++ compiler" in (inductor.refuses(neurons.registry.get("lif"), "cpu") or "")
+    refusal = inductor.refuses(neurons.registry.get("lif"), "cpu")
+    assert refusal is not None
+    assert "no C++ compiler" in refusal.reason

@@ -84,7 +84,7 @@ def _forward(
     at_rest: list[Tensor | None] = [None] * len(neuron.states)
     given = [layout.like(s, place) for s in states] or at_rest
     values = dict(zip(found.raw_names, raw, strict=True))
-    rest = [neuron.initial()[name] for name in neuron.states]
+    rest = [neuron.rest()[name] for name in neuron.states]
     y, after, kept = kernel.forward(x, place, given, rest, values, found.constants, keep, every or 1)
     return [y, *after, *kept]
 
