@@ -158,10 +158,11 @@ def _spikingjelly(neuron: Any, unbind: bool) -> Peer:
     from spikingjelly.activation_based import functional
 
     from neurons.backends import spikingjelly
+    from neurons.computation import Refusal
 
-    reason = spikingjelly.refuses(type(neuron), "cpu") or spikingjelly.refuses_layer(neuron)
-    if reason is not None:
-        raise NoPeer(reason)
+    found = spikingjelly.refuses(type(neuron), "cpu") or spikingjelly.find(neuron)
+    if isinstance(found, Refusal):
+        raise NoPeer(found.reason)
     node = spikingjelly.node(neuron)
 
     def run(x: Tensor) -> Tensor:

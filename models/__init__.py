@@ -1,4 +1,4 @@
-"""Networks built from neurons: of each paper in one file or a few."""
+"""Networks built from neurons (models.network.Network): of each paper in one file or a few."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import neurons
 from core.registry import Registry
+from neurons import detach as detach
 from neurons import reset as reset
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from .network import Network
 
 NeuronFactory = Callable[[tuple[int, ...]], "nn.Module"]
 """Makes one spiking layer, given the shape of its channel-wise parameters, broadcast against one step [N, ...]:
@@ -42,9 +45,20 @@ def names() -> list[str]:
     return registry.names()
 
 
-def create(name: str, **params: Any) -> nn.Module:
-    """A network by name; `params` as in its builder. Raises UnknownName for an unknown network."""
-    return registry.get(name)(**params)
+def create(name: str, **params: Any) -> Network:
+    """A network by name; `params` as in its builder.
+
+    Raises UnknownName for an unknown network and TypeError for a builder whose network does not encode its input.
+    """
+    from .network import Network
+
+    network = registry.get(name)(**params)
+    if not isinstance(network, Network):
+        raise TypeError(
+            f"The builder of {name!r} made a {type(network).__name__}; a network derives from models.network.Network, "
+            "with encode(x), which makes the sequence [T, N, ...], and forward(sequence)."
+        )
+    return network
 
 
 def factory(name: str, **options: Any) -> NeuronFactory:

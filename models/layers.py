@@ -1,7 +1,8 @@
 """Layers on sequences [T, N, ...].
 
 Layers without memory fold time into the batch, which gives the same numbers several times faster. Batch norm that folds
-takes its statistics over all steps (PSN), StepBatchNorm2d over one step (PLIF).
+takes its statistics over all steps that it is given (PSN), in training those of a piece where a sequence is cut;
+StepBatchNorm2d takes them over one step (PLIF).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from neurons import recomputation
+from .stateful import Stateful
 
 
 class _Folded:
@@ -48,19 +49,32 @@ class BatchNorm2d(_Folded, nn.BatchNorm2d):
     """Batch norm with the statistics of all steps, [T, N, C, H, W]."""
 
 
-class TEBN2d(BatchNorm2d):
+class TEBN2d(Stateful, BatchNorm2d):
     """Batch norm with the statistics of all steps, times a learned scale `p` [T, 1, 1, 1, 1] of each step.
 
-    Temporal effective batch normalisation (Duan et al. 2022) as the CIFAR10-DVS code of the PSN work has it; sequences
-    are `T` steps long.
+    Temporal effective batch normalisation (Duan et al. 2022) as the CIFAR10-DVS code of the PSN work has it. It counts
+    the steps `t` since the last reset, at most `T` (ValueError).
     """
+
+    memory = ("t",)
+    t: int
 
     def __init__(self, num_features: int, T: int) -> None:
         super().__init__(num_features)
         self.p = nn.Parameter(torch.ones(T, 1, 1, 1, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x) * self.p
+    def initial(self) -> dict[str, int]:
+        return {"t": 0}
+
+    def advance(self, x: Tensor) -> Tensor:
+        first, T = self.t, len(self.p)
+        if first + len(x) > T:
+            raise ValueError(
+                f"This TEBN2d layer has scales for T={T} steps, {first + len(x)} were given since the last reset(). "
+                "Call reset() between sequences or create it with a larger T."
+            )
+        self.t = first + len(x)
+        return BatchNorm2d.forward(self, x) * self.p[first : self.t]
 
 
 class StepBatchNorm2d(nn.BatchNorm2d):
@@ -76,7 +90,7 @@ class StepBatchNorm2d(nn.BatchNorm2d):
         return torch.stack([super(StepBatchNorm2d, self).forward(step) for step in x.unbind(0)])
 
 
-class SharedDropout(nn.Module):
+class SharedDropout(Stateful):
     """Dropout with one mask for the whole sequence [T, N, ...].
 
     The mask ([N, ...], True = kept) is drawn at the first step after a reset and serves until the next reset; kept
@@ -84,29 +98,19 @@ class SharedDropout(nn.Module):
     """
 
     memory = ("mask",)
+    mask: Tensor | None
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
         self.p = p
-        self.mask: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training:
-            return x
-        if not torch.compiler.is_compiling() and recomputation.possible():
-            return recomputation.call(self, self.drop, x)
-        return self.drop(x)
+        return super().forward(x) if self.training else x
 
-    def drop(self, x: Tensor) -> Tensor:
-        """`x` with the mask, which is drawn if there is none."""
+    def advance(self, x: Tensor) -> Tensor:
         if self.mask is None:
             self.mask = torch.rand_like(x[0]) >= self.p
         return x * (self.mask.to(x.dtype) / (1 - self.p))
-
-    def reset(self) -> None:
-        """Forgets the mask."""
-        if not recomputation.running():
-            self.mask = None
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from . import NeuronFactory
 from .layers import AvgPool2d, Conv2d, MaxPool2d, SharedDropout, StepBatchNorm2d, Vote
+from .network import Network, frames
 
 VOTERS = 10
 
 
-class StaticNet(nn.Module):
+class StaticNet(Network):
     """Images [N, C, H, W] -> votes [T, N, classes].
 
     The first convolution and batch norm see the analogue image once; their output drives the first spiking layer at
@@ -27,22 +28,26 @@ class StaticNet(nn.Module):
         super().__init__()
         self.static_conv, self.conv, self.fc, self.vote, self.T = static_conv, conv, fc, Vote(VOTERS), T
 
-    def forward(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor) -> Tensor:
         current = self.static_conv(x)
-        return self.vote(self.fc(self.conv(current.expand(self.T, *current.shape))))
+        return current.expand(self.T, *current.shape)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        return self.vote(self.fc(self.conv(sequence)))
 
 
-class EventNet(nn.Module):
+class EventNet(Network):
     """Event frames [N, T, 2, H, W] -> votes [T, N, classes]; step t sees frame t. `T` is the number of frames."""
 
     def __init__(self, conv: nn.Module, fc: nn.Module, T: int) -> None:
         super().__init__()
         self.conv, self.fc, self.vote, self.T = conv, fc, Vote(VOTERS), T
 
-    def forward(self, x: Tensor) -> Tensor:
-        if x.shape[1] != self.T:
-            raise ValueError(f"The network was built for {self.T} frames, the input has {x.shape[1]}.")
-        return self.vote(self.fc(self.conv(x.transpose(0, 1))))
+    def encode(self, x: Tensor) -> Tensor:
+        return frames(x, self.T)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        return self.vote(self.fc(self.conv(sequence)))
 
 
 def _conv_bn_neuron(neuron: NeuronFactory, inputs: int, outputs: int) -> list[nn.Module]:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from core.registry import unknown
 
 from . import NeuronFactory
+from .network import Network
 
 ORDERS = ("columns", "rows", "pixels")
 
@@ -38,9 +39,9 @@ def sequence(images: Tensor, order: str) -> Tensor:
     raise unknown("order of a sequence", order, ORDERS)
 
 
-class SequentialNet(nn.Module):
+class SequentialNet(Network):
     """Images [N, C, H, W] of `side` x `width` pixels (height by width; square by default), read in `order` -> logits
-    [T, N, classes] of all steps, or [answer, N, classes] of the last `answer`; `T` follows from size and order.
+    [T, N, classes] of all steps, of which the last `answer` are the answer; `T` follows from size and order.
 
     `conv` and `fc` see sequences [T, N, ...].
     """
@@ -59,13 +60,16 @@ class SequentialNet(nn.Module):
         self.T = steps(order, *self.size)
         if answer is not None and not 1 <= answer <= self.T:
             raise ValueError(f"The last {answer} steps of a sequence of {self.T} are no answer; give 1 to {self.T}.")
-        self.unheard = self.T - (answer or self.T)
+        self.silent = self.T - (answer or self.T)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor) -> Tensor:
         if x.shape[2:] != self.size:
             (height, width), (h, w) = self.size, x.shape[2:]
             raise ValueError(f"The network was built for images of {height}x{width}, the input has {h}x{w}.")
-        return self.fc(self.conv(sequence(x, self.order)))[self.unheard :]
+        return sequence(x, self.order)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        return self.fc(self.conv(sequence))
 
 
 def sequential_fc(

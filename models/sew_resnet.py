@@ -26,6 +26,7 @@ from tasks.errors import DataDamaged, DataMissing, TaskError
 
 from . import NeuronFactory
 from .layers import AvgPool2d, BatchNorm2d, Conv2d, MaxPool2d
+from .network import Network
 
 STEM_POOLS: dict[str, Callable[..., nn.Module]] = {"average": AvgPool2d, "max": MaxPool2d}
 
@@ -87,7 +88,7 @@ class Bottleneck(nn.Module):
 Block = type[BasicBlock] | type[Bottleneck]
 
 
-class SEWResNet(nn.Module):
+class SEWResNet(Network):
     """Images [N, inputs, H, W] -> logits [T, N, classes]; options as in `resnet18`."""
 
     def __init__(
@@ -124,11 +125,12 @@ class SEWResNet(nn.Module):
             if isinstance(module, Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor) -> Tensor:
         x = x.expand(self.T, *x.shape)
-        if self.pe is not None:
-            x = x + self.pe
-        x = self.pool(self.sn1(self.bn1(self.conv1(x))))
+        return x if self.pe is None else x + self.pe
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        x = self.pool(self.sn1(self.bn1(self.conv1(sequence))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # type: ignore[operator]
         return self.fc(x.mean((-2, -1)))
 

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from . import NeuronFactory
 from .layers import AvgPool2d, BatchNorm2d, Conv2d, TEBN2d
+from .network import Network, frames
 
 POOL = "P"
 CHANNELS = (64, 128, POOL, 256, 256, POOL, 512, 512, POOL, 512, 512, POOL)
 
 
-class VGG(nn.Module):
+class VGG(Network):
     """Event frames [N, T, inputs, H, W] -> logits [T, N, classes]; step t sees frame t.
 
     `channels` lists convolutions (a number each) and average poolings ("P"). Every convolution is 3x3 with bias,
@@ -55,10 +56,11 @@ class VGG(nn.Module):
             if isinstance(module, Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, x: Tensor) -> Tensor:
-        if x.shape[1] != self.T:
-            raise ValueError(f"The network was built for {self.T} frames, the input has {x.shape[1]}.")
-        return self.classifier(self.features(x.transpose(0, 1)))
+    def encode(self, x: Tensor) -> Tensor:
+        return frames(x, self.T)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        return self.classifier(self.features(sequence))
 
 
 def psn(neuron: NeuronFactory, **options: Any) -> VGG:

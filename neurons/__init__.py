@@ -11,37 +11,16 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from core.registry import Registry, unknown
+from core.registry import unknown
 
 from . import backends as backends  # callable: neurons.backends("plif", "cpu")
+from .catalogue import registry
+from .drawing import drawn_from as drawn_from
 
 if TYPE_CHECKING:
     from torch import nn
 
     from .base import Neuron
-
-registry = Registry(
-    "neuron",
-    {
-        "if": "neurons.integrate_and_fire:IF",
-        "lif": "neurons.integrate_and_fire:LIF",
-        "plif": "neurons.integrate_and_fire:PLIF",
-        "klif": "neurons.klif:KLIF",
-        "glif": "neurons.glif:GLIF",
-        "psn": "neurons.psn:PSN",
-        "masked_psn": "neurons.psn:MaskedPSN",
-        "sliding_psn": "neurons.psn:SlidingPSN",
-        "ltc": "neurons.adaptive_threshold:LTC",
-        "alif": "neurons.adaptive_threshold:ALIF",
-        "culif": "neurons.current_based:CuLIF",
-        "pculif": "neurons.current_based:PCuLIF",
-        "adlif": "neurons.current_based:AdLIF",
-        "eif": "neurons.nonlinear:EIF",
-        "qif": "neurons.nonlinear:QIF",
-        "izhikevich": "neurons.nonlinear:Izhikevich",
-    },
-    group="spikebench.neurons",
-)
 
 
 def names() -> list[str]:

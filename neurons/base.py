@@ -7,33 +7,25 @@ recurrence says so by `recurrent = False` and defines `sequence` instead, with o
 
 from __future__ import annotations
 
-import itertools
 import math
-import weakref
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from . import backends, recomputation
+from . import choice, drawing, recomputation
+from .numbers import number
 from .surrogate import ATan
 
 STEP_MODES = ("s", "m")
-
-_numbers = itertools.count()
-_layers: weakref.WeakValueDictionary[int, Neuron] = weakref.WeakValueDictionary()
-
-
-def by_number(number: int) -> Neuron:
-    """The living layer with this `number`: operators in compiled graphs know their layer by it."""
-    return _layers[number]
 
 
 def in_the_type_of(x: Tensor) -> AbstractContextManager[Any]:
     """Inside, autocast is off: a neuron computes in the type of its input, whatever computes it."""
     device = x.device.type
-    if device in backends.DEVICES and torch.is_autocast_enabled(device):
+    if device in choice.DEVICES and torch.is_autocast_enabled(device):
         return torch.autocast(device, enabled=False)
     return nullcontext()
 
@@ -41,17 +33,20 @@ def in_the_type_of(x: Tensor) -> AbstractContextManager[Any]:
 class Neuron(nn.Module):
     """A layer of spiking neurons with state.
 
-    State tensors are attributes named in `states`; before the first input, and after `reset`, they hold their initial
-    value as a float and take the input's shape, type and device when it comes (backend `fused` keeps those of 16-bit
-    inputs in float32). `step_mode` and `backend` may be changed at any time; `ran` is the backend that computed the
-    last sequence, "" before the first. A subclass calls `reset` at the end of its constructor.
+    State tensors are attributes named in `states`; before the first input, and after `reset`, they hold their value at
+    rest as a float (None where `initial` states another) and take the input's shape, type and device when it comes
+    (backend `fused` keeps those of 16-bit inputs in float32). `step_mode` and `backend` may be changed at any time;
+    `ran` is the backend that computed the last sequence and `kernel` what of it, "" before the first. A subclass calls
+    `reset` at the end of its constructor.
     """
 
     name: ClassVar[str]
     recurrent: ClassVar[bool] = True  # a sequence is the step repeated, the state carried from call to call
+    pointwise: bool = True  # each neuron of a layer computes by itself; False where a step mixes those of one sample
     states: tuple[str, ...] = ("v",)
     counters: tuple[str, ...] = ()  # attributes that count a sequence's steps, 0 at rest
     ran: str = ""
+    kernel: str = ""
 
     def __init__(self, *, step_mode: str = "m", backend: str = "auto") -> None:
         super().__init__()
@@ -59,10 +54,10 @@ class Neuron(nn.Module):
             raise ValueError(_unknown_step_mode(step_mode))
         if step_mode == "s" and not self.has_step():
             raise ValueError(self._no_step())
-        backends.check(backend)
+        choice.check(backend)
         self.step_mode = step_mode
         self.backend = backend
-        self._register()
+        self.number = number(self)
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -73,15 +68,27 @@ class Neuron(nn.Module):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._register()  # a copy is a layer of its own
+        self.number = number(self)  # a copy is a layer of its own
 
-    def _register(self) -> None:
-        self.number = next(_numbers)
-        _layers[self.number] = self
-
-    def initial(self) -> dict[str, float]:
-        """Value of each state at rest."""
+    def rest(self) -> dict[str, float]:
+        """Value of each state at rest, which is where a sequence begins."""
         return dict.fromkeys(self.states, 0.0)
+
+    def initial(self, shape: torch.Size, generator: torch.Generator | None) -> Mapping[str, float | Tensor]:
+        """The states before the first step of an input [N, ...] of `shape`, where they are not those at rest.
+
+        A random one is drawn here, with `generator` (that of `neurons.drawn_from`, None: PyTorch's own) and on its
+        device; a learned one is a parameter. Each is broadcast to `shape` and takes the input's type and device.
+        """
+        return self.rest()
+
+    def begin(self, shape: torch.Size) -> None:
+        """Sets the initial states for inputs [N, ...] of `shape` where a new sequence waits for them."""
+        if not any(getattr(self, name) is None for name in self.states):
+            return
+        found = self.initial(shape, drawing.generator())
+        values = [found[name] for name in self.states]
+        self.store_states([v.expand(shape) if isinstance(v, Tensor) else torch.full(shape, v) for v in values])
 
     def step(self, x: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         """One time step: input `x` [N, ...] and the states before it; returns the spikes and the states after it."""
@@ -111,6 +118,8 @@ class Neuron(nn.Module):
         if not x.is_floating_point():
             raise TypeError(f"A neuron takes floating-point inputs, got {x.dtype}; convert them with x.float().")
         if not torch.compiler.is_compiling() and recomputation.possible():
+            if drawing.generator() is not None and not recomputation.running():  # no region draws it again
+                self.begin(x.shape if self.step_mode == "s" else x.shape[1:])
             return recomputation.call(self, self.advance, x)
         return self.advance(x)
 
@@ -126,8 +135,11 @@ class Neuron(nn.Module):
         if x.ndim == 0 or x.shape[0] == 0:
             raise ValueError(f"A sequence [T, N, ...] with T of at least 1 is needed, got shape {list(x.shape)}.")
         if torch.compiler.is_compiling():
-            return backends.compiled(self, x)
-        return backends.resolve(self, x).sequence(self, x)
+            return choice.compiled(self, x)
+        computation = choice.choose(self, x.device.type, x)
+        object.__setattr__(self, "ran", computation.backend)
+        object.__setattr__(self, "kernel", computation.kernel)
+        return computation.sequence(self, x)
 
     @property
     def memory(self) -> tuple[str, ...]:
@@ -137,7 +149,9 @@ class Neuron(nn.Module):
     def reset(self) -> None:
         """Back to the initial state."""
         if not recomputation.running():
-            for name, value in {**self.initial(), **dict.fromkeys(self.counters, 0)}.items():
+            at_rest = type(self).initial is Neuron.initial
+            states = self.rest() if at_rest else dict.fromkeys(self.states)
+            for name, value in {**states, **dict.fromkeys(self.counters, 0)}.items():
                 setattr(self, name, value)
 
     def detach(self) -> None:
@@ -149,8 +163,11 @@ class Neuron(nn.Module):
         """Called before epoch `epoch` (from 0) of `epochs` of a training: for what follows a schedule; here nothing."""
 
     @classmethod
-    def example(cls, T: int) -> dict[str, Any]:
-        """Options of a typical layer for sequences of `T` steps, as measurements create it."""
+    def example(cls, T: int, shape: Sequence[int] = (1,)) -> dict[str, Any]:
+        """Options of a typical layer for sequences of `T` steps [N, ...] of `shape`, as measurements create it.
+
+        ValueError with the reason where there is no such layer.
+        """
         return {}
 
     def constants(self) -> dict[str, float]:
@@ -159,7 +176,7 @@ class Neuron(nn.Module):
 
     def carried(self, shape: torch.Size) -> list[float | Tensor]:
         """The states for a step's input of `shape`; a float is the value of all neurons (at rest)."""
-        values = []
+        values: list[float | Tensor] = []
         for name in self.states:
             value = getattr(self, name)
             if isinstance(value, Tensor) and not torch.compiler.is_compiling() and _is_wrapped(value):
@@ -169,6 +186,9 @@ class Neuron(nn.Module):
                     f"State {name!r} has shape {list(value.shape)} from an earlier input, this one has "
                     f"{list(shape)}; call reset() between sequences of different shape."
                 )
+            if value is None:
+                self.begin(shape)
+                return self.carried(shape)
             values.append(value if isinstance(value, Tensor) else float(value))
         return values
 
@@ -244,8 +264,8 @@ class ThresholdNeuron(Neuron):
         """Where the potential starts and leaks to: the reset potential, or 0 with a soft reset."""
         return 0.0 if self.v_reset is None else self.v_reset
 
-    def initial(self) -> dict[str, float]:
-        return {**super().initial(), "v": self.v_rest}
+    def rest(self) -> dict[str, float]:
+        return {**super().rest(), "v": self.v_rest}
 
     def fire(self, h: Tensor) -> Tensor:
         """S = Theta(H - V_th), Theta(0) = 1."""

@@ -25,8 +25,8 @@ class _Nonlinear(ThresholdNeuron):
             raise ValueError(f"tau of {type(self).__name__} must be at least 1, got {tau}.")
         self.tau, self.v_rest = float(tau), float(v_rest)
 
-    def initial(self) -> dict[str, float]:
-        return {**super().initial(), "v": self.v_reset or 0.0}
+    def rest(self) -> dict[str, float]:
+        return {**super().rest(), "v": self.v_reset or 0.0}
 
 
 class EIF(_Nonlinear):
@@ -120,8 +120,8 @@ class Izhikevich(QIF):
             raise ValueError(f"tau_w of an Izhikevich neuron must be at least 1, got {tau_w}.")
         self.tau_w, self.a, self.b = float(tau_w), float(a), float(b)
 
-    def initial(self) -> dict[str, float]:
-        return {**super().initial(), "w": self.w_rest}
+    def rest(self) -> dict[str, float]:
+        return {**super().rest(), "w": self.w_rest}
 
     def step(self, x: Tensor, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[override]
         h = v + (x + self.a0 * (v - self.v_rest) * (v - self.v_c) - w) / self.tau

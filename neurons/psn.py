@@ -94,7 +94,7 @@ class PSN(ParallelNeuron):
         self.bias = nn.Parameter(torch.full((T, 1), -1.0))
 
     @classmethod
-    def example(cls, T: int) -> dict[str, Any]:
+    def example(cls, T: int, shape: Sequence[int] = (1,)) -> dict[str, Any]:
         return {"T": T}
 
     def matrix(self, T: int) -> Tensor:
@@ -140,7 +140,7 @@ class MaskedPSN(PSN):
         self.reset()
 
     @classmethod
-    def example(cls, T: int) -> dict[str, Any]:
+    def example(cls, T: int, shape: Sequence[int] = (1,)) -> dict[str, Any]:
         return {"T": T, "k": min(T, TYPICAL_ORDER), "lambda_": 1.0}
 
     def _save_to_state_dict(self, destination: dict[str, Any], prefix: str, keep_vars: bool) -> None:
@@ -243,7 +243,7 @@ class SlidingPSN(ParallelNeuron):
         self.reset()
 
     @classmethod
-    def example(cls, T: int) -> dict[str, Any]:
+    def example(cls, T: int, shape: Sequence[int] = (1,)) -> dict[str, Any]:
         return {"k": min(T, TYPICAL_ORDER)}
 
     def matrix(self, T: int) -> Tensor:

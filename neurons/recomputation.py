@@ -177,7 +177,9 @@ def _copy(value: Any, cut: bool) -> Any:
     if not isinstance(value, Tensor):
         return value
     copied = value.detach().clone()
-    return _without_gradient(copied) if cut and value.requires_grad else copied
+    if not value.requires_grad:
+        return copied
+    return _without_gradient(copied) if cut else copied.requires_grad_()  # what needs no gradient saves fewer tensors
 
 
 def _without_gradient(value: Any) -> Any:

@@ -15,6 +15,7 @@ import models
 import neurons
 from models import plif
 from models.layers import SharedDropout
+from models.network import Network
 from neurons.base import Neuron
 from neurons.surrogate import ATan
 from tasks import frames, splits
@@ -97,7 +98,7 @@ def check_network(case: dict[str, Any], arrays: Arrays) -> None:
 
     net.eval()
     with torch.no_grad(), FiringRates(net) as rates:
-        out = net(x)
+        out = net.run(x)
     np.testing.assert_allclose(out.sum(0), arrays["eval/out"], atol=1e-4, rtol=0)
     np.testing.assert_allclose(list(rates.means().values()), arrays["eval/layer_rates"], atol=1e-6, rtol=0)
 
@@ -109,7 +110,7 @@ def check_network(case: dict[str, Any], arrays: Arrays) -> None:
     for dropout, key in zip(dropouts, masks, strict=True):
         dropout.mask = torch.from_numpy(arrays[key])
     with FiringRates(net) as rates:
-        out = net(x)
+        out = net.run(x)
     loss = rate_mse(out, labels)
     loss.backward()
     np.testing.assert_allclose(out.detach().sum(0), arrays["train/out"], atol=1e-4, rtol=0)
@@ -128,7 +129,7 @@ def check_network(case: dict[str, Any], arrays: Arrays) -> None:
         np.testing.assert_allclose(state[key.removeprefix("train/after/")], arrays[key], rtol=1e-4, atol=1e-5)
 
 
-def _network(case: dict[str, Any], arrays: Arrays) -> nn.Module:
+def _network(case: dict[str, Any], arrays: Arrays) -> Network:
     def neuron(shape: tuple[int, ...]) -> Neuron:
         tau = {"tau" if case["neuron"] == "lif" else "init_tau": case["tau"]}
         surrogate = ATan(case["alpha"], learnable=case["alpha_learnable"])

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 import models
 import neurons
+from models.network import Network
 from models.sew_resnet import BasicBlock
 from neurons.base import Neuron
 from training.losses import tet
@@ -218,7 +219,7 @@ def translated(network: nn.Module, prefix: str, arrays: Arrays, rename: Callable
 
 
 def check_network(
-    network: nn.Module,
+    network: Network,
     arrays: Arrays,
     *,
     rename: Callable[[str], str] = str,
@@ -234,13 +235,13 @@ def check_network(
     network.load_state_dict(state, strict=True)
     network.eval()
     with torch.no_grad():
-        close(read(network(x)), arrays["out_eval"], atol=atol, rtol=0)
+        close(read(network.run(x)), arrays["out_eval"], atol=atol, rtol=0)
 
     models.reset(network)
     network.load_state_dict(state, strict=True)
     network.train()
     x.requires_grad_()
-    out = read(network(x))
+    out = read(network.run(x))
     close(out, arrays["out_train"], atol=atol, rtol=0)
     (out * g).sum().backward()
     gradients = {name: p.grad for name, p in network.named_parameters()}

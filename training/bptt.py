@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import models
 from core.registry import unknown
+from models.network import Network, Whole
 
 from . import distributed
 from .losses import LOSSES
@@ -27,13 +28,13 @@ class BPTT:
     an UnknownName. With `precision` "bf16" or "fp16" the training runs under autocast ("fp16" with gradient scaling)
     on float32 parameters; predictions are always made in float32.
 
-    The network returns [T, N, classes]. Labels are classes [N] (int64) or distributions [N, classes] (float). In a
+    The network answers [T, N, classes]. Labels are classes [N] (int64) or distributions [N, classes] (float). In a
     group of processes (training.distributed) every batch is a share, and the update is that of the whole.
     """
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         *,
         loss: str = "rate_mse",
         label_smoothing: float | None = None,
@@ -48,7 +49,7 @@ class BPTT:
         precision: str = "float32",
     ) -> None:
         self.network = network
-        self.replica = distributed.replica(network)
+        self.replica = distributed.replica(Whole(network))
         self.loss = choose(
             "loss", loss, LOSSES, label_smoothing=label_smoothing, tet_lambda=tet_lambda, tet_means=tet_means
         )
@@ -85,7 +86,7 @@ class BPTT:
 
     def predict(self, x: Tensor) -> Tensor:
         """Class of each sample, [N]: the largest output summed over time, the lowest index among equals."""
-        outputs = self.network(x)
+        outputs = self.network.run(x)
         models.reset(self.network)
         return outputs.sum(0).argmax(1)
 

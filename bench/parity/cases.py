@@ -18,7 +18,7 @@ from torch import Tensor
 import neurons
 
 from .edges import edges, gaps
-from .runs import distances, reference
+from .runs import distances, from_rest, reference
 
 if TYPE_CHECKING:
     from neurons.base import Neuron
@@ -127,7 +127,8 @@ def layer(
     """The neuron of a check, its learned parameters moved off their round initial values; `make` as neurons.create."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(SEED)
-        create = functools.partial(make or neurons.create, name, **neurons.registry.get(name).example(case.shape[0]))
+        typical = neurons.registry.get(name).example(case.shape[0], case.shape[1:])
+        create = functools.partial(make or neurons.create, name, **typical)
         made = _made(accepted(neurons.registry.get(name)), {**case.options, "detach_reset": detach}, create)
         if case.inputs != "dyadic":
             for parameter in made.parameters():
@@ -174,7 +175,7 @@ def _cleared(oracle: Neuron, x: Tensor, digits: torch.dtype) -> Tensor:
     places = edges(oracle)
     if not places or not oracle.recurrent:
         return x
-    oracle.reset()
+    from_rest(oracle, x.shape[1:])
     oracle.step_mode = "s"
     steps = []
     for x_t in x.unbind(0):
@@ -233,7 +234,7 @@ def _near(oracle: Neuron, shape: tuple[int, ...], digits: torch.dtype) -> Tensor
     noise, signs, steps = _noise(oracle, shape, digits), torch.where(_random(shape) < 0, -1.0, 1.0), []
     if not oracle.recurrent:
         return _on(_solved(oracle, aims * signs, noise), digits)
-    oracle.reset()
+    from_rest(oracle, shape[1:])
     oracle.step_mode = "s"
     for t in range(shape[0]):
         x = noise[t]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
 PEERS = tuple(name for name in peers.names() if name not in neurons.backends.MODULES)
 STEP_MODES = ("m", "s")
+STEP = "the eager step"
 EXACT = {"fused": (torch.float32, torch.float64)}  # where a backend owes the plain step's results bit for bit
 FUNCTIONS = ("exp", "expm1", "exp2", "log", "log1p", "sigmoid", "tanh", "softplus", "sin", "cos", "erf", "pow", "sqrt")
 
@@ -75,6 +74,11 @@ def _backends(name: str, backends: list[str], device: str, quick: bool) -> Itera
     dtypes = QUICK_DTYPES if quick else tuple(DTYPES)
     for case in _cases(name, quick):
         for detach in detach_modes(name):
+            try:
+                layer(name, case, detach, torch.float32, "cpu")
+            except ValueError as error:  # a neuron of another width, or with weights beyond measure
+                yield Refusal(name, "all", f"{error} (case {case.name!r})")
+                continue
             reference_of = _references(name, case, detach, device)
             for dtype in dtypes if backends else ():
                 expected = reference_of(dtype)
@@ -105,7 +109,7 @@ def _peer(name: str, peer: str, device: str, quick: bool) -> Iterator[Check | Re
             try:
                 made = layer(name, case, detach, torch.float32, device, make)
                 built = peers.build(peer, made, unbind=True)
-            except peers.NoPeer as error:
+            except (peers.NoPeer, ValueError) as error:
                 yield Refusal(name, peer, str(error))
                 continue
             if built.semantics != peers.EQUAL:
@@ -174,43 +178,20 @@ def _judged(made: Neuron, case: Case, expected: Reference, mode: str) -> tuple[s
     """What really ran, and the verdict on it."""
     plain = expected.plain
     x = laid_out(plain.x.detach().contiguous(), case.layout).requires_grad_()
-    with observed() as called:
-        try:
-            exact = mode == "s" or _exact(made, x)
-            verdict = judge(Side(made, x, run(made, x, mode, case.cut), plain.upstream), expected, exact)
-        except Exception as error:  # whatever a kernel raises is a finding, not the end of the run
-            verdict = _raised(error)
-    kernel = " and ".join(dict.fromkeys(called)) or "the eager step"
-    if mode == "m" and verdict.green and kernel != made.backend:
-        verdict = replace(verdict, reason=f"{kernel} ran instead of {made.backend}")
-    return kernel, verdict
+    try:
+        exact = mode == "s" or _exact(made, x)
+        verdict = judge(Side(made, x, run(made, x, mode, case.cut), plain.upstream), expected, exact)
+    except Exception as error:  # whatever a kernel raises is a finding, not the end of the run
+        verdict = _raised(error)
+    if mode == "s":
+        return STEP, verdict
+    if verdict.green and made.ran != made.backend:
+        verdict = replace(verdict, reason=f"{made.ran} ran instead of {made.backend}")
+    return made.kernel or "nothing", verdict
 
 
 def _raised(error: Exception) -> Verdict:
     return Verdict(reason=f"raised {type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}")
-
-
-@contextmanager
-def observed() -> Iterator[list[str]]:
-    """Collects the names of the backends whose `sequence` is really called."""
-    called: list[str] = []
-    modules = {name: importlib.import_module(module) for name, module in neurons.backends.MODULES.items()}
-    kept = {name: module.sequence for name, module in modules.items()}
-
-    def noting(name: str) -> Callable[..., Tensor]:
-        def sequence(*args: Any, **kwargs: Any) -> Tensor:
-            called.append(name)
-            return kept[name](*args, **kwargs)
-
-        return sequence
-
-    try:
-        for name, module in modules.items():
-            module.sequence = noting(name)  # type: ignore[attr-defined]
-        yield called
-    finally:
-        for name, module in modules.items():
-            module.sequence = kept[name]  # type: ignore[attr-defined]
 
 
 def _exact(made: Neuron, x: Tensor) -> bool:

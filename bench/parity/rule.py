@@ -47,10 +47,18 @@ class Side:
 
     def __init__(self, layer: Neuron, x: Tensor, outcome: Outcome, upstream: Upstream) -> None:
         self.x, self.outcome, self.upstream, self.recurrent = x, outcome, upstream, layer.recurrent
+        self.samples = None if layer.pointwise else x.shape[1] if x.ndim > 2 else 1
         self._layer = layer
         self.parameters = {name: p for name, p in layer.named_parameters() if p.requires_grad}
         self._gradients: dict[bytes, dict[str, Tensor | None]] = {}
         self._drawn: dict[bytes, list[dict[str, Tensor | None]]] = {}
+
+    def together(self, where: Tensor) -> Tensor:
+        """`where` [..., E], true in all elements of a sample as soon as in one, if its neurons act on each other."""
+        if self.samples is None:
+            return where
+        of_samples = where.unflatten(-1, (self.samples, -1))
+        return of_samples.any(-1, keepdim=True).expand_as(of_samples).flatten(-2)
 
     @cached_property
     def spikes(self) -> Tensor:
@@ -90,13 +98,13 @@ class Reference:
     @cached_property
     def agreed(self) -> Tensor:
         """[T, E]: whether the plain step's spikes equal the oracle's at all steps before t that act on t."""
-        agreed = _agreed(self.oracle.spikes, self.plain.spikes)
+        agreed = _agreed(self.oracle, self.plain)
         return agreed if self.oracle.recurrent else torch.ones_like(agreed)
 
     @cached_property
     def kept(self) -> Tensor:
-        """[E]: elements in which the plain step makes the oracle's spikes throughout."""
-        return (self.oracle.spikes == self.plain.spikes).all(0)
+        """[E]: elements on whose course the plain step makes the oracle's spikes throughout."""
+        return ~self.oracle.together((self.oracle.spikes != self.plain.spikes).any(0))
 
     @cached_property
     def nearness(self) -> Tensor | None:
@@ -132,7 +140,8 @@ class Reference:
         if not self.oracle.edges or not exact.numel() or not plain.numel():
             return torch.zeros_like(self.kept)
         errors = torch.where(self.agreed, (plain.double() - exact).abs(), 0)
-        return (gaps(exact, self.oracle.edges) <= SLACK * torch.maximum(errors, self._rounding(exact))).any(0)
+        near = gaps(exact, self.oracle.edges) <= SLACK * torch.maximum(errors, self._rounding(exact))
+        return self.oracle.together(near.any(0))
 
     def gradient_scale(self, name: str, kept: Tensor) -> float:
         """Size of a gradient: its largest value or, if more, its root mean square over patterns of signs.
@@ -177,7 +186,7 @@ def judge(kernel: Side, reference: Reference, exact: bool) -> Verdict:
     flips = int(differs.sum())
     tally = Tally()
     first, distance = _flips(differs, reference, tally) if flips else (None, None)
-    kept = reference.kept & ~differs.any(0)
+    kept = reference.kept & ~oracle.together(differs.any(0))
     state_error = _states(kernel, reference, kept, tally)
     compared = kept & ~reference.edged
     note = _left_out(kept, compared, tally)
@@ -207,9 +216,9 @@ class Tally:
             self.faults.append(f"{what} is {errors[worst]:.1e}, allowed {allowed[worst]:.1e}{where}")
 
 
-def _agreed(one: Tensor, other: Tensor) -> Tensor:
-    """[T, E]: whether two spike trains are equal at all steps before t."""
-    apart = (one != other).cumsum(0)
+def _agreed(one: Side, other: Side) -> Tensor:
+    """[T, E]: whether the spikes that act on an element are equal at all steps before t."""
+    apart = one.together(one.spikes != other.spikes).cumsum(0)
     return torch.cat([torch.zeros_like(apart[:1]), apart[:-1]]) == 0
 
 
@@ -221,8 +230,10 @@ def _flips(differs: Tensor, reference: Reference, tally: Tally) -> tuple[int, fl
         tally.fault(f"{int(differs.sum())} spikes differ from step {first} on, and no distance to forgive them is seen")
         return first, None
     distances = reference.oracle.outcome.distances.abs()
-    # Of each element the first flip: in a recurrence later ones follow from it.
-    leading = differs & (differs.cumsum(0) == 1) if reference.oracle.recurrent else differs
+    # Of each element (of each sample, where its neurons act on each other) the first flip: in a recurrence later ones
+    # follow from it.
+    acting = reference.oracle.together(differs)
+    leading = differs & (acting.cumsum(0) == 1) if reference.oracle.recurrent else differs
     tied = leading & reference.ties
     if bool(tied.any()):
         tally.fault(f"{int(tied.any(0).sum())} elements flip on an exact tie, the first at step {first_step(tied)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+import neurons
 from neurons.surrogate import Surrogate
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Outcome:
 
 def run(neuron: Neuron, x: Tensor, step_mode: str, cut: int | None = None) -> Outcome:
     """`neuron` from rest over `x` [T, N, ...]: step by step ("s") or as a sequence ("m"), in two calls if `cut`."""
-    neuron.reset()
+    from_rest(neuron, x.shape[1:])
     neuron.step_mode = step_mode
     if step_mode == "m":
         parts = [x] if cut is None else [x[:cut], x[cut:]]
@@ -47,6 +48,13 @@ def run(neuron: Neuron, x: Tensor, step_mode: str, cut: int | None = None) -> Ou
                 course[name].append(value.detach().flatten())
     seen = torch.stack([u.flatten() for u in found]) if len(found) == len(made) else torch.empty(0)
     return Outcome(torch.stack(made), _states(neuron), seen, {name: torch.stack(c) for name, c in course.items() if c})
+
+
+def from_rest(neuron: Neuron, shape: Sequence[int]) -> None:
+    """Takes `neuron` to its initial state for inputs [N, ...] of `shape`; a random one is the same every time."""
+    neuron.reset()
+    with neurons.drawn_from(torch.Generator().manual_seed(0)):
+        neuron.begin(torch.Size(shape))
 
 
 def reference(neuron: Neuron, x: Tensor) -> Outcome:

@@ -84,7 +84,10 @@ def create(neuron: str, options: Mapping[str, Any], steps: int) -> Neuron:
     """A usual layer of `neuron` for sequences of `steps`, with `options` on top."""
     import neurons
 
-    return neurons.create(neuron, **{**neurons.registry.get(neuron).example(steps), **options})
+    kind = neurons.registry.get(neuron)
+    if not kind.pointwise:
+        raise Unfit("its neurons act on each other, so that a layer has a width of its own and fits no other size")
+    return neurons.create(neuron, **{**kind.example(steps), **options})
 
 
 def known_options(neuron: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,12 +132,13 @@ def _compiled(layer: Neuron, steps: int) -> Contender:
     from spikingjelly.activation_based import functional
 
     from neurons.backends import spikingjelly
+    from neurons.computation import Refusal
 
     if steps > LONGEST_COMPILED and layer.recurrent:
         raise Unfit(f"torch.compile unrolls the {steps} steps, which takes minutes beyond {LONGEST_COMPILED}")
-    reason = spikingjelly.refuses(type(layer), "cpu") or spikingjelly.refuses_layer(layer)
-    if reason is not None:
-        raise Unfit(reason)
+    found = spikingjelly.refuses(type(layer), "cpu") or spikingjelly.find(layer)
+    if isinstance(found, Refusal):
+        raise Unfit(found.reason)
     torch._dynamo.reset()
     node = spikingjelly.node(layer)
     run = torch.compile(node, dynamic=False)

@@ -130,6 +130,7 @@ def _network(name: str, job: Job, shape: tuple[int, int]) -> tuple[nn.Module, Ca
     import torch
 
     import models
+    from models.network import Whole
 
     steps, channels = shape
     backend = _backend(name)
@@ -147,7 +148,7 @@ def _network(name: str, job: Job, shape: tuple[int, int]) -> tuple[nn.Module, Ca
 
         peer = peer_network(network, "m" if name == "spikingjelly-layers" else "s")
         return peer, lambda: functional.reset_net(peer)
-    return network, lambda: models.reset(network)
+    return Whole(network), lambda: models.reset(network)
 
 
 def peer_network(network: Any, step_mode: str) -> nn.Module:

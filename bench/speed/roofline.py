@@ -43,18 +43,18 @@ def _trials(job: Job, x: Tensor, grad: Tensor) -> tuple[dict[str, Trial], float]
     import torch
 
     from neurons.backends.fused import layout, plan
+    from neurons.computation import Refusal
 
     neuron: Any = contenders.create(job.neuron, job.options, x.shape[0]).to(job.device)
     contenders.own(contenders.FUSED, neuron, job.device).require(x.requires_grad_(True))
     x = x.detach()
     found = plan.find(neuron, x.dtype, x.shape[1:], x.device.type)
-    if isinstance(found, str):
-        raise contenders.Unfit(found)
-    kernel, every = found.kernel(neuron, True, found.every > 0), found.every or 1
-    if isinstance(kernel, str):
-        raise contenders.Unfit(kernel)
+    loop = found if isinstance(found, Refusal) else found.loop(neuron, True, found.every > 0)
+    if isinstance(loop, Refusal):
+        raise contenders.Unfit(loop.reason)
+    found, kernel, every = loop.plan, loop.compiled, loop.plan.every or 1
     reads_spikes = kernel.program.reads_spikes and not kernel.checkpoint
-    initial = neuron.initial()
+    initial = neuron.rest()
     rest = [initial[state] for state in neuron.states]
     states: list[Tensor | None] = [None] * len(rest)
     raw = {name: value.detach() for name, value in neuron.named_parameters()}

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from ..base import in_the_type_of
+from ..computation import Computation, Refusal
+from . import eager
 from .fused import compiler, cuda_kernel
 
 if TYPE_CHECKING:
@@ -22,19 +24,20 @@ LONGEST = 16  # steps of a recurrence
 _COMPILATIONS = 256  # kinds of layers and shapes that one process may compile
 
 
-def refuses(neuron: type[Neuron], device: str) -> str | None:
+def refuses(neuron: type[Neuron], device: str) -> Refusal | None:
     """Why nothing can be compiled for `device`, or None."""
-    return compiler.missing() if device == "cpu" else cuda_kernel.missing()
+    reason = compiler.missing() if device == "cpu" else cuda_kernel.missing()
+    return None if reason is None else Refusal(reason)
 
 
-def refuses_layer(neuron: Neuron, x: Tensor | None = None) -> str | None:
-    """Why inputs like `x` [T, ...] are too long, or None."""
+def find(neuron: Neuron, x: Tensor | None = None) -> Computation | Refusal:
+    """What computes the layer, or why inputs like `x` [T, ...] are too long."""
     if neuron.recurrent and x is not None and len(x) > LONGEST:
-        return (
+        return Refusal(
             f"torch.compile unrolls the {len(x)} steps, which takes minutes beyond {LONGEST}; use backend='fused', "
             "which takes any length"
         )
-    return None
+    return _INDUCTOR
 
 
 def sequence(neuron: Neuron, x: Tensor) -> Tensor:
@@ -48,6 +51,10 @@ def sequence(neuron: Neuron, x: Tensor) -> Tensor:
         if output.requires_grad:
             output.register_hook(_refuse_create_graph)
     return spikes
+
+
+in_graph = eager.in_graph  # a graph is being compiled already
+_INDUCTOR = Computation("inductor", "torch.compile", sequence)
 
 
 def _refuse_create_graph(gradient: Tensor) -> None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from ..computation import Computation, Refusal
 from ..surrogate import ATan
 from . import eager
 
@@ -37,29 +38,29 @@ _NODES = {
 }
 
 
-def refuses(neuron: type[Neuron], device: str) -> str | None:
+def refuses(neuron: type[Neuron], device: str) -> Refusal | None:
     """Why the peer does not compute `neuron` on `device`, or None."""
     if neuron.name not in _NODES:
-        return f"SpikingJelly has no neuron with the equations of {neuron.name!r}"
+        return Refusal(f"SpikingJelly has no neuron with the equations of {neuron.name!r}")
     try:
         from spikingjelly.activation_based import neuron as peers
     except ImportError as error:
-        return f"SpikingJelly does not import ({error}); install it with: pip install spikingjelly"
+        return Refusal(f"SpikingJelly does not import ({error}); install it with: pip install spikingjelly")
     if not hasattr(peers, _NODES[neuron.name]):
-        return f"this SpikingJelly is too old for its {_NODES[neuron.name]}; install 2.0 or newer"
+        return Refusal(f"this SpikingJelly is too old for its {_NODES[neuron.name]}; install 2.0 or newer")
     return eager.refuses(neuron, device)
 
 
-def refuses_layer(neuron: Neuron, x: Tensor | None = None) -> str | None:
-    """Why the peer does not compute this layer, or None."""
+def find(neuron: Neuron, x: Tensor | None = None) -> Computation | Refusal:
+    """What computes the layer, or why the peer does not."""
     shape: Any = neuron.surrogate
     if type(shape) is not ATan or isinstance(shape.alpha, nn.Parameter) or shape.strict:
-        return "only ATan with a fixed alpha, firing at the threshold, is mapped to SpikingJelly's surrogate"
+        return Refusal("only ATan with a fixed alpha, firing at the threshold, is mapped to SpikingJelly's surrogate")
     if getattr(neuron, "without_reset", False):
-        return "SpikingJelly resets after every spike"
+        return Refusal("SpikingJelly resets after every spike")
     if neuron.name == "lif" and getattr(neuron, "tau", 0) <= 1:
-        return "SpikingJelly's LIF needs a tau above 1"
-    return None
+        return Refusal("SpikingJelly's LIF needs a tau above 1")
+    return _PEER
 
 
 def sequence(neuron: Neuron, x: Tensor) -> Tensor:
@@ -72,6 +73,14 @@ def sequence(neuron: Neuron, x: Tensor) -> Tensor:
     spikes = peer(x)
     neuron.store_states([peer.v])
     return spikes
+
+
+def in_graph(neuron: Neuron, x: Tensor) -> tuple[Any, ...]:
+    """As in `eager`."""
+    return sequence, ()
+
+
+_PEER = Computation("spikingjelly", "SpikingJelly's layer", sequence)
 
 
 def node(neuron: Any) -> Any:

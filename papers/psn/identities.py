@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 import models
+from models.network import Network
 from neurons.base import Neuron
 from neurons.integrate_and_fire import LIF
 from neurons.psn import MaskedPSN, ParallelNeuron, SlidingPSN
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 SAMPLES = 16  # of the test set
 
 
-def measure(network: torch.nn.Module, split: Split, device: str) -> tuple[Metric, ...]:
+def measure(network: Network, split: Split, device: str) -> tuple[Metric, ...]:
     """The checks that apply to the layers of `network`, on the first samples of `split`; nothing where none does.
 
     masked_steps, sliding_steps: a sequence step by step against the whole; sliding_forms: matrix product against
@@ -54,16 +55,14 @@ def measure(network: torch.nn.Module, split: Split, device: str) -> tuple[Metric
     )
 
 
-def _inputs(
-    network: torch.nn.Module, layers: Sequence[Neuron], split: Split, device: str
-) -> Iterator[tuple[Neuron, Tensor]]:
+def _inputs(network: Network, layers: Sequence[Neuron], split: Split, device: str) -> Iterator[tuple[Neuron, Tensor]]:
     """Each layer with the sequence [T, N, ...] that reaches it."""
     seen: dict[Neuron, Tensor] = {}
     hooks = [layer.register_forward_pre_hook(lambda m, args: seen.__setitem__(m, args[0])) for layer in layers]
     network.eval()
     try:
         with torch.inference_mode():
-            network(split.batch(torch.arange(min(SAMPLES, len(split))))[0].to(device))
+            network.run(split.batch(torch.arange(min(SAMPLES, len(split))))[0].to(device))
             models.reset(network)
     finally:
         for hook in hooks:

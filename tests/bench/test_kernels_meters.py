@@ -17,6 +17,7 @@ from bench.speed import contenders, frontier, meters, roofline
 from bench.speed.job import Job
 from bench.speed.priority import Undisturbed
 from neurons.backends.fused import plan
+from neurons.computation import Refusal
 
 MIB = 2**20
 
@@ -93,9 +94,9 @@ def test_the_roofline_is_of_the_usual_layer_on_the_jobs_device(monkeypatch: pyte
     monkeypatch.setattr(neurons.backends, "chosen", lambda *_: "fused")
     layers = []
 
-    def find(layer: Any, *_: object) -> str:
+    def find(layer: Any, *_: object) -> Refusal:
         layers.append(layer)
-        return "seen enough"
+        return Refusal("seen enough")
 
     monkeypatch.setattr(plan, "find", find)
     job = Job("roofline", "plif", ("fused-kernel",), ((3, 8),), device="meta")

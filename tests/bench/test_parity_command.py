@@ -77,14 +77,14 @@ def test_a_plug_in_neuron_gets_its_proof(parity: Command, tmp_path: Path) -> Non
     with Store(tmp_path / "store.db", read_only=True) as store:
         checks = store.parity()
     assert len(checks) == 32
-    assert {check.kernel for check in checks if check.step_mode == "m"} == {"torch"}
+    assert {check.kernel for check in checks if check.step_mode == "m"} == {"the plain sequence"}
     assert all(check.green and check.implementation and check.machine and check.environment for check in checks)
 
 
 def test_a_wrong_sequence_is_red_with_status_3(parity: Command, tmp_path: Path) -> None:
     done = parity("half", "wrong", "--quick", "--backend", "torch", "--device", "cpu")
     assert done.returncode == 3, done.stderr
-    assert "RED wrong · torch · float32 · m · not detached · random ran torch:" in done.stdout
+    assert "RED wrong · torch · float32 · m · not detached · random ran the plain sequence:" in done.stdout
     with Store(tmp_path / "store.db", read_only=True) as store:
         red = [check for check in store.parity() if not check.green]
     assert red

@@ -9,6 +9,7 @@ import torch
 import models
 from core.registry import UnknownName
 from models.layers import AvgPool2d, Conv2d, MaxPool2d, SharedDropout, StepBatchNorm2d, Vote
+from models.network import Network
 
 # Spec, section 2: trainable parameters with PLIF and with LIF.
 SIZES = {
@@ -37,7 +38,7 @@ def test_an_unknown_network_is_answered() -> None:
         models.create("plif_mnst", neuron=neuron())
 
 
-def small() -> torch.nn.Module:
+def small() -> Network:
     return models.create("plif_mnist", neuron=neuron(), side=8, channels=4, hidden=20, T=6)
 
 
@@ -46,7 +47,7 @@ def test_outputs_are_the_votes_of_every_step() -> None:
     with torch.no_grad():
         for parameter in network.fc.parameters():
             parameter.mul_(6)  # as drawn, the last layer is silent
-    out = network(torch.randn(5, 1, 8, 8) * 3).detach()
+    out = network.run(torch.randn(5, 1, 8, 8) * 3).detach()
     assert out.shape == (6, 5, 10)
     assert out.max() > 0
     assert ((out * 10).round() - out * 10).abs().max() < 1e-4  # multiples of 0.1
@@ -56,7 +57,7 @@ def test_outputs_are_the_votes_of_every_step() -> None:
 
 def test_the_static_encoder_is_evaluated_once_a_batch_and_the_rest_once_a_step() -> None:
     network = small().train()
-    network(torch.randn(5, 1, 8, 8))
+    network.run(torch.randn(5, 1, 8, 8))
     counts = [int(m.num_batches_tracked) for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
     assert counts == [1, 6]
 
@@ -115,18 +116,17 @@ def test_votes_are_means_of_consecutive_groups() -> None:
 def test_event_networks_see_frame_t_at_step_t() -> None:
     network = models.create("plif_nmnist", neuron=neuron(), T=3, side=8, channels=4, hidden=10).eval()
     frames = torch.randn(2, 3, 2, 8, 8) * 3
-    whole = network(frames)
+    whole = network.run(frames)
     models.reset(network)
     with torch.no_grad():
-        network.T = 1
-        one_by_one = torch.cat([network(frames[:, t : t + 1]) for t in range(3)])  # the states carry over
+        one_by_one = torch.cat([network(frames[:, t : t + 1].transpose(0, 1)) for t in range(3)])  # states carry over
     torch.testing.assert_close(one_by_one, whole)
 
 
 def test_a_wrong_number_of_frames_is_refused() -> None:
     network = models.create("plif_nmnist", neuron=neuron(), T=3, side=8, channels=2)
     with pytest.raises(ValueError, match="built for 3 frames, the input has 4"):
-        network(torch.zeros(1, 4, 2, 8, 8))
+        network.run(torch.zeros(1, 4, 2, 8, 8))
 
 
 def test_too_many_poolings_are_refused() -> None:
@@ -145,7 +145,7 @@ def test_rates_fall_with_tau_and_depth() -> None:
             "plif_cifar10", neuron=models.factory("lif", tau=tau), side=8, inputs=1, channels=12, hidden=64
         )
         with torch.no_grad(), FiringRates(network) as seen:
-            network(torch.randn(32, 1, 8, 8))
+            network.run(torch.randn(32, 1, 8, 8))
         rates[tau] = list(seen.means().values())
     first = [rates[tau][0] for tau in rates]
     assert first == sorted(first, reverse=True)

@@ -87,7 +87,7 @@ def test_every_network_answers_at_every_step_and_lists_its_neurons_in_forward_or
     called: list[Neuron] = []
     for layer in layers:
         layer.register_forward_hook(lambda layer, _x, _out: called.append(layer))
-    out = network(torch.randn(shape))
+    out = network.run(torch.randn(shape))
     assert out.shape == (steps, shape[0], classes)
     assert steps == network.T
     assert called == layers
@@ -100,7 +100,7 @@ def test_every_network_answers_at_every_step_and_lists_its_neurons_in_forward_or
 def test_neurons_get_the_shape_of_a_channel_wise_parameter(name: str) -> None:
     options, shape, steps, _, _ = SMALL[name]
     network = models.create(name, neuron=models.factory("glif", T=steps, shape="channels"), **options)
-    network(torch.randn(shape))  # broadcasts
+    network.run(torch.randn(shape))  # broadcasts
     for layer in network.modules():
         if isinstance(layer, Neuron):
             channels, *rest = layer.p_alpha.shape
@@ -141,7 +141,7 @@ def test_a_step_sees_its_part_of_the_image(name: str, order: str, region: tuple[
     changed = images.clone()
     changed[0, 0][region] += 3
     with torch.no_grad():
-        differs = (network(images) != network(changed)).any(-1).flatten()
+        differs = (network.run(images) != network.run(changed)).any(-1).flatten()
     assert differs.nonzero().flatten().tolist() == [step]
 
 
@@ -162,7 +162,7 @@ def test_wide_images_and_the_last_steps_as_the_answer(name: str, order: str, T: 
     last.load_state_dict(whole.state_dict())
     images = torch.randn(2, 1, 8, 12)
     with torch.no_grad():
-        outputs, answer = whole(images), last(images)
+        outputs, answer = whole.run(images), last.run(images)
     assert outputs.shape == (T, 2, 10)
     assert whole.T == last.T == T
     assert torch.equal(answer, outputs[-3:])
@@ -178,7 +178,7 @@ def test_a_smaller_recipe() -> None:
         "psn_sequential", neuron=LIF, side=8, inputs=1, channels=16, blocks=1, depth=2, hidden=64
     )  # spec, section 7, E2: 16 * 3 + 32, 16 * 16 * 3 + 32, 64 * 64 + 64, 64 * 10 + 10
     assert sum(p.numel() for p in network.parameters()) == 80 + 800 + 4160 + 650
-    assert network(torch.randn(2, 1, 8, 8)).shape == (8, 2, 10)
+    assert network.run(torch.randn(2, 1, 8, 8)).shape == (8, 2, 10)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_inputs_of_another_size_are_refused(
 ) -> None:
     network = models.create(name, neuron=LIF, channels=[2] if "dvs" in name else 2, **options)
     with pytest.raises(ValueError, match=message):
-        network(torch.zeros(shape))
+        network.run(torch.zeros(shape))
 
 
 @pytest.mark.parametrize(
@@ -232,6 +232,9 @@ def test_average_pooling_in_one_dimension() -> None:
 def test_temporal_batch_norm_scales_every_step() -> None:
     layer, plain, x = TEBN2d(2, T=3), BatchNorm2d(2), torch.randn(3, 4, 2, 5, 5)
     torch.testing.assert_close(layer(x), plain(x))  # p starts at 1
+    with pytest.raises(ValueError, match=r"scales for T=3 steps, 4 were given since the last reset\(\)"):
+        layer(x[:1])
+    layer.reset()
     layer.p.data = torch.tensor([1.0, -2.0, 0.5]).view(3, 1, 1, 1, 1)
     torch.testing.assert_close(layer(x)[1], -2 * plain(x)[1])
     assert {key for key, _ in layer.named_parameters()} == {"weight", "bias", "p"}
@@ -263,7 +266,7 @@ def test_the_offset_of_a_step_and_the_stem_pooling() -> None:
     network = models.create("sew_resnet18", neuron=PSN4, channels=2, classes=3)
     network.conv1.register_forward_hook(lambda _m, x, _out: seen.append(x[0]))
     image = torch.randn(1, 3, 32, 32)
-    network(image)
+    network.run(image)
     for t, offset in enumerate(network.pe.flatten().tolist()):
         assert 0 < abs(offset) < 0.1  # drawn with standard deviation 0.02
         torch.testing.assert_close(seen[0][t], image + offset)

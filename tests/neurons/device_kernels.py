@@ -17,10 +17,10 @@ import numpy as np
 import torch
 
 import neurons
-from neurons.backends.cupy import CupyKernel
 from neurons.backends.fused import compiler, cuda, cuda_kernel, plan, triton
 from neurons.backends.fused.cuda_arguments import kind
 from neurons.backends.fused.cuda_kernel import CudaKernel
+from neurons.backends.fused.cupy_kernel import CupyKernel
 from neurons.backends.fused.trace import step_shape, trace
 from neurons.backends.fused.triton_kernel import TritonKernel
 from neurons.base import Neuron

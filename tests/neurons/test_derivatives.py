@@ -257,7 +257,7 @@ def test_forward_mode_of_forward_mode_is_refused() -> None:
 def test_auto_goes_to_torch_and_is_right_there() -> None:
     ours, reference = neurons.create("lif"), neurons.create("lif", backend="torch")
     expected = slopes(weighted(reference, WEIGHTS), X)
-    neurons.backends._warn.cache_clear()
+    neurons.choice._warn.cache_clear()
     with pytest.warns(RuntimeWarning, match=r"nor the transforms of torch\.func"):
         found = grad(weighted(ours, WEIGHTS))(X)
     assert ours.ran == "torch"

@@ -16,12 +16,12 @@ from device_cases import *  # noqa: F403
 from device_kernels import POINTWISE, OnHost, kernel
 
 import neurons
-from bench.parity import checks
 from neurons.backends import cupy
-from neurons.backends.cupy import CupyKernel
 from neurons.backends.fused import compiler, cuda, cuda_kernel, layout, plan
 from neurons.backends.fused.cuda_arguments import kind
+from neurons.backends.fused.cupy_kernel import CupyKernel
 from neurons.backends.fused.graph import COMPARISONS, FUNCTIONS, LOGIC, Graph
+from neurons.backends.fused.loop import Loop
 
 OPTIONS = (*cuda.OPTIONS, "-ftz=true", "--device-as-default-execution-space")  # CuPy adds the last two
 OFF = "gradient of w is off by 0.1 of its largest value"
@@ -159,13 +159,13 @@ def test_gradients_of_parameters_may_cancel_once_but_not_twice() -> None:
         assert verdict is None if expected is None else str(verdict).endswith(expected)
 
 
-def test_parity_sees_who_computes() -> None:
+def test_what_runs_has_the_name_of_the_backend_that_was_asked() -> None:
     if compiler.missing():
         pytest.skip("needs a C++ compiler")
     neuron, x = neurons.create("lif"), torch.randn(3, 64)
-    with device_kernels.kernels(OnHost), checks.observed() as called:
-        cupy.sequence(neuron, x)
-    assert called == ["cupy"]
+    with device_kernels.kernels(OnHost):
+        found = cupy.find(neuron, x)
+    assert (found.backend, found.kernel) == ("cupy", "CUDA C")
 
 
 def test_the_backend_says_why_it_cannot() -> None:
@@ -194,8 +194,10 @@ def test_a_first_use_inside_a_cuda_graph_is_refused_and_forgotten() -> None:
         mock.patch.object(torch.cuda, "is_current_stream_capturing", side_effect=[True, False]),
     ):
         with pytest.raises(RuntimeError, match="call the layer once, forward and backward, before capturing"):
-            found.kernel(neuron, True, True)
-        assert isinstance(found.kernel(neuron, True, True), OnHost)
+            found.loop(neuron, True, True)
+        loop = found.loop(neuron, True, True)
+        assert isinstance(loop, Loop)
+        assert isinstance(loop.compiled, OnHost)
 
 
 def test_what_is_made_in_another_thread_is_made_on_this_ones_device() -> None:

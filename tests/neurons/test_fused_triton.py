@@ -236,8 +236,8 @@ class TestOnDevice:
             for count in (16, 64, 100, 4096, 5001):
                 neuron.reset()
                 neuron(drive(steps, count).cuda().requires_grad_()).sum().backward()
-                _, made = fused._kernel(neuron, drive(steps, count).cuda().requires_grad_())
-                built |= set(made._compiled)
+                made = fused.find(neuron, drive(steps, count).cuda().requires_grad_())
+                built |= set(made.compiled._compiled)
         ways = [key[1] for key in built if key[3] in (*TRAINING.values(),)]
         assert {way: ways.count(way) for way in TRAINING} == dict.fromkeys(TRAINING, 2)  # aligned rows or not
 

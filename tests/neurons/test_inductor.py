@@ -8,6 +8,7 @@ from against_eager import run
 
 import neurons
 from neurons.backends import inductor
+from neurons.computation import Computation
 
 needs_compiler = pytest.mark.skipif(
     inductor.refuses(neurons.registry.get("lif"), "cpu") is not None, reason="needs c++"
@@ -38,7 +39,7 @@ def test_long_recurrences_are_refused_and_products_are_not() -> None:
     x = torch.zeros(inductor.LONGEST + 1, 3)
     with pytest.raises(RuntimeError, match=r"unrolls the 17 steps.*use backend='fused'"):
         neurons.create("lif", backend="inductor")(x)
-    assert inductor.refuses_layer(neurons.create("sliding_psn", k=2), x) is None
+    assert isinstance(inductor.find(neurons.create("sliding_psn", k=2), x), Computation)
 
 
 @needs_compiler
@@ -50,4 +51,6 @@ def test_it_runs_by_name_alone() -> None:
 
 def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    assert "no C++ compiler" in (inductor.refuses(neurons.registry.get("lif"), "cpu") or "")
+    refusal = inductor.refuses(neurons.registry.get("lif"), "cpu")
+    assert refusal is not None
+    assert "no C++ compiler" in refusal.reason

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import neurons
+from models.network import Network
 from neurons.psn import MaskedPSN, SlidingPSN
 from papers.psn import identities
 
@@ -25,13 +26,16 @@ class Few:
         return torch.randn(len(indices), T, generator=torch.Generator().manual_seed(3)), torch.zeros(len(indices))
 
 
-class Net(nn.Module):
+class Net(Network):
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__()
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(3 * x.T)
+    def encode(self, x: Tensor) -> Tensor:
+        return 3 * x.T
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        return self.layers(sequence)
 
 
 def measured(*layers: nn.Module) -> dict[str, float | None]:

@@ -63,5 +63,5 @@ def test_an_answer_knows_the_digit_only_within_the_reach_of_its_neurons(k: int, 
             layer.bias.data.zero_()  # half of the neurons fire
     x, _ = tasks.load("digits_recall", T=13).test.batch(range(100))
     with torch.no_grad():
-        answers = network(x)[0]
+        answers = network.run(x)[0]
     assert (answers != answers[:1]).any() == recalls

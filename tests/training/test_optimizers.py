@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from core.registry import UnknownName
+from models.network import Network
 from training.bptt import BPTT
 
 
-class Slope(nn.Module):
+class Slope(Network):
     """Two steps of (w x, 0): the cross-entropy of x = 1 against class 0 has the gradient -1 / (1 + e^w)."""
 
     def __init__(self) -> None:
@@ -21,8 +22,11 @@ class Slope(nn.Module):
         self.w = nn.Parameter(torch.tensor([0.0]))
         self.T = 2
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.stack([self.w * x, 0 * x], 1).expand(2, len(x), 2)
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        return x.expand(2, len(x))
+
+    def forward(self, sequence: torch.Tensor) -> torch.Tensor:
+        return torch.stack([self.w * sequence, 0 * sequence], 2)
 
 
 def updates(count: int, **options: Any) -> list[float]:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 import models
 import tasks
+from models.network import Network
 from tasks import Split, Task
 from training.bptt import BPTT
 from training.loop import fit
@@ -106,13 +107,16 @@ def test_the_mask_follows_its_schedule_in_training_and_evaluation(digits: Task, 
 
 
 def test_a_mixed_label_counts_for_its_largest_share() -> None:
-    class Votes(torch.nn.Module):
+    class Votes(Network):
         def __init__(self) -> None:
             super().__init__()
             self.scale = torch.nn.Parameter(torch.ones(()))
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return (self.scale * x)[None]
+        def encode(self, x: torch.Tensor) -> torch.Tensor:
+            return x[None]
+
+        def forward(self, sequence: torch.Tensor) -> torch.Tensor:
+            return self.scale * sequence
 
     votes = torch.eye(3)  # says 0, 1, 2
     labels = torch.tensor([[0.6, 0.4, 0.0], [0.6, 0.4, 0.0], [0.0, 0.1, 0.9]])

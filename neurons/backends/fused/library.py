@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from ... import recomputation
-from ...base import Neuron, by_number
+from ...base import Neuron
+from ...computation import Refusal
+from ...numbers import by_number
 from . import layout, plan
 from .call import NO_SECOND_DERIVATIVE
 from .kernel import Kernel, compute_type
@@ -63,10 +65,10 @@ def _lookup(
 ) -> tuple[Neuron, Plan, Kernel]:
     neuron = by_number(layer)
     found = plan.find(neuron, dtype, shape, target)
-    kernel = found if isinstance(found, str) else found.kernel(neuron, grad_x, every > 0)
-    if isinstance(found, str) or isinstance(kernel, str):
-        raise RuntimeError(str(kernel))
-    return neuron, found, kernel
+    loop = found if isinstance(found, Refusal) else found.loop(neuron, grad_x, every > 0)
+    if isinstance(loop, Refusal):
+        raise RuntimeError(loop.reason)
+    return neuron, loop.plan, loop.compiled
 
 
 def _forward(
@@ -82,7 +84,7 @@ def _forward(
     at_rest: list[Tensor | None] = [None] * len(neuron.states)
     given = [layout.like(s, place) for s in states] or at_rest
     values = dict(zip(found.raw_names, raw, strict=True))
-    rest = [neuron.initial()[name] for name in neuron.states]
+    rest = [neuron.rest()[name] for name in neuron.states]
     y, after, kept = kernel.forward(x, place, given, rest, values, found.constants, keep, every or 1)
     return [y, *after, *kept]
 

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ...computation import Refusal
 from . import compiler, parity, product_parity
 from .graph import FUNCTIONS
 from .kernel import Kernel, compute_type
+from .loop import Loop
 from .product_kernel import ProductKernel
 from .trace import Trace, Untraceable, parameters_of, step_shape, trace
 
@@ -27,7 +29,9 @@ DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 _PLANS_KEPT = 512
 CHECKPOINTS = 16  # steps: the states of so many, twice, stay in the caches of a core
 
-_plans: OrderedDict[Hashable, Plan | str] = OrderedDict()
+MIXES = "the neurons of a layer of {!r} act on each other within a step, and a kernel runs each by itself"
+
+_plans: OrderedDict[Hashable, Plan | Refusal] = OrderedDict()
 
 
 class Plan:
@@ -52,45 +56,47 @@ class Plan:
         self.raw_names = self.trace.raw_names()
         self.trainable = list(self.trace.grad_parameters)
         self.every = CHECKPOINTS if target == "cpu" and _cheap(self.trace) else 0
-        self._kernels: dict[tuple[bool, bool], Kernel | str] = {}
-        self._product: ProductKernel | str | None = None
+        self._loops: dict[tuple[bool, bool], Loop | Refusal] = {}
+        self._product: ProductKernel | Refusal | None = None
 
-    def kernel(self, neuron: Neuron, grad_x: bool, checkpoint: bool) -> Kernel | str:
-        """The kernel, proven on first use, or the sentence that says why there is none.
+    def loop(self, neuron: Neuron, grad_x: bool, checkpoint: bool) -> Loop | Refusal:
+        """The kernel over time, proven on first use, or why there is none.
 
         RuntimeError where the first use is inside a CUDA graph, which the proof would be captured into.
         """
         key = (grad_x, checkpoint)
-        if key not in self._kernels:
+        if key not in self._loops:
             if self.target != "cpu" and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
                 raise RuntimeError(
                     "A kernel is compiled and proven on its first use, which a CUDA graph cannot capture; call the "
                     "layer once, forward and backward, before capturing."
                 )
-            self._kernels[key] = _apart(lambda: self._make(neuron, *key))
-        return self._kernels[key]
+            self._loops[key] = _apart(lambda: self._make(neuron, *key))
+        return self._loops[key]
 
-    def product(self, firing: Neuron) -> ProductKernel | str:
+    def product(self, firing: Neuron) -> ProductKernel | Refusal:
         """For a stateless step without parameters, on the CPU: the kernel of a product over time and this step, proven
         on first use, or why there is none."""
         if self._product is None:
             self._product = _apart(lambda: self._make_product(firing))
         return self._product
 
-    def _make_product(self, firing: Neuron) -> ProductKernel | str:
+    def _make_product(self, firing: Neuron) -> ProductKernel | Refusal:
         try:
             kernel = ProductKernel(self.trace, self.dtype)
         except compiler.CompilationError as error:
-            return str(error)
-        return product_parity.verdict(kernel, firing) or kernel
+            return Refusal(str(error), costly=True)
+        wrong = product_parity.verdict(kernel, firing)
+        return kernel if wrong is None else Refusal(wrong, costly=True)
 
-    def _make(self, neuron: Neuron, grad_x: bool, checkpoint: bool) -> Kernel | str:
+    def _make(self, neuron: Neuron, grad_x: bool, checkpoint: bool) -> Loop | Refusal:
         try:
             make, verdict = _tools(self.target)
             kernel = make(self.trace, self.dtype, grad_x=grad_x, parameters=self.trainable, checkpoint=checkpoint)
         except compiler.CompilationError as error:
-            return str(error)
-        return verdict(kernel, neuron) or kernel
+            return Refusal(str(error), costly=True)
+        wrong = verdict(kernel, neuron)
+        return Loop(self, kernel) if wrong is None else Refusal(wrong, costly=True)
 
 
 def _cheap(trace: Trace) -> bool:
@@ -108,11 +114,11 @@ def _tools(target: str) -> tuple[type[Kernel], Callable[[Any, Neuron], str | Non
     if target == "cuda":
         from .triton_kernel import TritonKernel as make
     else:
-        from ..cupy import CupyKernel as make  # type: ignore[assignment]
+        from .cupy_kernel import CupyKernel as make  # type: ignore[assignment]
     return make, cuda_kernel.verdict
 
 
-def find(neuron: Neuron, dtype: torch.dtype, shape: Sequence[int], target: str) -> Plan | str:
+def find(neuron: Neuron, dtype: torch.dtype, shape: Sequence[int], target: str) -> Plan | Refusal:
     """The plan of a layer for inputs of `dtype` whose steps have `shape`, or why there is none.
 
     `target` is "cpu" (C++), "cuda" (Triton) or "cupy" (CUDA C).
@@ -120,21 +126,29 @@ def find(neuron: Neuron, dtype: torch.dtype, shape: Sequence[int], target: str) 
     try:
         key, sizes = _fingerprint(neuron, neuron.states)
     except Untraceable as error:
-        return str(error)
+        return Refusal(str(error), costly=neuron.pointwise)
     traced = step_shape(shape, sizes)
     place = (*key, dtype, traced, target)
     found = _plans.get(place)
     if found is None:
-        try:
-            found = _apart(lambda: Plan(neuron, dtype, traced, step_shape(shape, sizes, 3), target))
-        except Untraceable as error:
-            found = str(error)
-        except Exception as error:
-            found = f"the step of {neuron.name!r} could not be traced: {type(error).__name__}: {error}"
-        _plans[place] = found
+        found = _plans[place] = _plan(neuron, dtype, traced, step_shape(shape, sizes, 3), target)
         if len(_plans) > _PLANS_KEPT:
             _plans.popitem(last=False)
     return found
+
+
+def _plan(
+    neuron: Neuron, dtype: torch.dtype, shape: tuple[int, ...], larger: tuple[int, ...], target: str
+) -> Plan | Refusal:
+    if not neuron.pointwise:
+        return Refusal(MIXES.format(neuron.name))
+    try:
+        return _apart(lambda: Plan(neuron, dtype, shape, larger, target))
+    except Untraceable as error:
+        reason = str(error)
+    except Exception as error:
+        reason = f"the step of {neuron.name!r} could not be traced: {type(error).__name__}: {error}"
+    return Refusal(reason, costly=True)
 
 
 def _apart(make: Callable[[], T]) -> T:
@@ -150,7 +164,7 @@ _PLAIN = frozenset((int, float, bool, str, type(None)))
 _HASHED_BY_NAME = (FunctionType, partial, type, ModuleType)
 _OF_REPLICAS = ("_former_parameters", "_is_replica")  # of DataParallel
 _NOT_THE_STEP = frozenset(
-    (*nn.Module().__dict__, *_OF_REPLICAS, "_compiled_call_impl", "step_mode", "backend", "ran", "number")
+    (*nn.Module().__dict__, *_OF_REPLICAS, "_compiled_call_impl", "step_mode", "backend", "ran", "kernel", "number")
 )
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 

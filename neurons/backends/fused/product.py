@@ -8,6 +8,7 @@ whatever the order of their dimensions.
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any
 
@@ -15,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from ...base import Neuron
+from ...computation import Computation, Refusal
 from ...psn import ParallelNeuron
 from . import call, layout, plan, pool
-from .kernel import Kernel
 from .layout import Layout
-from .plan import Plan
+from .loop import BACKENDS, Loop
 from .product_kernel import MOST_STEPS, Band, ProductKernel
 
 
@@ -46,36 +47,54 @@ def covers(neuron: type[Neuron]) -> bool:
     )
 
 
-def find(neuron: ParallelNeuron, T: int, dtype: torch.dtype, device: str) -> ProductKernel | tuple[Plan, Kernel] | str:
+def find(neuron: ParallelNeuron, T: int, dtype: torch.dtype, device: str) -> Computation | Refusal:
     """What computes sequences of `T` steps: a kernel for all of it, or one for the threshold; or why there is none."""
     firing = _firing(neuron)
     found = plan.find(firing, dtype, (2,), device)
-    if isinstance(found, str):
+    if isinstance(found, Refusal):
         return found
     whole = device == "cpu" and not found.trace.prologue and found.trace.grad_x is not None
     if whole and (T <= MOST_STEPS or neuron.diagonals() is not None):
-        return found.product(firing)
-    kernel = found.kernel(firing, True, False)
-    return kernel if isinstance(kernel, str) else (found, kernel)
+        kernel = found.product(firing)
+        return kernel if isinstance(kernel, Refusal) else _in_one(kernel)
+    loop = found.loop(firing, True, False)
+    return loop if isinstance(loop, Refusal) else _in_two(loop)
 
 
-def sequence(neuron: ParallelNeuron, x: Tensor, found: ProductKernel | tuple[Plan, Kernel]) -> Tensor:
-    """Spikes of all steps of `x` [T, N, ...]."""
+@lru_cache(512)
+def _in_one(kernel: ProductKernel) -> Computation:
+    return Computation("fused", "C++, product and threshold in one", partial(_whole, kernel))
+
+
+@lru_cache(512)
+def _in_two(loop: Loop) -> Computation:
+    backend, kernel = BACKENDS[loop.plan.target]
+    return Computation(backend, f"PyTorch's product, threshold in {kernel}", partial(_threshold, loop))
+
+
+def _whole(kernel: ProductKernel, neuron: Any, x: Tensor) -> Tensor:
+    """Spikes of all steps of `x` [T, N, ...], product and threshold in one kernel."""
     x, place = layout.of_sequence(x)
     T = x.shape[0]
-    if isinstance(found, ProductKernel):
-        numbers = neuron.diagonals()
-        band = Band(*neuron.reach(T), diagonal=numbers is not None)
-        matrix = neuron.matrix(T) if numbers is None else numbers
-        if torch.is_grad_enabled() and (x.requires_grad or matrix.requires_grad or neuron.bias.requires_grad):
-            return Whole.apply(found, place, band, x, matrix, neuron.bias)
-        return found.forward(
-            x, place, layout.plain(matrix, found.compute), layout.plain(neuron.bias, found.compute), band
-        )
+    numbers = neuron.diagonals()
+    back, ahead = neuron.reach(T)
+    band = Band(back, ahead, diagonal=numbers is not None)
+    matrix = neuron.matrix(T) if numbers is None else numbers
+    if torch.is_grad_enabled() and (x.requires_grad or matrix.requires_grad or neuron.bias.requires_grad):
+        return Whole.apply(kernel, place, band, x, matrix, neuron.bias)
+    return kernel.forward(
+        x, place, layout.plain(matrix, kernel.compute), layout.plain(neuron.bias, kernel.compute), band
+    )
+
+
+def _threshold(loop: Loop, neuron: Any, x: Tensor) -> Tensor:
+    """The same by PyTorch's product and a kernel for the threshold."""
+    x, place = layout.of_sequence(x)
+    T = x.shape[0]
     order = sorted(range(len(place.shape)), key=lambda d: -place.strides[d])
     rows = x.permute(0, *[1 + d for d in order]).flatten(1) if order else x.unsqueeze(1)
     h = Product.apply(rows, neuron.matrix(T).to(x.dtype), neuron.bias.to(x.dtype))
-    spikes = _fire(neuron, h, *found).view(T, *[place.shape[d] for d in order])
+    spikes = _fire(neuron, h, loop).view(T, *[place.shape[d] for d in order])
     return spikes.permute(0, *[1 + order.index(d) for d in range(len(order))])
 
 
@@ -87,10 +106,11 @@ def _firing(neuron: Any) -> Firing:
     return firing
 
 
-def _fire(neuron: ParallelNeuron, h: Tensor, found: Plan, kernel: Kernel) -> Tensor:
+def _fire(neuron: ParallelNeuron, h: Tensor, loop: Loop) -> Tensor:
+    found = loop.plan
     raw = [attrgetter(name)(_firing(neuron)) for name in found.raw_names]
     job = call.Job([], found.raw_names, found.constants, 1)
-    return call.call(kernel, job, layout.of_sequence(h)[1], h, [], raw)[0]
+    return call.call(loop.compiled, job, layout.of_sequence(h)[1], h, [], raw)[0]
 
 
 class Whole(torch.autograd.Function):

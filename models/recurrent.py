@@ -1,0 +1,51 @@
+"""Recurrence: the spikes of a layer are a part of its own input one step later."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from neurons.base import STEP_MODES, Neuron
+
+from .stateful import Stateful, fitting
+
+
+class Recurrent(Stateful):
+    """`neuron` with the input X[t] + `feedback`(S[t-1]), S = 0 before the first step.
+
+    `feedback` takes spikes [N, ...] to inputs of the same shape: nn.Linear, a convolution. In step mode "m" a call
+    takes [T, N, ...], in "s" one step; the neuron itself runs step by step, because an input needs the spikes before
+    it. ValueError for a neuron that has no single step.
+    """
+
+    memory = ("spikes",)
+
+    def __init__(self, neuron: Neuron, feedback: nn.Module, *, step_mode: str = "m") -> None:
+        super().__init__()
+        if step_mode not in STEP_MODES:
+            raise ValueError(f"Unknown step mode {step_mode!r}. Known: 's' (one step), 'm' (a sequence).")
+        if not neuron.has_step():
+            raise ValueError(f"{type(neuron).__name__} has no single step, so nothing can be fed back to its next one.")
+        neuron.step_mode = "s"
+        self.neuron, self.feedback, self.step_mode = neuron, feedback, step_mode
+
+    def advance(self, x: Tensor) -> Tensor:
+        return self.step(x) if self.step_mode == "s" else torch.stack([self.step(x_t) for x_t in x.unbind(0)])
+
+    def step(self, x: Tensor) -> Tensor:
+        """Spikes of one step's input [N, ...]."""
+        before = fitting(self.spikes, x, "The spikes fed back")
+        self.spikes: Tensor | None = self.neuron(x + self.feedback(before).to(x.dtype))
+        return self.spikes
+
+    def reset(self) -> None:
+        super().reset()
+        if "neuron" in self._modules:  # there is none yet when the constructor asks
+            self.neuron.reset()
+
+    def detach(self) -> None:
+        super().detach()
+        self.neuron.detach()
+
+    def extra_repr(self) -> str:
+        return f"step_mode={self.step_mode!r}"
