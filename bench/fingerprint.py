@@ -1,8 +1,9 @@
 """Which code computed a result: a digest of the sources behind an experiment, so that a change makes it stale.
 
-Followed are the imports of the modules that define task, model, neuron and scheme, inside this project and, from a
-plug-in, inside what belongs to it: its package, what came with it and what lies beside it. With a module count the
-packages it lies in. Comments, docstrings and layout do not count, nor do our tables of names.
+Followed are the imports of the modules that define task, model, neuron, scheme and its parts, measures and checks,
+inside this project and, from a plug-in, inside what belongs to it: its package, what came with it and what lies beside
+it. With a module count the packages it lies in. Comments, docstrings and layout do not count, nor do our tables of
+names.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import functools
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -22,7 +23,7 @@ from papers.experiment import Experiment
 
 SHOWING = ("__main__", "report")  # modules of a package that print what the others find out
 ROOMS = ("neurons", "models", "training", "tasks")
-OURS = (*ROOMS, "bench", "reports", "results")
+OURS = (*ROOMS, "papers", "bench", "reports", "results")
 CHOOSING = ("neurons.backends",)  # imports what it chooses from; what was chosen is named by whoever asks for a digest
 INSTALLED = ("site-packages", "dist-packages")
 
@@ -33,15 +34,27 @@ def implementation(experiment: Experiment) -> str:
     import neurons
     import tasks
     import training
+    from papers import checks, measures
 
+    named = _named(experiment.scheme_options)
     parts = (
         (tasks.registry, experiment.task),
         (models.registry, experiment.model),
         (neurons.registry, experiment.neuron),
         (training.registry, experiment.scheme),
+        *((measures.registry, name) for name in experiment.measures),
+        *((checks.registry, name) for name in experiment.checks),
+        *((part, name) for part in training.PARTS for name in named.intersection(part.names())),
     )
     modules = {registry.module(name) for registry, name in parts}
     return _digest({*modules, "training.loop"}, (registry.plugin(name) for registry, name in parts))
+
+
+def _named(options: object) -> set[str]:
+    """All texts in the options of a scheme: among them are the names of its parts."""
+    if isinstance(options, Mapping):
+        return set().union(*map(_named, options.values()))
+    return {options} if isinstance(options, str) else set()
 
 
 def kernel_implementation(neuron: str, backend: str) -> str:
