@@ -4,6 +4,8 @@ stale.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from core.registry import unknown
 from core.sources import digest, package
 from papers.experiment import Experiment
@@ -18,15 +20,27 @@ def implementation(experiment: Experiment) -> str:
     import neurons
     import tasks
     import training
+    from papers import checks, measures
 
+    named = _named(experiment.scheme_options)
     parts = (
         (tasks.registry, experiment.task),
         (models.registry, experiment.model),
         (neurons.registry, experiment.neuron),
         (training.registry, experiment.scheme),
+        *((measures.registry, name) for name in experiment.measures),
+        *((checks.registry, name) for name in experiment.checks),
+        *((part, name) for part in training.PARTS for name in named.intersection(part.names())),
     )
     modules = {registry.module(name) for registry, name in parts}
     return digest({*modules, "training.loop"}, (registry.plugin(name) for registry, name in parts), CHOOSING)
+
+
+def _named(options: object) -> set[str]:
+    """All texts in the options of a scheme: among them are the names of its parts."""
+    if isinstance(options, Mapping):
+        return set().union(*map(_named, options.values()))
+    return {options} if isinstance(options, str) else set()
 
 
 def kernel_implementation(neuron: str, backend: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import inspect
+import itertools
+import math
 import signal
 import time
 import traceback
@@ -22,11 +24,12 @@ import tasks
 import training
 from core import memory
 from core.registry import PluginWarning
-from papers.measures import of_metric
-from papers.psn import identities
+from papers import checks, measures
 from results import Dataset, Metric, Sample, timestamp
 from training import distributed, loop
+from training.batching import Batching
 from training.clock import Clock
+from training.randomness import seed_all
 
 from .job import Request, Result
 
@@ -110,6 +113,8 @@ class _Busy(Exception):
 def run(request: Request, send: Send, clock: Clock) -> Result:
     """Trains and measures; raises what goes wrong, a divergence aside. `clock` runs since this process began."""
     experiment = request.experiment
+    if experiment.kind != "training":
+        return Result("unsupported", f"nothing here runs experiments of kind {experiment.kind!r}, only trainings")
     notes: list[str] = []
 
     def note(text: str) -> None:
@@ -117,19 +122,20 @@ def run(request: Request, send: Send, clock: Clock) -> Result:
         send(("note", text))
 
     with _only_one(request.checkpoint) if distributed.first() else nullcontext(), distributed.group(request.device):
-        _seed(experiment.seed)
+        seed_all(experiment.seed)
         options = {**experiment.task_options, **_progress(experiment.task, send)}
         task = tasks.load(experiment.task, root=request.data, cache=request.cache, **options)
-        if len(task.train) < experiment.batch_size:
+        batching = Batching(**experiment.batching, updates=experiment.updates)
+        if batching.drop_last and len(task.train) < experiment.batch_size:
             raise tasks.TaskError(
                 f"The experiment trains in batches of {experiment.batch_size}, but {experiment.task} has only "
                 f"{len(task.train)} training samples here; get the rest of the data set."
             )
         neuron = models.factory(experiment.neuron, **experiment.neuron_options)
-        _seed(experiment.seed)  # compared networks start alike, however their data were made
+        seed_all(experiment.seed)  # compared networks start alike, however their data were made
         network = models.create(experiment.model, neuron=neuron, **experiment.model_options).to(request.device)
         if distributed.rank():  # augmentation and dropout of the processes differ
-            _seed(experiment.seed + 1_000_003 * distributed.rank())
+            seed_all(experiment.seed + 1_000_003 * distributed.rank())
         scheme = training.registry.get(experiment.scheme)(network, **experiment.scheme_options)
         info = task.dataset
         dataset = Dataset(info.digest, info.name, info.complete, {**info.counts, "test": len(task.test)}, info.note)
@@ -142,6 +148,9 @@ def run(request: Request, send: Send, clock: Clock) -> Result:
                 batch_size=experiment.batch_size,
                 seed=experiment.seed,
                 device=request.device,
+                measures=[measures.registry.get(name) for name in experiment.measures],
+                batching=batching,
+                **experiment.evaluation,
                 path=request.checkpoint,
                 on_epoch=lambda epoch, record: send(("epoch", epoch, record)),
                 on_note=note,
@@ -150,6 +159,7 @@ def run(request: Request, send: Send, clock: Clock) -> Result:
         except loop.Diverged as error:
             return Result("diverged", "; ".join([str(error), *notes]), datasets=(dataset,))
         send(("stage", "measuring"))
+        found = [checks.registry.get(name)(network, task.test, request.device) for name in experiment.checks]
     return Result(
         "ok",
         "; ".join(notes),
@@ -158,7 +168,7 @@ def run(request: Request, send: Send, clock: Clock) -> Result:
         metrics=(
             *_curves(history),
             *_summary(history, network),
-            *identities.measure(network, task.test, request.device),
+            *itertools.chain(*found),
             Metric("processes", request.processes, "count"),
         ),
         samples=tuple(Sample("train_seconds", i, record["train_seconds"], "s") for i, record in enumerate(history)),
@@ -202,27 +212,9 @@ class _only_one:
         self.file.close()
 
 
-def _seed(seed: int) -> None:
-    import random
-
-    import numpy as np
-
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-
-
-_UNITS = {"train_seconds": "s", "train_samples": "count"}
-
-
-def _unit(name: str) -> str:
-    known = of_metric(name)
-    return known[1].unit if known else "steps" if name.startswith("tau_") else _UNITS.get(name, "1")
-
-
 def _curves(history: loop.History) -> list[Metric]:
     return [
-        Metric(name, value, _unit(name), epoch)
+        Metric(name, value if math.isfinite(value) else None, history.units[name], epoch)
         for epoch, record in enumerate(history)
         for name, value in record.items()
     ]

@@ -9,6 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SCALES = ("quick", "short", "paper")
+USUAL = ("accuracy", "firing_rates", "constants")  # measures
+
+# Fields that came later, and what every experiment had before they did.
+LATER: dict[str, Any] = {
+    "kind": "training",
+    "measures": USUAL,
+    "batching": {"shuffle": True, "drop_last": True},
+    "updates": None,
+    "evaluation": {"repeats": 1},
+}
 
 
 @dataclass(frozen=True)
@@ -17,6 +27,11 @@ class Experiment:
 
     `key` is a hash of the canonical JSON: equal descriptions have equal keys and are never run twice. The seed decides
     initial weights, batches and masks, so two experiments that differ in the neuron alone are paired by it.
+
+    `measures` (papers.measures) are recorded. An epoch is one pass through the training set, or so many `updates`;
+    `batching` may say shuffle and drop_last (both true unless said), `evaluation` the repeats of an evaluation with
+    random numbers (1 unless said). `checks` (papers.checks) look at the trained network and decide nothing of its
+    training, so they are no part of the description; tables that share an experiment name the same ones.
     """
 
     task: str
@@ -31,15 +46,29 @@ class Experiment:
     model_options: dict[str, Any] = field(default_factory=dict)
     neuron_options: dict[str, Any] = field(default_factory=dict)
     scheme_options: dict[str, Any] = field(default_factory=dict)
+    kind: str = "training"
+    measures: tuple[str, ...] = USUAL
+    batching: dict[str, bool] = field(default_factory=dict)
+    updates: int | None = None
+    evaluation: dict[str, int] = field(default_factory=dict)
+    checks: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """The description as plain data."""
-        return dataclasses.asdict(self)
+        """The description as plain data. What came later is left out at its default, so that keys stay."""
+        found = dataclasses.asdict(self)
+        del found["checks"]
+        for name, default in LATER.items():
+            if isinstance(default, dict):
+                found[name] = {key: value for key, value in found[name].items() if value != default.get(key)}
+            if found[name] in (default, {}):
+                del found[name]
+        return found
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> Experiment:
-        """The experiment described by `document`."""
-        return cls(**document)
+        """The experiment described by `document`, of any version, or by all of its fields."""
+        lists: dict[str, Any] = {name: tuple(document[name]) for name in ("measures", "checks") if name in document}
+        return cls(**{**document, **lists})
 
     @property
     def key(self) -> str:

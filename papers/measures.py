@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.registry import Registry
+
 TRAIN, VALIDATION, TEST = "train", "validation", "test"  # the splits of a data set
 SHOWN = {"fraction": ("%", 100.0)}  # stored unit: the unit a reader gets, and how many of it one is
 
@@ -59,6 +61,17 @@ def shown(value: float, unit: str) -> tuple[float, str]:
 
 ACCURACY = Measure("accuracy", "fraction", "higher", "wilson", difference="points")
 EVERY = {measure.name: measure for measure in (ACCURACY,)}
+
+# What an experiment may name as its measures, and what computes each (training.measures).
+registry = Registry(
+    "measure",
+    {
+        "accuracy": "training.measures:Accuracy",
+        "firing_rates": "training.measures:FiringRates",
+        "constants": "training.measures:Constants",
+    },
+    group="spikebench.measures",
+)
 
 
 def of_metric(name: str) -> tuple[str, Measure] | None:

@@ -16,19 +16,23 @@ from typing import TYPE_CHECKING, Any
 
 from core.registry import Registry, unknown
 from tasks.errors import DataDamaged, DataMissing, TaskError
-from tasks.task import DatasetInfo, Split, Task
+from tasks.task import Boxes, Classes, DatasetInfo, Split, Target, Task, Values
 
 if TYPE_CHECKING:
     from tasks.hashes import Progress
     from tasks.loader import Loader
 
 __all__ = [
+    "Boxes",
+    "Classes",
     "DataDamaged",
     "DataMissing",
     "DatasetInfo",
     "Split",
+    "Target",
     "Task",
     "TaskError",
+    "Values",
     "available",
     "digest",
     "load",
@@ -69,7 +73,7 @@ def load(name: str, *, root: str | Path | None = None, cache: str | Path | None 
     """Load a task.
 
     `root` is the data root (default: the environment variable SPIKEBENCH_DATA); `cache` the folder for integrated
-    frames. Every task takes `validation` (0, or the part of each training class held out, see
+    frames. Every task takes `validation` (0, or the part of each stratum, such as a class, held out, see
     `tasks.splits.head_split`); event tasks take `T` (frames), `split_by` ("number" or "time") and `normalization`
     (None, "frequency", "max", "norm", "sum").
 

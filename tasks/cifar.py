@@ -72,7 +72,7 @@ class CifarSet:
 
         from tasks.cifar_batches import parse
         from tasks.images import ImageSplit, as_tensors
-        from tasks.task import DatasetInfo, Task
+        from tasks.task import Classes, DatasetInfo, Task
 
         if augment not in AUGMENT:
             raise TaskError(f"augment={augment!r} is unknown; choose one of {', '.join(map(str, AUGMENT))}.")
@@ -90,10 +90,7 @@ class CifarSet:
         complete, note = completeness(found, EXPECTED)
         return Task(
             name=self.name,
-            kind="static",
-            classes=self.classes,
-            shape=(3, 32, 32),
-            steps=None,
+            target=Classes(self.classes),
             train=train,
             validation=held_out,
             test=test,

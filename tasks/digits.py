@@ -50,7 +50,7 @@ def digest() -> str:
 def load(root: Path | None, cache: Path | None, *, validation: float = 0.0) -> Task:
     from tasks.images import ImageSplit, as_tensors
     from tasks.splits import divide
-    from tasks.task import DatasetInfo, Task
+    from tasks.task import Classes, DatasetInfo, Task
 
     images, labels, digest = arrays()
     known = images[:TRAIN] / LEVELS
@@ -58,10 +58,7 @@ def load(root: Path | None, cache: Path | None, *, validation: float = 0.0) -> T
     train, held_out = divide(split.subset(range(TRAIN)), validation)
     return Task(
         name="digits",
-        kind="static",
-        classes=10,
-        shape=(1, 8, 8),
-        steps=None,
+        target=Classes(10),
         train=train,
         validation=held_out,
         test=split.subset(range(TRAIN, TRAIN + TEST)),

@@ -26,7 +26,7 @@ def load(root: Path | None, cache: Path | None, *, T: int = 32, validation: floa
 
     from tasks.images import ImageSplit, as_tensors
     from tasks.splits import divide
-    from tasks.task import DatasetInfo, Task
+    from tasks.task import Classes, DatasetInfo, Task
 
     if isinstance(T, bool) or not isinstance(T, int) or T < SIDE:
         raise TaskError(f"T={T!r} steps were asked for; give a whole number, at least the {SIDE} columns of a digit.")
@@ -38,10 +38,7 @@ def load(root: Path | None, cache: Path | None, *, T: int = 32, validation: floa
     train, held_out = divide(split.subset(range(digits.TRAIN)), validation)
     return Task(
         name="digits_recall",
-        kind="static",
-        classes=10,
-        shape=(1, SIDE, T),
-        steps=None,
+        target=Classes(10),
         train=train,
         validation=held_out,
         test=split.subset(range(digits.TRAIN, digits.TRAIN + digits.TEST)),

@@ -13,7 +13,7 @@ from tasks.frames import check_options, normalise
 from tasks.hashes import Progress
 from tasks.recordings import EventSource, compact
 from tasks.splits import check_ratio, divide
-from tasks.task import Indices, Split, Task
+from tasks.task import Classes, Indices, Split, Task
 
 DEFAULT_CACHE = Path("out/cache")
 
@@ -104,10 +104,7 @@ def event_task(
     train, held_out = divide(split.subset(range(source.train)), validation)
     return Task(
         name=source.info.name,
-        kind="events",
-        classes=source.classes,
-        shape=(2, resize or source.height, resize or source.width),
-        steps=T,
+        target=Classes(source.classes),
         train=train.changed(augment=augment),
         validation=held_out,
         test=split.subset(range(source.train, len(labels))),

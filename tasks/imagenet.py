@@ -63,7 +63,7 @@ def load(root: Path | None, cache: Path | None, *, validation: float = 0.0) -> T
 
     from tasks.jpegs import JpegSplit
     from tasks.splits import divide
-    from tasks.task import DatasetInfo, Task
+    from tasks.task import Classes, DatasetInfo, Task
 
     place = PUBLISHED.place(root)
     found, digest = _found(root)
@@ -81,10 +81,7 @@ def load(root: Path | None, cache: Path | None, *, validation: float = 0.0) -> T
     complete, note = completeness(counts, EXPECTED)
     return Task(
         name="imagenet",
-        kind="static",
-        classes=len(number),
-        shape=(3, 224, 224),
-        steps=None,
+        target=Classes(len(number)),
         train=train,
         validation=held_out,
         test=splits["test"],

@@ -59,7 +59,7 @@ class IdxSet:
         from tasks.augment import affine
         from tasks.images import ImageSplit, as_tensors
         from tasks.splits import divide
-        from tasks.task import DatasetInfo, Task
+        from tasks.task import Classes, DatasetInfo, Task
 
         hashes: list[tuple[str, str]] = []
         splits, found = {}, {}
@@ -77,10 +77,7 @@ class IdxSet:
         complete, note = completeness(found, EXPECTED)
         return Task(
             name=self.name,
-            kind="static",
-            classes=CLASSES,
-            shape=(1, SIDE, SIDE),
-            steps=None,
+            target=Classes(CLASSES),
             train=train,
             validation=held_out,
             test=splits["test"],

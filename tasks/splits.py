@@ -13,20 +13,21 @@ from tasks.task import Split
 AnySplit = TypeVar("AnySplit", bound=Split)
 
 
-def head_split(labels: np.ndarray, val_ratio: float) -> tuple[np.ndarray, np.ndarray]:
-    """Split every class at its head, in the order of the data set (PLIF, accuracy-B; spec section 3.3).
+def head_split(strata: np.ndarray, val_ratio: float) -> tuple[np.ndarray, np.ndarray]:
+    """Split every stratum at its head, in the order of the data set (PLIF, accuracy-B; spec section 3.3).
 
-    The first `ceil(n_class * (1 - val_ratio))` samples of each class go to training and the rest to validation; the
-    lists are concatenated class by class. Returns `(train_idx, val_idx)`, int64. The product is taken in float64 as
-    in the original code, so a ratio without an exact binary form rounds as it did there.
+    `strata` [N] numbers the stratum of each sample, such as its class. The first `ceil(n_stratum * (1 - val_ratio))`
+    samples of each go to training and the rest to validation; the lists are concatenated stratum by stratum. Returns
+    `(train_idx, val_idx)`, int64. The product is taken in float64 as in the original code, so a ratio without an exact
+    binary form rounds as it did there.
 
     Raises TaskError unless 0 < val_ratio < 1.
     """
     check_ratio(val_ratio)
-    labels = np.asarray(labels)
+    strata = np.asarray(strata)
     heads, tails = [], []
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
         cut = math.ceil(len(members) * (1 - val_ratio))
         heads.append(members[:cut])
         tails.append(members[cut:])
@@ -44,7 +45,7 @@ def divide(train: AnySplit, validation: float) -> tuple[AnySplit, AnySplit | Non
     """The training split and, unless `validation` is 0, the validation split taken from it."""
     if validation == 0:
         return train, None
-    head, tail = head_split(train.labels.numpy(), validation)
+    head, tail = head_split(train.strata(), validation)
     if len(tail) == 0:
         raise TaskError(f"A validation part of {validation} leaves no validation sample out of {len(train)}.")
     return train.subset(head), train.subset(tail)

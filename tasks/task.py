@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,8 +32,35 @@ class DatasetInfo:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Classes:
+    """One of `count` classes: labels are int64 `[N]`, in training batches also shares of the classes, float32
+    `[N, count]`."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Values:
+    """`width` numbers: labels are float32 `[N, width]`."""
+
+    width: int
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes of things of `count` classes: labels are float32 `[N, M, 5]`, the left, top, right and lower edge in pixels
+    and the class; a sample with fewer than M is filled up with rows of -1."""
+
+    count: int
+
+
+Target: TypeAlias = Classes | Values | Boxes
+
+
 class Split(ABC):
-    """Part of a data set that can be read in batches. `labels` is a LongTensor `[N]`."""
+    """Part of a data set that can be read in batches. `labels` `[N, ...]` is what is to be told of each sample, as the
+    task's target has it; a split that draws its samples may leave it out and say its own length and strata."""
 
     labels: torch.Tensor
 
@@ -42,10 +69,9 @@ class Split(ABC):
 
     @abstractmethod
     def batch(self, indices: Indices) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs (float32, `[N, C, H, W]` or `[N, T, 2, H, W]`) and labels of these samples.
+        """Inputs (float32, `[N, C, H, W]` or `[N, T, 2, H, W]`, else as the task says) and labels of these samples.
 
-        Labels are classes (int64, `[N]`), or where the task mixes its training images the share of each class
-        (float32, `[N, classes]`). Random augmentation draws from torch's global generator.
+        Random augmentation draws from torch's global generator.
         """
 
     def batches(self, chosen: Iterable[Indices]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -59,20 +85,30 @@ class Split(ABC):
     def subset(self, indices: Indices) -> Self:
         """The split of these samples, in this order, with the same transforms."""
 
+    def strata(self) -> np.ndarray:
+        """A number for each sample `[N]`: those with the same one are divided in the same ratio. By default the class,
+        where labels are classes, and else one stratum of all."""
+        import numpy as np
+
+        labels = self.labels.numpy()
+        return labels if labels.ndim == 1 and labels.dtype.kind == "i" else np.zeros(len(labels), np.int64)
+
+    def for_epoch(self, epoch: int, seed: int) -> Split:
+        """The samples of an epoch (from 0) of a training with this seed: by default the same in every one.
+
+        A split of freshly drawn samples decides them by `epoch` and `seed` alone, so that a training goes on after an
+        interruption as if there had been none, and compared networks see the same. It must leave the global generators
+        as they are.
+        """
+        return self
+
 
 @dataclass(frozen=True)
 class Task:
-    """A data set ready for training.
-
-    `shape` is the `(C, H, W)` of one image or frame; `steps` the number of frames of a sample for events and None
-    for static images. `validation` is None unless it was asked for.
-    """
+    """A data set ready for training. `validation` is None unless it was asked for."""
 
     name: str
-    kind: Literal["static", "events"]
-    classes: int
-    shape: tuple[int, int, int]
-    steps: int | None
+    target: Target
     train: Split
     validation: Split | None
     test: Split

@@ -1,5 +1,40 @@
-"""Training schemes, losses, the loop and its checkpoints."""
+"""Training schemes and their parts, the loop and its checkpoints.
+
+A scheme is named with its options; a part that has options of its own is given as {"name": NAME, OPTION: VALUE, ...}.
+"""
 
 from core.registry import Registry
 
 registry = Registry("training scheme", {"bptt": "training.bptt:BPTT"}, group="spikebench.schemes")
+losses = Registry(
+    "loss",
+    {
+        "rate_mse": "training.losses:rate_mse",
+        "cross_entropy": "training.losses:cross_entropy",
+        "tet": "training.losses:tet",
+    },
+    group="spikebench.losses",
+)
+decisions = Registry("decision", {"rate": "training.decisions:rate"}, group="spikebench.decisions")
+optimizers = Registry(
+    "optimizer",
+    {
+        "adam": "training.optimizers:adam",
+        "adamax": "training.optimizers:adamax",
+        "adamw": "training.optimizers:adamw",
+        "sgd": "training.optimizers:sgd",
+    },
+    group="spikebench.optimizers",
+)
+schedules = Registry(
+    "schedule",
+    {
+        "constant": "training.schedules:constant",
+        "periodic": "training.schedules:periodic",
+        "once": "training.schedules:once",
+        "milestones": "training.schedules:milestones",
+    },
+    group="spikebench.schedules",
+)
+constraints = Registry("constraint", {}, group="spikebench.constraints")
+PARTS = (losses, decisions, optimizers, schedules, constraints)  # what the options of a scheme may name

@@ -1,6 +1,7 @@
 """Losses on the outputs of every time step, [T, N, classes].
 
-Labels are classes [N] (int64) or, of mixed samples, distributions over the classes [N, classes] (float).
+A loss of these gets labels that are classes [N] (int64) or, of mixed samples, distributions over the classes
+[N, classes] (float).
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from collections.abc import Callable
 
 from torch import Tensor
 from torch.nn import functional as F
+
+Loss = Callable[[Tensor, Tensor], Tensor]  # of outputs and labels, a scalar
 
 
 def rate_mse(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -44,6 +47,3 @@ def tet(
     if tet_lambda == 0:
         return loss
     return (1 - tet_lambda) * loss + tet_lambda * (outputs - tet_means).square().mean()
-
-
-LOSSES: dict[str, Callable[..., Tensor]] = {"rate_mse": rate_mse, "cross_entropy": cross_entropy, "tet": tet}

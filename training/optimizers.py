@@ -1,19 +1,28 @@
-"""Optimisers and learning rate schedules by name."""
+"""Optimisers by name."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
+MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
-def adam(parameters: Iterable[nn.Parameter], *, lr: float, weight_decay: float = 0.0) -> Optimizer:
-    """Adam; `weight_decay` is added to the gradient."""
+
+def adam(
+    parameters: Iterable[nn.Parameter], *, lr: float, weight_decay: float = 0.0, amsgrad: bool = False
+) -> Optimizer:
+    """Adam; `weight_decay` is added to the gradient, `amsgrad` divides by the largest second moment so far."""
     parameters = list(parameters)
-    return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay, fused=_fusible(parameters))
+    fused = _fusible(parameters)
+    return torch.optim.Adam(parameters, lr=lr, weight_decay=weight_decay, amsgrad=amsgrad, fused=fused)
+
+
+def adamax(parameters: Iterable[nn.Parameter], *, lr: float, weight_decay: float = 0.0) -> Optimizer:
+    """Adam with the infinity norm; `weight_decay` is added to the gradient."""
+    return torch.optim.Adamax(parameters, lr=lr, weight_decay=weight_decay)
 
 
 def adamw(parameters: Iterable[nn.Parameter], *, lr: float, weight_decay: float = 0.0) -> Optimizer:
@@ -34,20 +43,3 @@ def sgd(
 def _fusible(parameters: list[nn.Parameter]) -> bool:
     """Whether PyTorch has the update as one kernel: the fastest way where it exists."""
     return all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
-
-
-def periodic(epoch: int, *, T_max: int) -> float:
-    """Share of the learning rate in `epoch`: (1 + cos(pi epoch / T_max)) / 2.
-
-    Down to 0 in epoch `T_max` and back up, without restarts, as PLIF's released code does.
-    """
-    return (1 + math.cos(math.pi * epoch / T_max)) / 2
-
-
-def once(epoch: int, *, T_max: int) -> float:
-    """Share of the learning rate in `epoch`: down to 0 in epoch `T_max` like `periodic`, and no more after it."""
-    return periodic(min(epoch, T_max), T_max=T_max)
-
-
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"adam": adam, "adamw": adamw, "sgd": sgd}
-SCHEDULES: dict[str, Callable[..., float]] = {"periodic": periodic, "once": once}

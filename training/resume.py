@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from core import memory
 
 from . import checkpoint, distributed
 from .checkpoint import Unusable
 from .clock import Clock
+from .measures import Reading
+from .scheme import Scheme
 
-History = list[dict[str, float]]
+
+class History(list[dict[str, float]]):
+    """The records of a training, one an epoch, and the units of what is in them, by name."""
+
+    def __init__(self, records: list[dict[str, float]] | None = None, units: Mapping[str, str] | None = None) -> None:
+        super().__init__(records or [])
+        self.units = dict(units or {})
+
+    def add(self, readings: Mapping[str, Reading]) -> None:
+        """The record of another epoch."""
+        self.append({name: reading.value for name, reading in readings.items()})
+        self.units |= {name: reading.unit for name, reading in readings.items()}
 
 
-def resume(scheme: Any, path: Path, data: str, clock: Clock, on_note: Callable[[str], None]) -> History:
+def resume(scheme: Scheme, path: Path, data: str, clock: Clock, on_note: Callable[[str], None]) -> History:
     """The epochs found in `path`, with `scheme`, generators and clock as they were after them; none to start anew.
 
     `data` is the digest of the data set that is trained on. A checkpoint that cannot be used is set aside, `on_note`
     gets a sentence about it, and everything is as it was before. All processes of a group go on, or all start anew.
     """
     if not path.exists():
-        return []
+        return History()
     before, generators = copy.deepcopy(scheme.state_dict()), checkpoint.generators()
     history, seconds, problem = _restore(scheme, path, data)
     problem = next(filter(None, distributed.gather(problem)), "")
@@ -35,10 +47,10 @@ def resume(scheme: Any, path: Path, data: str, clock: Clock, on_note: Callable[[
     if not distributed.rank():
         aside = checkpoint.set_aside(path)
         on_note(f"trained anew, for the checkpoint {path.name} {problem}; it is kept as {aside.name}")
-    return []
+    return History()
 
 
-def _restore(scheme: Any, path: Path, data: str) -> tuple[History, float, str]:
+def _restore(scheme: Scheme, path: Path, data: str) -> tuple[History, float, str]:
     """Brings `scheme` and the generators to the state in `path`: its epochs and seconds, and what is wrong with it."""
     try:
         state = checkpoint.load(path)
@@ -47,10 +59,10 @@ def _restore(scheme: Any, path: Path, data: str) -> tuple[History, float, str]:
         if state["data"] != data:
             raise Unusable(f"is of a training on other data (digest {state['data'][:12]}, here {data[:12]})")
         scheme.load_state_dict(state["scheme"])
-        return list(state["history"]), float(state["seconds"]), ""
+        return History(state["history"], state["units"]), float(state["seconds"]), ""
     except Unusable as error:
-        return [], 0.0, str(error)
+        return History(), 0.0, str(error)
     except Exception as error:
         if memory.ran_out(error):  # which says nothing about the checkpoint
             raise
-        return [], 0.0, f"does not fit ({type(error).__name__}: {str(error).strip().partition(chr(10))[0]})"
+        return History(), 0.0, f"does not fit ({type(error).__name__}: {str(error).strip().partition(chr(10))[0]})"

@@ -70,6 +70,7 @@ class Training:
             batch_size=self.batch_size,
             scale=scale,
             seed=0,
+            checks=("psn_identities",),
         )
 
 

@@ -23,6 +23,7 @@ from bench.local import execute
 from papers.experiment import Experiment
 from training.bptt import BPTT
 from training.loop import evaluate
+from training.measures import Accuracy
 
 # Neither batch norm nor dropout: nothing depends on how a batch is shared.
 PLAIN = Experiment(
@@ -206,8 +207,9 @@ def test_a_group_that_was_killed_goes_on_as_if_uninterrupted(tmp_path: Path, alo
     # what was saved, running statistics included, is what all processes evaluated
     network = models.create(RANDOM.model, neuron=models.factory("plif"), **RANDOM.model_options)
     network.load_state_dict(torch.load(asked.checkpoint, weights_only=True)["scheme"]["network"])
-    accuracy = evaluate(BPTT(network), tasks.load("digits").test, 100, "cpu")
-    assert values(finished)["test_accuracy", RANDOM.epochs - 1] == accuracy
+    task = tasks.load("digits")
+    found = evaluate(BPTT(network), task.test, 100, "cpu", lambda: [Accuracy(task.target)])
+    assert values(finished)["test_accuracy", RANDOM.epochs - 1] == found["accuracy"].value
 
 
 @pytest.mark.slow

@@ -136,7 +136,7 @@ def test_too_many_poolings_are_refused() -> None:
 
 def test_rates_fall_with_tau_and_depth() -> None:
     """Mechanism of claim C2 without training: noise through random weights (spec, section 11)."""
-    from training.loop import FiringRates
+    from training.measures import FiringRates
 
     rates = {}
     for tau in (1.1, 2.0, 4.0, 16.0):
@@ -146,7 +146,7 @@ def test_rates_fall_with_tau_and_depth() -> None:
         )
         with torch.no_grad(), FiringRates(network) as seen:
             network.run(torch.randn(32, 1, 8, 8))
-        rates[tau] = list(seen.means().values())
+        rates[tau] = [reading.value for reading in seen.values().values()]
     first = [rates[tau][0] for tau in rates]
     assert first == sorted(first, reverse=True)
     assert rates[16.0][0] < 0.1 * rates[2.0][0]

@@ -71,9 +71,7 @@ def test_it_runs_on_the_plain_step_without_a_warning() -> None:
     assert torch.equal(torch.cat([layer(x[:2]), layer(x[2:])]), whole)
     assert "act on each other" in neurons.backends("dense").refused["fused"]
     layer.backend = "fused"
-    with pytest.raises(
-        RuntimeError, match="'fused' cannot run Dense on cpu: .* act on each other"
-    ):
+    with pytest.raises(RuntimeError, match=r"'fused' cannot run Dense on cpu: .* act on each other"):
         layer(x)
 
 

@@ -111,8 +111,8 @@ def test_frames_resized_and_cropped(tmp_path: Path) -> None:
         write(tmp_path, "cat", number, rows)
     load = partial(tasks.load, "cifar10dvs", root=tmp_path, cache=tmp_path / "cache", T=2, split="psn")
     task = load(resize=48, augment="crop")
-    assert task.shape == (2, 48, 48)
     x, _ = task.test.batch([0])
+    assert x.shape == (1, 2, 2, 48, 48)
     # One event at every pixel of the rows 5 and 60, half of them in each frame. Row i of 48 is read at
     # 8/3 (i + 1/2) - 1/2 of 128: row 22 at 59.5, half way between 59 and 60; rows 1 and 2 at 3.5 and 6.17, so row 5 is
     # lost.

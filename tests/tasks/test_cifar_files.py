@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tasks
-from tasks import DataDamaged, TaskError
+from tasks import Classes, DataDamaged, TaskError
 from tasks.cifar_batches import parse
 from tasks.pickles import unpickle
 
@@ -47,7 +47,7 @@ def test_batches_in_their_order_make_a_subset(tmp_path: Path) -> None:
     write(tmp_path, data_batch_3=batch(labels=(1, 2)), data_batch_1=batch(labels=(5, 6)), test_batch=batch())
     task = tasks.load("cifar10", root=tmp_path)
     assert task.train.labels.tolist() == [5, 6, 1, 2]
-    assert task.shape == (3, 32, 32)
+    assert task.train.batch([0])[0].shape == (1, 3, 32, 32)
     assert not task.dataset.complete
     assert task.dataset.note.startswith("A subset: 4 of 50,000 training and 2 of 10,000")
     x, _ = task.test.batch([1])
@@ -78,7 +78,8 @@ def test_cifar100_has_the_fine_labels(tmp_path: Path) -> None:
     assert "cifar-100-python/train" in (tasks.available("cifar100", tmp_path) or "")
     (folder / "train").write_bytes(pickled([7, 42]))
     task = tasks.load("cifar100", root=tmp_path)
-    assert (task.classes, task.train.labels.tolist(), task.test.labels.tolist()) == (100, [7, 42], [99, 0])
+    assert task.target == Classes(100)
+    assert (task.train.labels.tolist(), task.test.labels.tolist()) == ([7, 42], [99, 0])
     assert task.dataset.note.startswith("A subset: 2 of 50,000 training and 2 of 10,000")
     # The first pixel of image 1 is 3072 mod 256 = 0 in red, and so are green and blue, 1024 bytes on.
     x, _ = task.test.batch([1])

@@ -9,12 +9,12 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 import tasks
-from tasks import TaskError
+from tasks import Classes, TaskError
 
 
 def test_digits_are_the_first_1400_and_the_last_397() -> None:
     task = tasks.load("digits")
-    assert (task.kind, task.classes, task.shape, task.steps) == ("static", 10, (1, 8, 8), None)
+    assert task.target == Classes(10)
     assert (len(task.train), task.validation, len(task.test)) == (1400, None, 397)
     assert task.dataset.complete
     assert task.dataset.counts == {"train": 1400, "test": 397}
@@ -69,7 +69,7 @@ def events() -> tasks.Task:
 
 
 def test_event_task(events: tasks.Task) -> None:
-    assert (events.kind, events.classes, events.shape, events.steps) == ("events", 10, (2, 16, 16), 10)
+    assert events.target == Classes(10)
     assert "ynthetic" in events.dataset.note
     x, y = events.train.batch([3, 1])
     assert x.shape == (2, 10, 2, 16, 16)
@@ -107,7 +107,7 @@ def test_the_options_of_integration_reach_the_frames() -> None:
 
 
 def test_a_larger_field() -> None:
-    assert tasks.load("digits_events", side=32, T=2).shape == (2, 32, 32)
+    assert tasks.load("digits_events", side=32, T=2).test.batch([0])[0].shape == (1, 2, 2, 32, 32)
     with pytest.raises(TaskError, match="side 20 was asked for; choose one of 16, 32"):
         tasks.load("digits_events", side=20)
 

@@ -9,13 +9,13 @@ from sklearn.datasets import load_digits
 import models
 import tasks
 from neurons.base import Neuron
-from tasks import TaskError
+from tasks import Classes, TaskError
 
 
 @pytest.mark.parametrize("T", [8, 9, 40])
 def test_a_digit_and_then_nothing(T: int) -> None:
     task, digits = tasks.load("digits_recall", T=T), tasks.load("digits")
-    assert (task.kind, task.classes, task.shape, task.steps) == ("static", 10, (1, 8, T), None)
+    assert task.target == Classes(10)
     known = load_digits().images[:1400] / 16
     background = -known.mean() / known.std()
     for split, plain in ((task.train, digits.train), (task.test, digits.test)):
@@ -28,7 +28,7 @@ def test_a_digit_and_then_nothing(T: int) -> None:
 
 
 def test_the_default_delay_is_24_steps() -> None:
-    assert tasks.load("digits_recall").shape == (1, 8, 32)
+    assert tasks.load("digits_recall").test.batch([0])[0].shape == (1, 1, 8, 32)
 
 
 def test_a_validation_part() -> None:

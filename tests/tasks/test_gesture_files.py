@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spikingjelly.datasets.utils import load_aedat_v3
 
 import tasks
-from tasks import DataDamaged, DataMissing, aedat3
+from tasks import Classes, DataDamaged, DataMissing, aedat3
 
 HEADER = b"#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n#!END-HEADER\r\n"
 START = len(HEADER)
@@ -140,7 +140,8 @@ def test_recordings_are_cut_into_their_segments(tmp_path: Path, inner: str) -> N
     gesture_set(tmp_path, inner=inner)
     assert tasks.available("dvs128gesture", tmp_path) is None
     task = tasks.load("dvs128gesture", root=tmp_path, cache=tmp_path / "cache", T=1)
-    assert (task.shape, task.classes, task.steps) == ((2, 128, 128), 11, 1)
+    assert task.target == Classes(11)
+    assert task.test.batch([0])[0].shape == (1, 1, 2, 128, 128)
     assert task.train.labels.tolist() == [10, 1]
     assert task.test.labels.tolist() == [0]
     # [10, 30) holds the events at 10 and 20, [30, 41) those at 30 and 40.

@@ -12,7 +12,7 @@ from sklearn.datasets import load_sample_images
 from torchvision.transforms import v2
 
 import tasks
-from tasks import DataDamaged, TaskError
+from tasks import Classes, DataDamaged, TaskError
 from tasks.jpegs import random_part
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -44,7 +44,7 @@ def test_classes_count_in_the_order_of_their_folders(root: Path) -> None:
     (root / "ImageNet" / "train" / "n01440764" / "notes.txt").write_text("no image")
     assert tasks.available("imagenet", root) is None
     task = tasks.load("imagenet", root=root)
-    assert (task.kind, task.classes, task.shape, task.steps) == ("static", 3, (3, 224, 224), None)
+    assert task.target == Classes(3)
     assert (task.train.labels.tolist(), task.test.labels.tolist()) == ([0, 0, 1, 1, 2, 2], [0, 1, 2])
     assert task.dataset.counts == {"train": 6, "test": 3}
     assert not task.dataset.complete

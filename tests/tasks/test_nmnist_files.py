@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spikingjelly.datasets.utils import load_ATIS_bin
 
 import tasks
-from tasks import DataDamaged, TaskError, atis
+from tasks import Classes, DataDamaged, TaskError, atis
 
 Event = tuple[int, int, int, int]
 
@@ -96,7 +96,8 @@ def test_a_set_of_four_recordings(tmp_path: Path) -> None:
     small_set(tmp_path)
     assert tasks.available("nmnist", tmp_path) is None
     task = tasks.load("nmnist", root=tmp_path, cache=tmp_path / "cache", T=2)
-    assert (task.kind, task.shape, task.steps, task.classes) == ("events", (2, 34, 34), 2, 10)
+    assert task.target == Classes(10)
+    assert task.test.batch([0])[0].shape == (1, 2, 2, 34, 34)
     # Sorted: 0/00002, 0/00009, 1/00007.
     assert task.train.labels.tolist() == [0, 0, 1]
     assert task.test.labels.tolist() == [9]

@@ -17,7 +17,8 @@ import neurons
 import tasks
 from training import checkpoint
 from training.bptt import BPTT
-from training.loop import Diverged, FiringRates, evaluate, fit
+from training.loop import Diverged, evaluate, fit
+from training.measures import Accuracy, FiringRates, Reading
 
 
 @pytest.fixture(scope="module")
@@ -139,11 +140,15 @@ def test_evaluation_counts_every_sample(digits: tasks.Task) -> None:
     class Constant:
         network = torch.nn.Identity()
 
-        def predict(self, x: torch.Tensor) -> torch.Tensor:
-            return torch.full((len(x),), 3)
+        def outputs(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.full((1, len(x)), 3)
 
+        def decide(self, outputs: torch.Tensor) -> torch.Tensor:
+            return outputs[0]
+
+    found = evaluate(Constant(), digits.test, 100, "cpu", lambda: [Accuracy(digits.target)])  # type: ignore[arg-type]
     expected = (digits.test.labels == 3).float().mean().item()
-    assert evaluate(Constant(), digits.test, 100, "cpu") == pytest.approx(expected)
+    assert found == {"accuracy": Reading(pytest.approx(expected), "fraction")}
 
 
 def test_firing_rates_by_hand() -> None:
@@ -152,4 +157,4 @@ def test_firing_rates_by_hand() -> None:
         layer(torch.tensor([[1.0, 0.0], [0.0, 0.5]]))  # one spike in four
         layer.reset()
         layer(torch.tensor([[1.0, 1.0], [1.0, 1.0]]))  # four in four
-    assert rates.means() == {"rate_0": 5 / 8}
+    assert rates.values() == {"rate_0": Reading(5 / 8, "1")}

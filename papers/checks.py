@@ -1,0 +1,8 @@
+"""Exact checks on a trained network, by name: functions of the network, the test set and the device.
+
+What they find is told with the run of an experiment that names them.
+"""
+
+from core.registry import Registry
+
+registry = Registry("check", {"psn_identities": "papers.psn.identities:measure"})
