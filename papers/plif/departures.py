@@ -6,7 +6,8 @@ from ..departures import Departure
 
 SORTED_FILES = Departure(
     1,
-    "N-MNIST and Gesture files are taken in sorted order; the authors' order came from an unsorted directory listing.",
+    "N-MNIST and Gesture files are taken in sorted order, which decides their validation part; the authors' order came "
+    "from an unsorted directory listing.",
 )
 ALL_SEGMENTS = Departure(
     2, "Gesture is trained on all 1,176 segments; the authors' converter kept 936, and which ones is not known."

@@ -21,15 +21,15 @@ ONE_DEVICE = Departure(
 )
 EIGHT_DEVICES = Departure(
     4,
-    "On ImageNet the authors train on eight GPUs with a batch norm each (64 or 32 samples). The total batch is the same "
-    "here, and --processes 8 gives the same share to each.",
+    "On ImageNet the authors train on eight GPUs with a batch norm each (64 or 32 samples). The total batch is the "
+    "same here, and --processes 8 gives the same share to each.",
 )
 ONE_PIECE = Departure(5, "SEW ResNet-34 is trained in one piece; the authors resumed their run after 15 epochs.")
 NO_TOP5 = Departure(6, "Top-5 accuracy is not measured.")
 OWN_TASKS = Departure(
     7,
-    "Pixel digits and digit recall, at quick scale, are tasks of our own that ask for a longer memory: further evidence, "
-    "which decides no claim about accuracy or rates. In digit recall a network cannot know what lies further back than "
+    "Pixel digits and digit recall, at quick scale, are tasks of our own that ask for a longer memory: further "
+    "evidence, which decides no claim about accuracy or rates. In digit recall a network cannot know what lies further back than "
     "the order of its three neuron layers allows, unless the mask is open.",
 )
 QUICK = Departure(

@@ -1,8 +1,8 @@
 """PSN: parallel spiking neurons, masked and sliding (Fang et al., NeurIPS 2023, arXiv 2304.12760).
 
 Networks, losses, optimisers, schedules and augmentation are those of the released code and its logged arguments, apart
-from the numbered departures (departures.py). The work reports the best test accuracy of all epochs (protocol A); beside it
-stands the last epoch.
+from the numbered departures (departures.py). The work reports the best test accuracy of all epochs (protocol A); beside
+it stands the last epoch.
 """
 
 from __future__ import annotations
