@@ -29,8 +29,8 @@ NO_TOP5 = Departure(6, "Top-5 accuracy is not measured.")
 OWN_TASKS = Departure(
     7,
     "Pixel digits and digit recall, at quick scale, are tasks of our own that ask for a longer memory: further "
-    "evidence, which decides no claim about accuracy or rates. In digit recall a network cannot know what lies further back than "
-    "the order of its three neuron layers allows, unless the mask is open.",
+    "evidence, which decides no claim about accuracy or rates. In digit recall a network cannot know what lies further "
+    "back than the order of its three neuron layers allows, unless the mask is open.",
 )
 QUICK = Departure(
     8,
