@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 
 import pytest
+
+# Before torch reads it: two processes share the cores, and so does what they start.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import torch
 
 from neurons.backends.fused import pool
+
+torch.set_num_threads(1)  # whatever the machine; a test of threads sets its own number
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from commands import Command
 
 from bench import fingerprint
 from results import Store
