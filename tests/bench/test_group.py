@@ -25,6 +25,7 @@ from training.bptt import BPTT
 from training.loop import evaluate
 
 # Neither batch norm nor dropout: nothing depends on how a batch is shared.
+pytestmark = pytest.mark.xdist_group("processes")
 PLAIN = Experiment(
     task="digits",
     model="sequential_fc",

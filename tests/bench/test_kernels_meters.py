@@ -18,6 +18,7 @@ from bench.speed.job import Job
 from bench.speed.priority import Undisturbed
 from neurons.backends.fused import plan
 
+pytestmark = pytest.mark.xdist_group("processes")
 MIB = 2**20
 
 
