@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .claims import Finding
+from .departures import Departure
 from .experiment import Experiment
 from .measures import Measure
 from .protocols import BEST, Protocol
@@ -82,7 +83,8 @@ class Claim:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a paper. `cells(scale)` lists its cells; `notes` are the departures from the paper.
+    """A table of a paper. `cells(scale)` lists its cells; `notes` tell what a reader of the published numbers
+    must know, `departures` where ours are made in another way.
 
     `axis` names what the rows count up, each cell `at` its place; reports then draw the columns over it.
     """
@@ -93,6 +95,7 @@ class Table:
     cells: Callable[[str], list[Cell]]
     claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
+    departures: tuple[Departure, ...] = ()
     axis: str = ""
 
     def experiments(

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 
 import pytest
+
+# Before torch reads it: two processes share the cores, and so does what they start.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import torch
 
 from neurons.backends.fused import pool
+
+torch.set_num_threads(1)  # whatever the machine; a test of threads sets its own number
+
+# Of the processes that run the tests, one has all that ask for such a fixture: it is built once, and what starts
+# processes of its own or watches clocks goes one by one.
+GROUPS = {"built": "site", "new_url": "postgresql", "postgres_port": "postgresql", "environment": "processes"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        groups = {GROUPS[name] for name in getattr(item, "fixturenames", ()) if name in GROUPS}
+        for group in sorted(groups)[:1]:
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)

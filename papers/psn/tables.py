@@ -1,8 +1,8 @@
 """PSN: parallel spiking neurons, masked and sliding (Fang et al., NeurIPS 2023, arXiv 2304.12760).
 
-Networks, losses, optimisers, schedules and augmentation are those of the released code and its logged arguments; the
-notes of each table list the departures. The work reports the best test accuracy of all epochs (protocol A); beside it
-stands the last epoch.
+Networks, losses, optimisers, schedules and augmentation are those of the released code and its logged arguments, apart
+from the numbered departures (departures.py). The work reports the best test accuracy of all epochs (protocol A); beside
+it stands the last epoch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..experiment import Experiment
 from ..measures import ACCURACY
 from ..protocols import BEST, LAST
 from ..table import Cell, Source, Table
-from . import claims
+from . import claims, departures
 from .claims import CLOSED
 
 Options = dict[str, Any]
@@ -371,9 +371,8 @@ def imagenet_cells(scale: str) -> list[Cell]:
 
 
 SINGLE = "Every published number is that of one run, and its epoch was chosen on the test set."
-RANDOM = "The authors seeded Python's generator alone; runs agree in distribution, not number by number."
+MIXED = "Sliding PSN is trained with AdamW 1e-3, all others with SGD 0.1, as in the work: the comparison mixes both."
 FP16 = "Mixed precision as in the work: float16 in training, evaluation in float32."
-QUICK = "Quick scale: AdamW 5e-3, cosine, label smoothing 0.1 and 30 epochs for every neuron; last epoch unless said."
 
 PSN_SEQUENTIAL = Table(
     "psn_sequential",
@@ -390,15 +389,11 @@ PSN_SEQUENTIAL = Table(
         "run that the work reports. Both are shown, so the sources disagree.",
         "A log in the authors' CIFAR10 folder of the sliding PSN (61.36 %) is a run on CIFAR100. It is published data "
         "here under its own name and part of no cell.",
-        "Sliding PSN is trained with AdamW 1e-3, all others with SGD 0.1, as in the work: the comparison mixes both. "
-        "Its logged runs do not record how W started; here uniform, the default of the script.",
-        "Pixel digits and digit recall, at quick scale, are tasks of our own that ask for a longer memory: further "
-        "evidence, which decides no claim about accuracy or rates.",
         "A later work (arXiv 2501.14490) prints 53.33 % for LIF on sequential CIFAR100; that is LIF without reset.",
-        RANDOM,
+        MIXED,
         FP16,
-        QUICK,
     ),
+    (departures.RANDOM_NUMBERS, departures.SLIDING_START, departures.OWN_TASKS, departures.QUICK),
 )  # fmt: skip
 PSN_ORDER = Table(
     "psn_order",
@@ -408,16 +403,13 @@ PSN_ORDER = Table(
     (claims.C8, claims.C9, claims.C1, claims.C2_STEPS),
     (
         SINGLE,
-        "The recall columns of the quick scale are no part of the work: what lies further back than the order of the "
-        "three neuron layers allows is unknown to the network, unless the mask is open.",
         "The best epoch of a masked PSN may lie before its mask is closed (k = 1: 49.30 %, 47.34 % with it closed).",
         "Orders 7, 18 (masked) and 25 (sliding) were run twice by the authors; both runs are shown, so the sources "
         "disagree by 0.2 to 0.6 points.",
-        "Sliding PSN is trained with AdamW 1e-3, masked PSN with SGD 0.1, as in the work.",
-        RANDOM,
+        MIXED,
         FP16,
-        QUICK,
     ),
+    (departures.RANDOM_NUMBERS, departures.SLIDING_START, departures.OWN_TASKS, departures.QUICK),
     axis="k",
 )
 PSN_CIFAR10 = Table(
@@ -426,7 +418,8 @@ PSN_CIFAR10 = Table(
     "PSN on CIFAR10 (modified PLIF Net)",
     cifar10_cells,
     (claims.C11, claims.C14),
-    (SINGLE, RANDOM, FP16, QUICK),
+    (SINGLE, FP16),
+    (departures.RANDOM_NUMBERS, departures.QUICK),
 )
 PSN_CIFAR10DVS = Table(
     "psn_cifar10dvs",
@@ -437,11 +430,10 @@ PSN_CIFAR10DVS = Table(
     (
         SINGLE,
         "The work calls this neuron PSN; its code is the sliding PSN of order 2.",
-        "The authors train on two GPUs, whose batch norm sees half a batch each; one device sees all 32 samples.",
         "The row of LIF with TEBN is the network that the authors' code compares with. Its published value is another "
         "work's, recalled; the authors' logs have no such run.",
-        QUICK,
     ),
+    (departures.ONE_DEVICE, departures.QUICK),
 )
 PSN_IMAGENET = Table(
     "psn_imagenet",
@@ -452,11 +444,7 @@ PSN_IMAGENET = Table(
     (
         SINGLE,
         "The networks start from torchvision's ANN weights, expected under ImageNet in the data root.",
-        "The authors train on eight GPUs with a batch norm each (64 or 32 samples); the total batch is the same here, "
-        "and --processes 8 gives the same share to each.",
-        "ResNet-34 was resumed by the authors after 15 epochs.",
-        "Top-5 accuracy is not measured.",
         FP16,
-        QUICK,
     ),
+    (departures.EIGHT_DEVICES, departures.ONE_PIECE, departures.NO_TOP5, departures.QUICK),
 )

@@ -17,6 +17,7 @@ import neurons
 from bench.asv import neurons as suite
 from neurons.backends.fused import pool
 
+pytestmark = pytest.mark.xdist_group("processes")
 ROOT = Path(__file__).parents[2]
 SLOW = ("        leak = v - self.v_rest\n", "        leak = v - self.v_rest\n" + "        x = (x + 1) - 1\n" * 20)
 INSTALL = """

@@ -26,6 +26,7 @@ from training.loop import evaluate
 from training.measures import Accuracy
 
 # Neither batch norm nor dropout: nothing depends on how a batch is shared.
+pytestmark = pytest.mark.xdist_group("processes")
 PLAIN = Experiment(
     task="digits",
     model="sequential_fc",

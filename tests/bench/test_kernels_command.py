@@ -11,6 +11,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from commands import within
 from rich.console import Console
 
 from bench import kernels
@@ -70,8 +71,8 @@ def test_help_needs_no_pytorch() -> None:
         (["--timeout", "nan"], "--timeout was given nan; it must be more than 0 and finite"),
     ],
 )
-def test_wrong_usage_is_one_sentence(command: Kernels, arguments: list[str], sentence: str, tmp_path: Path) -> None:
-    done = command(*arguments)
+def test_wrong_usage_is_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+    done = within(kernels.app, "--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "out"), *arguments)
     assert not (tmp_path / "store.db").exists()
     assert done.returncode == 2
     assert sentence in done.stderr

@@ -19,6 +19,7 @@ from bench.speed.priority import Undisturbed
 from neurons.backends.fused import plan
 from neurons.computation import Refusal
 
+pytestmark = pytest.mark.xdist_group("processes")
 MIB = 2**20
 
 

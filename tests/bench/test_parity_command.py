@@ -10,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import within
 from rich.console import Console
 
 from bench import fingerprint
 from bench.fingerprint import kernel_implementation
 from bench.parity import green, record
+from bench.parity.__main__ import app
 from bench.parity.checks import Check
 from bench.parity.rule import Verdict
 from core.registry import UnknownName
@@ -123,13 +125,13 @@ def test_a_narrow_window_cuts_no_cell(parity: Command) -> None:
     assert "\N{HORIZONTAL ELLIPSIS}" not in done.stdout
 
 
-def test_wrong_usage_has_status_2(parity: Command) -> None:
+def test_wrong_usage_has_status_2(tmp_path: Path) -> None:
     for arguments, what in (
         (("lfi",), "Unknown neuron 'lfi'. Did you mean"),
         (("lif", "--backend", "trch"), "Unknown backend 'trch'. Did you mean 'torch'"),
         (("lif", "--device", "tpu"), "Unknown device 'tpu'"),
     ):
-        done = parity(*arguments)
+        done = within(app, *arguments, "--store", str(tmp_path / "store.db"))
         assert done.returncode == 2, done.stderr
         assert what in done.stderr
         assert "Traceback" not in done.stderr

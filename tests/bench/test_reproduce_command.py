@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import Command
+from commands import Command, within
 
+from bench.reproduce import app
 from papers.measures import ACCURACY
 from papers.protocols import LAST, Selected
 from papers.psn.claims import CLOSED
@@ -253,30 +254,35 @@ def test_ctrl_c_at_a_terminal_pauses(environment: dict[str, str], tmp_path: Path
     [
         ([], 2, "Name a table to reproduce. Known: plif_table"),
         (["plif_tabel"], 2, "Unknown table 'plif_tabel'. Did you mean 'plif_table'"),
-        (["tiny", "--scale", "quik"], 2, "Unknown scale 'quik'. Did you mean 'quick'"),
-        (["tiny", "--device", "gpu"], 2, "Unknown device 'gpu'"),
-        (["tiny", "--executor", "slrm"], 2, "Unknown executor 'slrm'"),
+        (["plif_table", "--scale", "quik"], 2, "Unknown scale 'quik'. Did you mean 'quick'"),
+        (["plif_table", "--device", "gpu"], 2, "Unknown device 'gpu'"),
+        (["plif_table", "--executor", "slrm"], 2, "Unknown executor 'slrm'"),
         (["plif_table", "--only", "N-MNST"], 2, "Unknown row or column 'N-MNST'. Did you mean 'N-MNIST'"),
-        (["parity", "tiny", "--only", "nowhere"], 2, "Unknown row or column 'nowhere'"),  # before anything is measured
-        (["tiny", "--seeds", "0"], 2, "--seeds was given 0; it must be at least 1"),
-        (["tiny", "--jobs", "-1"], 2, "--jobs was given -1; it must be at least 1"),
-        (["tiny", "--processes", "0"], 2, "--processes was given 0; it must be at least 1"),
-        (["tiny", "--processes", "3"], 2, "--processes 3 does not divide the batch of 128 samples of digits"),
-        (["tiny", "--timeout", "0"], 2, "--timeout was given 0"),
-        (["tiny", "--timeout", "inf"], 2, "--timeout was given inf; it must be more than 0 and finite"),
-        (["tiny", "--memory", "nan"], 2, "--memory was given nan; it must be more than 0 and finite"),
-        (["tiny", "--seeds", "many"], 2, "'--seeds': 'many' was given; it must be a whole number, at least 1."),
-        (["tiny", "--jobs", "2.5"], 2, "'--jobs': '2.5' was given; it must be a whole number, at least 1."),
-        (["tiny", "--processes", ""], 2, "'--processes': '' was given; it must be a whole number, at least 1."),
-        (["tiny", "--timeout", "soon"], 2, "'--timeout': 'soon' was given; it must be a number, more than 0."),
-        (["tiny", "--memory", "4GiB"], 2, "'--memory': '4GiB' was given; it must be a number, more than 0."),
-        (["tiny", "--nonsense"], 2, "--nonsense"),
-        (["tiny", "--data", "/does/not/exist"], 2, "The data root /does/not/exist is not a folder"),
-        (["tiny", "--store", "/proc/nowhere/store.db"], 1, "/proc/nowhere"),
+        (
+            ["parity", "plif_table", "--only", "nowhere"],
+            2,
+            "Unknown row or column 'nowhere'",
+        ),  # before anything is measured
+        (["plif_table", "--seeds", "0"], 2, "--seeds was given 0; it must be at least 1"),
+        (["plif_table", "--jobs", "-1"], 2, "--jobs was given -1; it must be at least 1"),
+        (["plif_table", "--processes", "0"], 2, "--processes was given 0; it must be at least 1"),
+        (["plif_table", "--processes", "3"], 2, "--processes 3 does not divide the batch of 64 samples of digits"),
+        (["plif_table", "--timeout", "0"], 2, "--timeout was given 0"),
+        (["plif_table", "--timeout", "inf"], 2, "--timeout was given inf; it must be more than 0 and finite"),
+        (["plif_table", "--memory", "nan"], 2, "--memory was given nan; it must be more than 0 and finite"),
+        (["plif_table", "--seeds", "many"], 2, "'--seeds': 'many' was given; it must be a whole number, at least 1."),
+        (["plif_table", "--jobs", "2.5"], 2, "'--jobs': '2.5' was given; it must be a whole number, at least 1."),
+        (["plif_table", "--processes", ""], 2, "'--processes': '' was given; it must be a whole number, at least 1."),
+        (["plif_table", "--timeout", "soon"], 2, "'--timeout': 'soon' was given; it must be a number, more than 0."),
+        (["plif_table", "--memory", "4GiB"], 2, "'--memory': '4GiB' was given; it must be a number, more than 0."),
+        (["plif_table", "--nonsense"], 2, "--nonsense"),
+        (["plif_table", "--data", "/does/not/exist"], 2, "The data root /does/not/exist is not a folder"),
+        (["plif_table", "--store", "/proc/nowhere/store.db"], 1, "/proc/nowhere"),
     ],
 )
-def test_wrong_use_is_one_sentence(reproduce: Command, arguments: list[str], status: int, sentence: str) -> None:
-    done = reproduce(*arguments)
+def test_wrong_use_is_one_sentence(arguments: list[str], status: int, sentence: str, tmp_path: Path) -> None:
+    places = [] if "--store" in arguments else ["--store", str(tmp_path / "store.db")]
+    done = within(app, *arguments, *places, "--out", str(tmp_path / "out"))
     assert done.returncode == status, done.stderr
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
@@ -294,12 +300,12 @@ def test_help_of_a_verb_names_it() -> None:
     assert "Usage: spikebench reproduce [OPTIONS]" in done.stdout
 
 
-def test_a_missing_gpu_is_one_sentence(reproduce: Command) -> None:
+def test_a_missing_gpu_is_one_sentence(tmp_path: Path) -> None:
     import torch
 
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
-    done = reproduce("tiny", "--device", "cuda")
+    done = within(app, "plif_table", "--device", "cuda", "--store", str(tmp_path / "store.db"))
     assert done.returncode == 2
     assert "no CUDA device was found" in done.stderr
 
