@@ -14,7 +14,7 @@ import neurons
 from models.readout import LeakyReadout
 from models.recurrent import Recurrent
 from neurons.base import Neuron
-from training.loop import FiringRates
+from training.measures import FiringRates
 
 
 def recurrent(neuron: str = "lif", **options: object) -> Recurrent:
@@ -90,7 +90,8 @@ def test_its_spikes_count_once_and_those_of_a_readout_not_at_all() -> None:
     with FiringRates(network) as rates:
         spikes = network[0](inputs())
         network[1](spikes)
-    assert rates.means() == {"rate_0": pytest.approx(spikes.mean().item())}
+    found = {name: reading.value for name, reading in rates.values().items()}
+    assert found == {"rate_0": pytest.approx(spikes.mean().item())}
     assert [type(m).__name__ for m in network.modules() if isinstance(m, Neuron)] == ["LIF"]
 
 
