@@ -8,8 +8,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from .measures import USUAL
+
 SCALES = ("quick", "short", "paper")
-USUAL = ("accuracy", "firing_rates", "constants")  # measures
 
 # Fields that came later, and what every experiment had before they did.
 LATER: dict[str, Any] = {

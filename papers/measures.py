@@ -72,6 +72,7 @@ registry = Registry(
     },
     group="spikebench.measures",
 )
+USUAL = ("accuracy", "firing_rates", "constants")  # what an experiment records that names none
 
 
 def of_metric(name: str) -> tuple[str, Measure] | None:

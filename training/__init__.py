@@ -6,7 +6,7 @@ A scheme is named with its options; a part that has options of its own is given 
 from core.registry import Registry
 
 registry = Registry("training scheme", {"bptt": "training.bptt:BPTT"}, group="spikebench.schemes")
-losses = Registry(
+LOSSES = Registry(
     "loss",
     {
         "rate_mse": "training.losses:rate_mse",
@@ -15,8 +15,8 @@ losses = Registry(
     },
     group="spikebench.losses",
 )
-decisions = Registry("decision", {"rate": "training.decisions:rate"}, group="spikebench.decisions")
-optimizers = Registry(
+DECISIONS = Registry("decision", {"rate": "training.decisions:rate"}, group="spikebench.decisions")
+OPTIMIZERS = Registry(
     "optimizer",
     {
         "adam": "training.optimizers:adam",
@@ -26,7 +26,7 @@ optimizers = Registry(
     },
     group="spikebench.optimizers",
 )
-schedules = Registry(
+SCHEDULES = Registry(
     "schedule",
     {
         "constant": "training.schedules:constant",
@@ -36,5 +36,5 @@ schedules = Registry(
     },
     group="spikebench.schedules",
 )
-constraints = Registry("constraint", {}, group="spikebench.constraints")
-PARTS = (losses, decisions, optimizers, schedules, constraints)  # what the options of a scheme may name
+CONSTRAINTS = Registry("constraint", {}, group="spikebench.constraints")
+PARTS = (LOSSES, DECISIONS, OPTIMIZERS, SCHEDULES, CONSTRAINTS)  # what the options of a scheme may name

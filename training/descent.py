@@ -12,7 +12,7 @@ import models
 from core.registry import unknown
 from models.network import Network, Whole
 
-from . import constraints, decisions, distributed, losses, optimizers, schedules
+from . import CONSTRAINTS, DECISIONS, LOSSES, OPTIMIZERS, SCHEDULES, distributed
 from .decisions import Decision
 from .losses import Loss
 from .optimizers import MakeOptimizer
@@ -53,14 +53,14 @@ class Descent:
     ) -> None:
         self.network = network
         self.replica = distributed.replica(Whole(network))
-        self.loss: Loss = make(losses, loss)
-        self.decision: Decision = make(decisions, decision or {"name": "rate"})
-        build: MakeOptimizer = make(optimizers, optimizer)
+        self.loss: Loss = make(LOSSES, loss)
+        self.decision: Decision = make(DECISIONS, decision or {"name": "rate"})
+        build: MakeOptimizer = make(OPTIMIZERS, optimizer)
         self.optimizer = build(network.parameters())
-        share: Schedule = make(schedules, schedule or {"name": "constant"})
+        share: Schedule = make(SCHEDULES, schedule or {"name": "constant"})
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, share)
         self.clip, self.accumulate = clip, accumulate
-        self.constraint: Callable[[nn.Module], object] | None = make(constraints, constraint) if constraint else None
+        self.constraint: Callable[[nn.Module], object] | None = make(CONSTRAINTS, constraint) if constraint else None
         if precision not in PRECISIONS:
             raise unknown("precision", precision, PRECISIONS)
         self.dtype = PRECISIONS[precision]

@@ -20,8 +20,8 @@ import torch
 from torch import nn
 
 import tasks
-from papers.experiment import USUAL, Experiment
-from papers.measures import Measure
+from papers.experiment import Experiment
+from papers.measures import USUAL, Measure
 from papers.protocols import LAST
 from papers.table import Cell, Table
 from tasks.loader import Loader
