@@ -72,7 +72,7 @@ def git(folder: Path, *arguments: str) -> str:
 def repository(tmp_path: Path) -> Path:
     """This checkout's neurons and suites as a repository of two commits, the second with a slow LIF."""
     folder = tmp_path / "repository"
-    for package in ("bench", "neurons"):
+    for package in ("bench", "core", "neurons"):
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     configuration = json.loads((ROOT / "asv.conf.json").read_text())
     libraries = " ".join(path for path in sys.path if path.endswith("site-packages"))
