@@ -133,7 +133,8 @@ def run(request: Request, send: Send, clock: Clock) -> Result:
             )
         neuron = models.factory(experiment.neuron, **experiment.neuron_options)
         seed_all(experiment.seed)  # compared networks start alike, however their data were made
-        network = models.create(experiment.model, neuron=neuron, **experiment.model_options).to(request.device)
+        options = {**experiment.model_options, **_root(experiment.model, request.data)}
+        network = models.create(experiment.model, neuron=neuron, **options).to(request.device)
         if distributed.rank():  # augmentation and dropout of the processes differ
             seed_all(experiment.seed + 1_000_003 * distributed.rank())
         scheme = training.registry.get(experiment.scheme)(network, **experiment.scheme_options)
@@ -189,6 +190,11 @@ def _progress(task: str, send: Send) -> dict[str, Callable[[int, int], None]]:
                 send(("data", done, of))
 
     return {"progress": tell}
+
+
+def _root(model: str, data: str | None) -> dict[str, str | None]:
+    """The option `root`, the data root, for the networks that start from a published file."""
+    return {"root": data} if "root" in inspect.signature(models.registry.get(model)).parameters else {}
 
 
 class _only_one:

@@ -134,14 +134,14 @@ class SEWResNet(Network):
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # type: ignore[operator]
         return self.fc(x.mean((-2, -1)))
 
-    def load_ann(self, path: str | Path) -> None:
+    def load_ann(self, path: str | Path, root: str | Path | None = None) -> None:
         """Takes over the weights of torchvision's ResNet of the same depth; spiking layers and `pe` keep theirs.
 
-        `path` of a state_dict as torchvision publishes it, if relative under SPIKEBENCH_DATA where that is set. Raises
-        DataMissing for a file that is not there, DataDamaged for one that cannot be read, TaskError for one that does
-        not fit.
+        `path` of a state_dict as torchvision publishes it, if relative under `root`, the data root, else under
+        SPIKEBENCH_DATA where that is set. Raises DataMissing for a file that is not there, DataDamaged for one that
+        cannot be read, TaskError for one that does not fit.
         """
-        path = Path(os.path.expanduser(os.environ.get("SPIKEBENCH_DATA", ""))) / path
+        path = Path(root or os.path.expanduser(os.environ.get("SPIKEBENCH_DATA", ""))) / path
         if not path.is_file():
             raise DataMissing(
                 f"The ANN weights are missing: nothing at {path}; they are published at "
@@ -169,28 +169,39 @@ class SEWResNet(Network):
 
 
 def _resnet(
-    neuron: NeuronFactory, block: Block, layers: tuple[int, int, int, int], ann_checkpoint: str | None, **options: Any
+    neuron: NeuronFactory,
+    block: Block,
+    layers: tuple[int, int, int, int],
+    ann_checkpoint: str | None,
+    root: str | None,
+    **options: Any,
 ) -> SEWResNet:
     network = SEWResNet(neuron, block, layers, **options)
     if ann_checkpoint is not None:
-        network.load_ann(ann_checkpoint)
+        network.load_ann(ann_checkpoint, root)
     return network
 
 
-def resnet18(neuron: NeuronFactory, *, ann_checkpoint: str | None = None, **options: Any) -> SEWResNet:
+def resnet18(
+    neuron: NeuronFactory, *, ann_checkpoint: str | None = None, root: str | None = None, **options: Any
+) -> SEWResNet:
     """SEW ResNet-18, 20 spiking layers.
 
-    `channels` is the width of the stem; `pe` and `stem_pool` ("average", "max") as above; `ann_checkpoint` as in
-    SEWResNet.load_ann.
+    `channels` is the width of the stem; `pe` and `stem_pool` ("average", "max") as above; `ann_checkpoint` and
+    `root` as in SEWResNet.load_ann.
     """
-    return _resnet(neuron, BasicBlock, (2, 2, 2, 2), ann_checkpoint, **options)
+    return _resnet(neuron, BasicBlock, (2, 2, 2, 2), ann_checkpoint, root, **options)
 
 
-def resnet34(neuron: NeuronFactory, *, ann_checkpoint: str | None = None, **options: Any) -> SEWResNet:
+def resnet34(
+    neuron: NeuronFactory, *, ann_checkpoint: str | None = None, root: str | None = None, **options: Any
+) -> SEWResNet:
     """SEW ResNet-34, 36 spiking layers; options as in `resnet18`."""
-    return _resnet(neuron, BasicBlock, (3, 4, 6, 3), ann_checkpoint, **options)
+    return _resnet(neuron, BasicBlock, (3, 4, 6, 3), ann_checkpoint, root, **options)
 
 
-def resnet50(neuron: NeuronFactory, *, ann_checkpoint: str | None = None, **options: Any) -> SEWResNet:
+def resnet50(
+    neuron: NeuronFactory, *, ann_checkpoint: str | None = None, root: str | None = None, **options: Any
+) -> SEWResNet:
     """SEW ResNet-50, 53 spiking layers; options as in `resnet18`."""
-    return _resnet(neuron, Bottleneck, (3, 4, 6, 3), ann_checkpoint, **options)
+    return _resnet(neuron, Bottleneck, (3, 4, 6, 3), ann_checkpoint, root, **options)

@@ -61,3 +61,8 @@ def test_the_preparation_of_events_is_told_now_and_then(
     assert sent[-1][1] == sent[-1][2]
     if pause:
         assert len(sent) == 1
+
+
+def test_a_network_that_starts_from_a_file_is_told_the_data_root() -> None:
+    assert worker._root("sew_resnet18", "/data") == {"root": "/data"}
+    assert worker._root("plif_mnist", "/data") == {}

@@ -293,9 +293,12 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_weights_of_the_ann_are_taken_over(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SPIKEBENCH_DATA", str(checkpoint.parent))
-    network = models.create("sew_resnet18", neuron=PSN4, ann_checkpoint=checkpoint.name)
+@pytest.mark.parametrize("given", ["root", "variable"])
+def test_the_weights_of_the_ann_are_taken_over(checkpoint: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    folder = str(checkpoint.parent)
+    monkeypatch.setenv("SPIKEBENCH_DATA", folder if given == "variable" else "/nowhere")
+    options = {"root": folder} if given == "root" else {}
+    network = models.create("sew_resnet18", neuron=PSN4, ann_checkpoint=checkpoint.name, **options)
     weights, own = torch.load(checkpoint, weights_only=True), network.state_dict()
     assert len(weights) == 102  # 20 convolutions, 20 batch norms of 4 entries, the classifier's 2
     for key, value in weights.items():
