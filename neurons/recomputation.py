@@ -177,7 +177,9 @@ def _copy(value: Any, cut: bool) -> Any:
     if not isinstance(value, Tensor):
         return value
     copied = value.detach().clone()
-    return _without_gradient(copied) if cut and value.requires_grad else copied
+    if cut and value.requires_grad:
+        return _without_gradient(copied)
+    return copied.requires_grad_(value.requires_grad)  # which decides what a step saves
 
 
 def _without_gradient(value: Any) -> Any:
