@@ -103,7 +103,8 @@ class _Runs:
             template = _template(run)
             if template not in wanted or (chosen is not None and run.seed not in chosen):
                 continue
-            latest[template, run.seed] = run
+            if run.outcome != "skipped" or (template, run.seed) not in latest:  # another process was at it
+                latest[template, run.seed] = run
             old = best.get((template, run.seed))
             if run.outcome == "ok" and (old is None or self.stale(old) or not self.stale(run)):
                 best[template, run.seed] = run

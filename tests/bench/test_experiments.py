@@ -17,6 +17,7 @@ from bench.papers import registry
 from bench.papers.plif import ARMS, COLUMNS, PLIF_ABLATION, PLIF_TABLE
 from bench.plan import done, plan
 from bench.present import Present
+from reports import wording
 from results import Dataset, Metric, Run, Store, new_id, published, timestamp
 
 
@@ -160,6 +161,22 @@ def test_a_cell_from_the_store(store: Store) -> None:
     missing = evaluate(store, PLIF_TABLE, "quick", [2022]).at("accuracy-A", "CIFAR-10")
     assert missing is not None
     assert (missing.measured, missing.verdict, missing.reason) == (None, "missing", "crashed: died of SIGSEGV")
+
+
+def test_a_run_that_was_left_to_another_process_is_no_failure(store: Store) -> None:
+    """The other process started earlier and ended well; what stands in the store later is only that nothing was run."""
+    experiment = next(c for c in PLIF_TABLE.cells("quick") if c.column == "CIFAR-10").experiment.with_seed(2020)
+    store.record(measured(experiment, 0.0, outcome="skipped", reason="another process", metrics=()))
+    before = evaluate(store, PLIF_TABLE, "quick").at("accuracy-A", "CIFAR-10")
+    assert before is not None
+    assert (before.reason, wording.state(before)) == ("skipped: another process", "not run")
+    store.record(measured(experiment, 0.9))
+    store.record(measured(experiment, 0.0, outcome="skipped", reason="another process", metrics=()))
+    after = evaluate(store, PLIF_TABLE, "quick")
+    cell = after.at("accuracy-A", "CIFAR-10")
+    assert cell is not None
+    assert [run.outcome for run in cell.attempts] == ["ok"]
+    assert wording.failures(after) == []
 
 
 def test_a_subset_of_a_data_set_is_never_compared(store: Store) -> None:
