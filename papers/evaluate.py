@@ -112,7 +112,8 @@ class _Runs:
         for template, run in found:
             assert template is not None
             place = template, run.seed
-            self.latest[place] = run
+            if run.outcome != "skipped" or place not in self.latest:  # another process was at it
+                self.latest[place] = run
             old = self.ok.get(place)
             if run.outcome == "ok" and (old is None or self.stale(template, old) or not self.stale(template, run)):
                 self.ok[place] = run

@@ -124,7 +124,8 @@ def _ticks(low: float, high: float, log: bool, whole: bool = False) -> list[floa
     if log and len(round_ones := _log_ticks(low, high)) > 1:
         return round_ones
     steps = [1, 2, 5, 10] if whole else [1, 2, 2.5, 5, 10]
-    return [tick for tick in MaxNLocator(5, integer=whole, steps=steps).tick_values(low, high) if low <= tick <= high]
+    ticks = MaxNLocator(5, integer=whole, steps=steps).tick_values(low, high)  # which breaks whole ones where few fit
+    return [tick for tick in ticks if low <= tick <= high and not (whole and tick % 1)]
 
 
 def _log_ticks(low: float, high: float) -> list[float]:

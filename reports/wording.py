@@ -120,7 +120,7 @@ def summary(result: TableResult) -> dict[str, int]:
 def state(cell: CellResult) -> str:
     if cell.measured is not None:
         return cell.verdict
-    outcomes = {run.outcome for run in cell.attempts} - {"ok"}
+    outcomes = {run.outcome for run in cell.attempts} - {"ok", "skipped"}
     return "failed" if outcomes - {"interrupted"} else "paused" if outcomes else "not run"
 
 

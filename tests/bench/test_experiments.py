@@ -18,6 +18,7 @@ from papers import registry
 from papers.evaluate import evaluate
 from papers.experiment import SCALES, Experiment
 from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
+from reports import wording
 from results import Dataset, Metric, Run, Standing, Store, new_id, published, timestamp
 
 
@@ -150,6 +151,22 @@ def test_a_cell_from_the_store(store: Store) -> None:
     missing = evaluate(store, PLIF_TABLE, "quick", [2022]).at("accuracy-A", "CIFAR-10 (8x8 digits)")
     assert missing is not None
     assert (missing.measured, missing.verdict, missing.reason) == (None, "missing", "crashed: died of SIGSEGV")
+
+
+def test_a_run_that_was_left_to_another_process_is_no_failure(store: Store) -> None:
+    """The other process started earlier and ended well; what stands in the store later is only that nothing was run."""
+    experiment = next(c for c in PLIF_TABLE.cells("quick") if c.column == "CIFAR-10").experiment.with_seed(2020)
+    store.record(measured(experiment, 0.0, outcome="skipped", reason="another process", metrics=()))
+    before = evaluate(store, PLIF_TABLE, "quick").at("accuracy-A", "CIFAR-10")
+    assert before is not None
+    assert (before.reason, wording.state(before)) == ("skipped: another process", "not run")
+    store.record(measured(experiment, 0.9))
+    store.record(measured(experiment, 0.0, outcome="skipped", reason="another process", metrics=()))
+    after = evaluate(store, PLIF_TABLE, "quick")
+    cell = after.at("accuracy-A", "CIFAR-10")
+    assert cell is not None
+    assert [run.outcome for run in cell.attempts] == ["ok"]
+    assert wording.failures(after) == []
 
 
 def test_a_subset_of_a_data_set_is_never_compared(store: Store) -> None:

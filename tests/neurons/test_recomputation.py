@@ -90,8 +90,13 @@ def test_from_a_state_that_is_not_at_rest(backend: str, reentrant: bool) -> None
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_sequence_in_pieces_each_a_region(backend: str) -> None:
-    neuron = neurons.create("plif", backend=backend)
+@pytest.mark.parametrize("name", [name for name in neurons.names() if neurons.registry.get(name).recurrent])
+def test_a_sequence_in_pieces_each_a_region(name: str, backend: str) -> None:
+    """The state carried between them needs a gradient, which decides what a step saves."""
+    if backend not in neurons.backends(name, "cpu"):
+        return
+    options = {"surrogate": "atan"} if backend == "spikingjelly" else {}
+    neuron = neurons.create(name, backend=backend, **neurons.registry.get(name).example(T), **options)
 
     def pieces(layer: Any, x: Tensor) -> Tensor:
         return torch.cat([checkpoint(layer, piece, use_reentrant=False) for piece in x.split(2)])

@@ -105,6 +105,11 @@ def test_a_narrow_logarithmic_axis_is_labelled_too() -> None:
     assert {"1", "1e-20", "1e+20"} <= set(labels(panel("a", [wide], "y", log=True, x_log=True)))
 
 
+def test_a_single_epoch_is_labelled_by_its_number_alone() -> None:
+    assert labels(panel("a", [Line("x", (0.0,), (0.1,))], "y"))[-1] == "0"
+    assert not {"-0.4", "0.2"} & set(labels(panel("a", [Line("x", (0.0,), (0.1,))], "y")))
+
+
 def test_swatches_tell_styles_apart() -> None:
     assert len({swatch(style) for style in range(8)}) == 8
     assert swatch(8) == swatch(0)
