@@ -56,6 +56,7 @@ def parallel(name, neuron, **options):
         scale="quick", seed=0, task_options={"T": 9},
         model_options=dict(side=8, width=9, answer=1, inputs=1, channels=4, hidden=8, blocks=1, depth=1),
         neuron_options=options, scheme_options={"loss": "cross_entropy", "optimizer": "adamw"},
+        checks=("psn_identities",),
     )
     return Cell(name, "recall", ACCURACY, experiment, protocol=LAST)
 
