@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -96,6 +97,8 @@ def _read(module: str, brought: frozenset[str] = frozenset()) -> tuple[str, froz
             parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
             base = ".".join([*parents, *([node.module] if node.module else [])])
             imported |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and _top(module) not in OURS:
+            imported |= _by_name(node, package)
         if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]
     if _top(module) in OURS:
@@ -103,6 +106,21 @@ def _read(module: str, brought: frozenset[str] = frozenset()) -> tuple[str, froz
     own = {name for name in imported if _counts(name, module, brought) and _path(name) is not None}
     inner = {name for name in own if not any(other.startswith(f"{name}.") for other in own)}
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), frozenset(inner)
+
+
+def _by_name(call: ast.Call, package: str) -> set[str]:
+    """What a call of import_module or __import__ within `package` imports: all that its top level holds where the name
+    is computed."""
+    called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if called not in ("import_module", "__import__"):
+        return set()
+    name = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
+    if isinstance(name, str):
+        with suppress(ImportError):  # beyond the top level of the package
+            return {importlib.util.resolve_name(name, package) if package else name}
+    top = _top(package)
+    inside = {file.relative_to(place) for place in _places(top) for file in place.rglob("*.py")}
+    return {".".join((top, *file.with_suffix("").parts)).removesuffix(".__init__") for file in inside}
 
 
 def _is_table(node: ast.stmt) -> bool:
@@ -132,8 +150,18 @@ def _beside(top: str, own: str) -> bool:
 
 
 def _folder(top: str) -> Path | None:
+    places = _places(top)  # also those of a package without an __init__
     path = _path(top)
-    return path and (path.parent.parent if path.stem == "__init__" else path.parent)
+    return places[0].parent if places else path and path.parent
+
+
+def _places(top: str) -> list[Path]:
+    """The folders of a top-level package; none for a module that is one file."""
+    try:
+        spec = importlib.util.find_spec(top) if top else None
+    except (ImportError, ValueError):
+        return []
+    return [Path(place) for place in (spec and spec.submodule_search_locations) or ()]
 
 
 @functools.cache
@@ -144,11 +172,10 @@ def _path(module: str) -> Path | None:
         spec = importlib.util.find_spec(top)
     except (ImportError, ValueError):
         return None
-    name = top
     for part in rest:
         if spec is None or spec.submodule_search_locations is None:
             return None
-        name = f"{name}.{part}"
-        spec = PathFinder.find_spec(name, list(spec.submodule_search_locations))
+        # By its own name: where packages have no __init__, the whole one asks for parents that nobody imported.
+        spec = PathFinder.find_spec(part, list(spec.submodule_search_locations))
     path = Path(spec.origin) if spec is not None and spec.origin else None
     return path if path is not None and path.is_file() else None

@@ -75,6 +75,14 @@ EMPTY = {"own_x__init": "", "own_x__deep__init": ""}
         ("own_y:N", {"own_y": "import own_z", "own_z": "GAIN = {}"}, "own_z"),  # two files, side by side
         ("own_w.n:N", {"own_w__n": "from . import h", "own_w__h": "GAIN = {}"}, "own_w__h"),  # a namespace package
         ("own_x:N", {"own_x__init": "this is no {} Python"}, "own_x__init"),
+        ("own_w.n:N", {"own_w__n": "from own_u import h", "own_u__h": "GAIN = {}"}, "own_u__h"),  # two, side by side
+        ("own_w.n:N", {"own_w__n": "from own_w.deep import h", "own_w__deep__h": "GAIN = {}"}, "own_w__deep__h"),
+        ("own_x:N", {"own_x__init": "import_module('.h', __package__)", "own_x__h": "g = {}"}, "own_x__h"),
+        ("own_x:N", {"own_x__init": "import_module('..h')", "own_x__h": "g = {}"}, "own_x__h"),
+        ("own_y:N", {"own_y": "import importlib as i; i.import_module('own_z')", "own_z": "g = {}"}, "own_z"),
+        ("own_x:N", {"own_x__init": "h = __import__('own_x.' + 'h')", "own_x__h": "g = {}"}, "own_x__h"),
+        ("own_w.n:N", {"own_w__n": "import_module(f'own_w.{x}')", "own_w__deep__h": "g = {}"}, "own_w__deep__h"),
+        ("own_x:N", {"own_x__init": "import_module(name)", "own_x__deep__init": "g = {}"}, "own_x__deep__init"),
     ],
 )
 def test_every_part_of_a_plug_in_counts(
