@@ -39,6 +39,7 @@ ADVISORY_LOCK = 0x5350494B  # PostgreSQL's name of the store's write lock: any n
 
 
 _UNFINISHED = re.compile(r"(sqlite|file|postgres|postgresql|mysql|mariadb|oracle|mssql)(\+\w+)?:", re.IGNORECASE)
+_ACCOUNT = re.compile(r"[^/\\]*:[^/\\]*@")
 
 
 def _right_form(scheme: str) -> str:
@@ -57,6 +58,10 @@ def parse(url: str | Path) -> URL:
     if "://" not in given:
         if unfinished := _UNFINISHED.match(given):
             raise StoreError(_right_form(unfinished[0].rstrip(":").lower()))
+        if _ACCOUNT.match(given):  # not quoted: it holds a password
+            raise StoreError(
+                "A store was given by user and host, but without ://; write postgresql://USER:PASSWORD@..."
+            )
         return URL.create("sqlite", database=_at_home(given))
     try:
         parsed = make_url(given)

@@ -171,3 +171,11 @@ def test_options_that_sqlite_knows(home):
     Store("sqlite:///file:s.db?uri=true&mode=rw&cache=private").close()
     Store("sqlite:///s.db?timeout=2", read_only=True).close()
     assert os.listdir() == ["s.db"]
+
+
+def test_an_account_without_a_scheme_is_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match="without ://") as told:
+        Store("bob:s3cr@localhost/db")
+    assert "s3cr" not in str(told.value)
+    assert list(tmp_path.iterdir()) == []
