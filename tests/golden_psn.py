@@ -219,7 +219,7 @@ def translated(network: nn.Module, prefix: str, arrays: Arrays, rename: Callable
 
 
 def check_network(
-    network: Network,
+    network: nn.Module,
     arrays: Arrays,
     *,
     rename: Callable[[str], str] = str,
@@ -232,16 +232,17 @@ def check_network(
     """
     state = translated(network, "state.", arrays, rename)
     x, g = (torch.from_numpy(arrays[key]) for key in ("x", "g"))
+    run = network.run if isinstance(network, Network) else network  # a part of a network takes sequences
     network.load_state_dict(state, strict=True)
     network.eval()
     with torch.no_grad():
-        close(read(network.run(x)), arrays["out_eval"], atol=atol, rtol=0)
+        close(read(run(x)), arrays["out_eval"], atol=atol, rtol=0)
 
     models.reset(network)
     network.load_state_dict(state, strict=True)
     network.train()
     x.requires_grad_()
-    out = read(network.run(x))
+    out = read(run(x))
     close(out, arrays["out_train"], atol=atol, rtol=0)
     (out * g).sum().backward()
     gradients = {name: p.grad for name, p in network.named_parameters()}
