@@ -157,13 +157,13 @@ def test_a_run_that_was_left_to_another_process_is_no_failure(store: Store) -> N
     """The other process started earlier and ended well; what stands in the store later is only that nothing was run."""
     experiment = next(c for c in PLIF_TABLE.cells("quick") if c.column == "CIFAR-10").experiment.with_seed(2020)
     store.record(measured(experiment, 0.0, outcome="skipped", reason="another process", metrics=()))
-    before = evaluate(store, PLIF_TABLE, "quick").at("accuracy-A", "CIFAR-10")
+    before = evaluate(store, PLIF_TABLE, "quick").at("accuracy-A", "CIFAR-10 (8x8 digits)")
     assert before is not None
     assert (before.reason, wording.state(before)) == ("skipped: another process", "not run")
     store.record(measured(experiment, 0.9))
     store.record(measured(experiment, 0.0, outcome="skipped", reason="another process", metrics=()))
     after = evaluate(store, PLIF_TABLE, "quick")
-    cell = after.at("accuracy-A", "CIFAR-10")
+    cell = after.at("accuracy-A", "CIFAR-10 (8x8 digits)")
     assert cell is not None
     assert [run.outcome for run in cell.attempts] == ["ok"]
     assert wording.failures(after) == []
@@ -175,7 +175,7 @@ def test_a_subset_of_a_data_set_is_never_compared(store: Store) -> None:
     part = Dataset("b", "cifar10", False, {"train": 10_000, "test": 10_000}, "10,000 of 50,000 training images")
     for dataset, expected in ((whole, "reproduced"), (part, "not comparable")):
         store.record(measured(experiment, 0.935, datasets=(dataset,)))
-        cell = evaluate(store, PLIF_TABLE, "paper").at("accuracy-A", "CIFAR-10")
+        cell = evaluate(store, PLIF_TABLE, "paper").at("accuracy-A", "CIFAR-10 (8x8 digits)")
         assert cell is not None
         assert cell.verdict == expected
     assert cell.reason == "10,000 of 50,000 training images"
@@ -194,7 +194,7 @@ def test_claims_hold_no_subset_against_published_values(store: Store) -> None:
 def test_disagreeing_sources_are_shown(store: Store) -> None:
     experiment = next(c for c in PLIF_TABLE.cells("paper") if c.column == "MNIST").experiment.with_seed(2020)
     store.record(measured(experiment, 0.9972))
-    cell = evaluate(store, PLIF_TABLE, "paper").at("accuracy-A", "MNIST")
+    cell = evaluate(store, PLIF_TABLE, "paper").at("accuracy-A", "MNIST (8x8 digits)")
     assert cell is not None
     assert (cell.verdict, cell.reason) == ("sources disagree", "printed as 97.72 and 99.72")
 
@@ -245,20 +245,23 @@ def test_what_was_measured_on_other_data_is_stale(store: Store) -> None:
     forced = plan(store, [experiment], None, force=True)[0]
     assert (forced.status, forced.forced) == ("stale", False)
 
-    def stale(knowing: Present | None) -> dict[str, tuple[bool, float]]:
-        cells = evaluate(store, PLIF_ABLATION, "quick", present=knowing).cells
-        return {c.runs[0].experiment_key: (c.stale, round(c.values[0])) for c in cells if c.runs}
+    def stale() -> dict[str, tuple[bool, float]]:
+        cells = evaluate(store, PLIF_ABLATION, "quick").cells
+        return {c.runs[0].experiment_key: (bool(c.stale), round(c.values[0])) for c in cells if c.runs}
 
-    assert stale(present) == {
+    assert not any(marked for marked, _ in stale().values())  # nobody has told the store yet
+    store.record_standing(
+        {s.experiment.with_seed(0).key: Standing(s.implementation, present.known(s.experiment)) for s in steps}
+    )
+    assert stale() == {
         experiment.key: (True, 90),
         twin.key: (False, 80),
         unknown.key: (False, 90),
         failing.key: (True, 90),
     }
-    assert not any(marked for marked, _ in stale(None).values())  # the store alone cannot know
     store.record(measured(experiment, 0.85, datasets=(whole,)))
     assert done(store, steps[0])
-    assert stale(present)[experiment.key] == (False, 85)
+    assert stale()[experiment.key] == (False, 85)
 
 
 def test_a_step_knows_no_data_where_there_is_none(store: Store) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import training
 from bench import fingerprint
+from core import sources
 from core.registry import UnknownName
 from papers.plif.tables import PLIF_TABLE
 
@@ -32,15 +33,15 @@ def test_a_part_of_the_scheme_that_a_plug_in_brings_counts(monkeypatch: pytest.M
     found = []
     for factor in "12":
         (tmp_path / "own_loss.py").write_text(f"def own(outputs, labels):\n    return {factor} * outputs.sum()\n")
-        for cached in (fingerprint._closed, fingerprint._read, fingerprint._path):
+        for cached in (sources._closed, sources._read, sources._path):
             cached.cache_clear()
         found.append((fingerprint.implementation(named), fingerprint.implementation(EXPERIMENT)))
     assert found[0][0] != found[1][0]
     assert found[0][1] == found[1][1]
-    for cached in (fingerprint._closed, fingerprint._read, fingerprint._path):
+    for cached in (sources._closed, sources._read, sources._path):
         cached.cache_clear()
 
 
 def test_the_parts_of_our_own_are_followed() -> None:
     for module in ("training.losses", "training.decisions", "training.optimizers", "training.schedules"):
-        assert module in fingerprint._read("training.descent")[1]
+        assert module in sources._read("training.descent")[1]

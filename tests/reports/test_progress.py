@@ -66,10 +66,10 @@ def test_a_quick_experiment_tells_of_itself_every_half_minute(begun: Told) -> No
     begun.epochs(range(12), 10.0)
     assert begun.lines == [
         "started",
-        "training, epoch 4/24, test 52.0 %, about 4 min left",
-        "training, epoch 7/24, test 55.0 %, about 3 min left",
-        "training, epoch 10/24, test 58.0 %, about 2 min left",
-        "training, epoch 13/24, test 61.0 %, about 2 min left",
+        "training, epoch 4/24, test accuracy 52.0 %, about 4 min left",
+        "training, epoch 7/24, test accuracy 55.0 %, about 3 min left",
+        "training, epoch 10/24, test accuracy 58.0 %, about 2 min left",
+        "training, epoch 13/24, test accuracy 61.0 %, about 2 min left",
     ]
 
 
@@ -78,8 +78,8 @@ def test_a_long_experiment_tells_of_each_epoch(begun: Told) -> None:
     begun.epochs(range(2), 3600.0)
     assert begun.lines == [
         "started",
-        "training, epoch 2/24, test 50.0 %, about 23 h 0 min left",
-        "training, epoch 3/24, test 51.0 %, about 22 h 0 min left",
+        "training, epoch 2/24, test accuracy 50.0 %, about 23 h 0 min left",
+        "training, epoch 3/24, test accuracy 51.0 %, about 22 h 0 min left",
     ]
 
 
@@ -96,7 +96,7 @@ def test_epochs_of_an_earlier_run_say_nothing_of_the_time_left(begun: Told) -> N
     begun.epochs(range(10), 0.001)
     assert begun.lines == ["started"]
     begun.epochs(range(10, 11), 60.0)
-    assert begun.lines[1:] == ["training, epoch 12/24, test 60.0 %, about 13 min left"]
+    assert begun.lines[1:] == ["training, epoch 12/24, test accuracy 60.0 %, about 13 min left"]
 
 
 def test_after_the_last_epoch_it_is_measured(begun: Told) -> None:
@@ -104,7 +104,7 @@ def test_after_the_last_epoch_it_is_measured(begun: Told) -> None:
     begun.progress.stage(begun.experiment, "measuring")
     begun.clock.now += 31
     begun.progress.beat()
-    assert begun.lines[-1] == "measuring, test 73.0 %"
+    assert begun.lines[-1] == "measuring, test accuracy 73.0 %"
 
 
 def test_an_interrupted_run_is_not_through(begun: Told) -> None:
@@ -137,7 +137,7 @@ def test_a_terminal_shows_at_a_bar_what_is_done_now() -> None:
         assert "0/24 training" in told.stream.getvalue()
         told.epochs(range(1), 10.0)
         progress.bars.refresh()
-        assert "1/24 test 50.0 %, about 4 min left" in told.stream.getvalue()
+        assert "1/24 test accuracy 50.0 %, about 4 min left" in told.stream.getvalue()
     assert "seed 2020" not in told.stream.getvalue()  # the bar says it all
 
 

@@ -96,8 +96,11 @@ def test_every_form_says_what_stands_in(store: Store, built: Path) -> None:
 
 def test_latex_is_ascii_whatever_a_table_is_called(store: Store) -> None:
     result = evaluate(store, PLIF_TABLE, "quick")
-    table = dataclasses.replace(result.table, title="Σ of a − b\n\\evil", unit="·10³ σ ≥ 中")
-    text = to_latex(dataclasses.replace(result, table=table))
+    table = dataclasses.replace(result.table, title="Σ of a − b\n\\evil")
+    first = result.cells[0]
+    odd = dataclasses.replace(first.cell, measure=dataclasses.replace(first.cell.measure, unit="·10³ σ ≥ 中"))
+    cells = (dataclasses.replace(first, cell=odd),)
+    text = to_latex(dataclasses.replace(result, table=table, cells=cells))
     assert text.isascii()
     assert text.splitlines()[0].startswith("% ")
     assert r"\evil" not in [line[:6] for line in text.splitlines()]

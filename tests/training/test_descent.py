@@ -10,17 +10,21 @@ from torch import nn
 
 import training
 from core.registry import UnknownName
+from models.network import Network
 from training.bptt import BPTT, nested
 from training.descent import Descent
 
 
-class Weight(nn.Module):
+class Weight(Network):
     def __init__(self) -> None:
         super().__init__()
         self.w = nn.Parameter(torch.zeros(1))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return (self.w * x)[None]
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        return x[None]
+
+    def forward(self, sequence: torch.Tensor) -> torch.Tensor:
+        return self.w * sequence
 
 
 def product(outputs: torch.Tensor, labels: torch.Tensor, *, factor: float = 1.0) -> torch.Tensor:
