@@ -175,7 +175,7 @@ def test_a_subset_of_a_data_set_is_never_compared(store: Store) -> None:
     part = Dataset("b", "cifar10", False, {"train": 10_000, "test": 10_000}, "10,000 of 50,000 training images")
     for dataset, expected in ((whole, "reproduced"), (part, "not comparable")):
         store.record(measured(experiment, 0.935, datasets=(dataset,)))
-        cell = evaluate(store, PLIF_TABLE, "paper").at("accuracy-A", "CIFAR-10 (8x8 digits)")
+        cell = evaluate(store, PLIF_TABLE, "paper").at("accuracy-A", "CIFAR-10")
         assert cell is not None
         assert cell.verdict == expected
     assert cell.reason == "10,000 of 50,000 training images"
@@ -194,7 +194,7 @@ def test_claims_hold_no_subset_against_published_values(store: Store) -> None:
 def test_disagreeing_sources_are_shown(store: Store) -> None:
     experiment = next(c for c in PLIF_TABLE.cells("paper") if c.column == "MNIST").experiment.with_seed(2020)
     store.record(measured(experiment, 0.9972))
-    cell = evaluate(store, PLIF_TABLE, "paper").at("accuracy-A", "MNIST (8x8 digits)")
+    cell = evaluate(store, PLIF_TABLE, "paper").at("accuracy-A", "MNIST")
     assert cell is not None
     assert (cell.verdict, cell.reason) == ("sources disagree", "printed as 97.72 and 99.72")
 
