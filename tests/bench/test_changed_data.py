@@ -18,6 +18,7 @@ from results import Run, Store
 
 PLUGIN = """
 from papers.experiment import Experiment
+from papers.measures import ACCURACY
 from papers.table import Cell, Table
 
 def table(name, epochs):
@@ -25,8 +26,8 @@ def table(name, epochs):
         task="mnist", model="plif_mnist", neuron="plif", scheme="bptt", epochs=epochs, batch_size=32, scale="quick",
         seed=0, model_options={"channels": 2, "hidden": 6, "T": 2}, scheme_options={"lr": 0.01},
     )
-    cell = Cell("one", "MNIST", "A", experiment, "accuracy_a", ())
-    return Table(name, "growing", "a table", "%", lambda scale: [cell])
+    cell = Cell("one", "MNIST", ACCURACY, experiment)
+    return Table(name, "growing", "a table", lambda scale: [cell])
 
 GROWING, LASTING = table("growing", 1), table("lasting", 150)
 """

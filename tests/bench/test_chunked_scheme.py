@@ -18,11 +18,12 @@ from papers.experiment import Experiment
 from papers.measures import ACCURACY
 from papers.protocols import LAST
 from papers.table import Cell, Table
+from models.network import Network
 from training.decisions import rate
 from training.scheme import Update
 
 
-class Rows(nn.Module):
+class Rows(Network):
     """Digits read row by row: `encode` makes the sequence [T, N, 8], a call runs a sequence or a part of one."""
 
     def __init__(self, neuron):
@@ -57,7 +58,7 @@ class Chunks:
         return Update(torch.cat(outputs).detach(), scalars)
 
     def outputs(self, x):
-        outputs = self.network(self.network.encode(x))
+        outputs = self.network.run(x)
         neurons.reset(self.network)
         return outputs
 

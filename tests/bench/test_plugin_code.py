@@ -23,6 +23,7 @@ def write(folder: Path, **files: str) -> None:
 
 OWN = """
 from papers.experiment import Experiment
+from papers.measures import ACCURACY
 from papers.table import Cell, Table
 from neurons.integrate_and_fire import LIF
 from .gain import GAIN
@@ -32,11 +33,11 @@ class Mine(LIF):
     def step(self, x, v):
         return super().step(GAIN * x, v)
 
-CELL = Cell("one", "digits", "A", Experiment(
+CELL = Cell("one", "digits", ACCURACY, Experiment(
     task="digits", model="plif_mnist", neuron="mine", scheme="bptt", epochs=1, batch_size=128, scale="quick", seed=0,
     model_options={"side": 8, "channels": 3, "hidden": 12, "T": 3}, scheme_options={"lr": 0.01},
-), "accuracy_a", ())
-TABLE = Table("own", "own", "a table", "%", lambda scale: [CELL])
+))
+TABLE = Table("own", "own", "a table", lambda scale: [CELL])
 """
 POINTS = """
 [spikebench.neurons]

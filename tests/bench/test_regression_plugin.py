@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 import tasks
+from models.network import Network
 from papers.experiment import Experiment
 from papers.measures import USUAL, Measure
 from papers.protocols import LAST
@@ -56,7 +57,7 @@ def load(root, cache, *, samples):
 SUMS = Loader(load, digest=lambda *_: "drawn")
 
 
-class Readout(nn.Module):
+class Readout(Network):
     """Each sample shown at T steps; the answer is read off the spikes."""
 
     def __init__(self, neuron, T):
@@ -64,8 +65,11 @@ class Readout(nn.Module):
         self.T = T
         self.layers = nn.Sequential(nn.Linear(2, 32), neuron((32,)), nn.Linear(32, 1))
 
-    def forward(self, x):
-        return self.layers(x.expand(self.T, *x.shape))
+    def encode(self, x):
+        return x.expand(self.T, *x.shape)
+
+    def forward(self, sequence):
+        return self.layers(sequence)
 
 
 def squared(outputs, labels):
