@@ -241,7 +241,7 @@ def test_ctrl_c_at_a_terminal_pauses(environment: dict[str, str], tmp_path: Path
             shown += os.read(terminal, 65536).decode(errors="replace")
         except OSError:  # the other end is closed
             break
-        if not asked and re.search(r"[1-9]/40 .*test \d", re.sub(r"\x1b\[[\d;?]*\w", "", shown)):
+        if not asked and re.search(r"[1-9]/40 .*test accuracy \d", re.sub(r"\x1b\[[\d;?]*\w", "", shown)):
             asked = os.write(terminal, b"\x03") == 1
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 130
     assert "training" in shown
@@ -354,7 +354,8 @@ def test_a_broken_plug_in_is_one_sentence(reproduce: Command, tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_a_place_that_cannot_be_written_is_told_by_the_run(reproduce: Command, tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("a file, where a folder is needed")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "checkpoints").write_text("a file, where a folder is needed")
     done = reproduce("tiny")
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
