@@ -40,9 +40,7 @@ def main(pipe: str, request: Request) -> None:
     threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
     from .worker import main as work
 
-    if work(request, connection):
-        request.log.unlink(missing_ok=True)
-    else:
+    if not work(request, connection):
         time.sleep(60)  # the parent ends all; leaving now would give the others an error of their own
 
 

@@ -84,6 +84,8 @@ def execute(
                 if result is not None:
                     running.remove(child)
                     _stop(child)
+                    if result.outcome == "ok":  # now that nobody writes it any more
+                        child.request.log.unlink(missing_ok=True)
                     on_result(child.request, result)
             listener.beat()
     except KeyboardInterrupt:
