@@ -32,13 +32,6 @@ OWN_WORDS = {
     "scale": lambda value: f"{value} scale",
     "scheme": lambda value: f"trained by {value}",
 }
-
-
-def _percent(share: float) -> str:
-    value, unit = shown(share, "fraction")
-    return f"{value:g} {unit}"
-
-
 Values = dict[str, Any]  # what an experiment consists of besides its parts and its seed, by dotted name
 
 
