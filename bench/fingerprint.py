@@ -11,7 +11,6 @@ from core.sources import digest, package
 from papers.experiment import Experiment
 
 SHOWING = ("__main__", "record")  # modules of bench.parity that store and print what the others find out
-CHOOSING = ("neurons.backends",)  # imports what it chooses from; what was chosen is named by whoever asks for a digest
 
 
 def implementation(experiment: Experiment) -> str:
@@ -33,7 +32,7 @@ def implementation(experiment: Experiment) -> str:
         *((part, name) for part in training.PARTS for name in named.intersection(part.names())),
     )
     modules = {registry.module(name) for registry, name in parts}
-    return digest({*modules, "training.loop"}, (registry.plugin(name) for registry, name in parts), CHOOSING)
+    return digest({*modules, "training.loop"}, (registry.plugin(name) for registry, name in parts))
 
 
 def _named(options: object) -> set[str]:
@@ -59,4 +58,15 @@ def kernel_implementation(neuron: str, backend: str) -> str:
     else:
         raise unknown("backend", backend, [*neurons.backends.MODULES, *peers.names()])
     modules = {neurons.registry.module(neuron), *computed, *package("bench.parity", without=SHOWING)}
-    return digest(modules, [neurons.registry.plugin(neuron)], CHOOSING)
+    return digest(modules, [neurons.registry.plugin(neuron)])
+
+
+def kernels(neuron: str) -> dict[str, dict[str, str]]:
+    """What each backend would compute `neuron` with, by its name, as in `results.standing`."""
+    import neurons
+
+    rule = digest(package("bench.parity", without=SHOWING))
+    return {
+        backend: {"code": digest(package(module)), "rule": rule, "proof": kernel_implementation(neuron, backend)}
+        for backend, module in neurons.backends.MODULES.items()
+    }

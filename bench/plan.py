@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import tasks
+from papers.currency import stale
 from papers.experiment import Experiment
-from results.standing import other_data
+from results.standing import Standing
 
-from .fingerprint import implementation
+from .fingerprint import implementation, kernels
 from .present import Present
 
 if TYPE_CHECKING:
-    from results import Dataset, Store, StoredRun
+    from results import Store, StoredRun
 
 # A repetition on the same code and seed would end the same way.
 FINAL = ("ok", "diverged", "unsupported")
@@ -22,17 +24,22 @@ FINAL = ("ok", "diverged", "unsupported")
 
 @dataclass(frozen=True)
 class Step:
-    """One experiment of a plan: `done`, `missing`, `stale` (code or data changed since), `failed` (to be tried again),
-    `paused` (interrupted, to be gone on with) or `unavailable`; `reason` says why, `run` is the run that decided it.
-    `forced`: done, but asked for again. `data` is the digest of the data at hand, "" where nothing depended on it."""
+    """One experiment of a plan: `done`, `missing`, `stale` (code, kernel or data changed since), `failed` (to be tried
+    again), `paused` (interrupted, to be gone on with) or `unavailable`; `reason` says why, `run` is the run that
+    decided it. `forced`: done, but asked for again. `now` is what a result must rest on to be current; its data are ""
+    where nothing depended on them."""
 
     experiment: Experiment
     status: str
     reason: str
-    implementation: str
+    now: Standing
     run: StoredRun | None = None
     forced: bool = False
-    data: str = ""
+
+    @property
+    def implementation(self) -> str:
+        """Fingerprint of the code behind the experiment."""
+        return self.now.implementation
 
     @property
     def to_run(self) -> bool:
@@ -56,46 +63,52 @@ def plan(
     by_key: dict[str, list[StoredRun]] = {}
     for run in store.runs([experiment.key for experiment in experiments]) if store else ():
         by_key.setdefault(run.experiment_key, []).append(run)
-    datasets = store.datasets if store else lambda run_id: ()
-    return [_step(experiment, by_key.get(experiment.key, []), datasets, present, force) for experiment in experiments]
+    stored = _Stored(store)
+    return [_step(experiment, by_key.get(experiment.key, []), stored, present, force) for experiment in experiments]
 
 
 def done(store: Store, step: Step) -> bool:
     """Whether `store` holds by now what a step of an earlier plan is to find out."""
-    runs = store.runs([step.experiment.key])
-    final = [run for run in runs if run.implementation == step.implementation and run.outcome in FINAL]
-    return any(not other_data(store.datasets(run.id), step.data) for run in final)
+    stored = _Stored(store)
+    runs = [run for run in store.runs([step.experiment.key]) if run.outcome in FINAL]
+    return any(not stored.stale(run, step.now) for run in runs)
 
 
-def _step(
-    experiment: Experiment,
-    runs: list[StoredRun],
-    datasets: Callable[[str], tuple[Dataset, ...]],
-    present: Present,
-    force: bool,
-) -> Step:
-    code = implementation(experiment)
-    current = [run for run in runs if run.implementation == code]
+class _Stored:
+    """What a plan reads of a store besides the runs; nothing where there is none."""
+
+    def __init__(self, store: Store | None) -> None:
+        self._datasets = store.datasets if store else lambda run_id: ()
+        self._parities = cache(store.parity) if store else list
+
+    def stale(self, run: StoredRun, now: Standing) -> str:
+        """Why `run` is not current; empty if it is."""
+        return stale(run, self._datasets(run.id), now, self._parities)
+
+
+def _step(experiment: Experiment, runs: list[StoredRun], stored: _Stored, present: Present, force: bool) -> Step:
+    now = Standing(implementation(experiment), kernels=kernels(experiment.neuron))
+    current = [run for run in runs if run.implementation == now.implementation]
     ended = [run for run in current if run.outcome in FINAL]
-    data = present.digest(experiment) if ended else ""
-    other = {run.id: reason for run in ended if (reason := other_data(datasets(run.id), data))}
+    if ended:
+        now = replace(now, data=present.digest(experiment))
+    other = {run.id: why for run in ended if (why := stored.stale(run, now))}
     final = [run for run in ended if run.id not in other]
     if final and not force:
         run = next((run for run in reversed(final) if run.outcome == "ok"), final[-1])
-        return Step(experiment, "done", run.reason, code, run)
+        return Step(experiment, "done", run.reason, now, run)
     last = runs[-1] if runs else None
     missing = tasks.available(experiment.task, present.root)
     if missing is not None:
-        return Step(experiment, "unavailable", missing, code, last)
+        return Step(experiment, "unavailable", missing, now, last)
     if final:
-        return Step(experiment, "missing", "asked for again with --force", code, last, forced=True, data=data)
+        return Step(experiment, "missing", "asked for again with --force", now, last, forced=True)
     if current and current[-1].outcome == "interrupted":
-        return Step(experiment, "paused", current[-1].reason, code, current[-1])
+        return Step(experiment, "paused", current[-1].reason, now, current[-1])
     if current and current[-1].id in other:
-        return Step(experiment, "stale", other[current[-1].id], code, current[-1], data=data)
+        return Step(experiment, "stale", other[current[-1].id], now, current[-1])
     if current:
-        reason = f"{current[-1].outcome}: {current[-1].reason}"
-        return Step(experiment, "failed", reason, code, current[-1], data=data)
+        return Step(experiment, "failed", f"{current[-1].outcome}: {current[-1].reason}", now, current[-1])
     if runs:
-        return Step(experiment, "stale", "the code behind it has changed since it was measured", code, last)
-    return Step(experiment, "missing", "", code)
+        return Step(experiment, "stale", "the code behind it has changed since it was measured", now, last)
+    return Step(experiment, "missing", "", now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -167,8 +168,9 @@ def _train(console: Console, settings: Settings, command: str) -> int:
     if not settings.tables:
         return OK
     from reports.progress import Progress
-    from results import Standing, Store, published
+    from results import Store, published
 
+    from . import planned
     from .present import Present
     from .runner import Runner
 
@@ -178,10 +180,15 @@ def _train(console: Console, settings: Settings, command: str) -> int:
         published.sync(store)
         steps = _steps(settings, store, present)
         standing = {
-            step.experiment.with_seed(0).key: Standing(step.implementation, present.known(step.experiment))
-            for step in steps
+            step.experiment.with_seed(0).key: replace(step.now, data=present.known(step.experiment)) for step in steps
         }
         store.record_standing(standing)
+        if beyond := planned.record(store, steps):
+            console.print(
+                f"{beyond} of the seeds asked for {'are' if beyond > 1 else 'is'} beyond the plan that this store "
+                "recorded before the first run: shown, but no claim is decided by them.",
+                soft_wrap=True,
+            )
         runner = Runner(settings, steps, store, device, command)
         with Progress(console, runner.names, len(runner.pending)) as progress:
             tally = runner.carry_out(progress)

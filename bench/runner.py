@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from core.errors import UsageError
 from papers.labels import labels
-from results import Run, environment, new_id, timestamp
+from results import Run, content_key, environment, new_id, timestamp
 from results.spare import require_no_store
+from results.standing import CODE
 
 from .job import Request, Result
 from .plan import done
@@ -109,7 +110,8 @@ class Runner:
                 yield self._request(step)
 
     def _request(self, step: Step) -> Request:
-        name = f"{step.experiment.key}-{step.implementation}"
+        codes = {backend: kernel[CODE] for backend, kernel in step.now.kernels.items()}
+        name = f"{step.experiment.key}-{step.implementation}-{content_key(codes)[:8]}"
         out = self.settings.out
         checkpoint, log = out / "checkpoints" / f"{name}.pt", out / "logs" / f"{name}.log"
         for place in (checkpoint, checkpoint.with_suffix(".part"), log):
@@ -156,6 +158,7 @@ class Runner:
             peak_memory=result.peak_memory,
             machine=self._machine,
             environment=self._environment,
+            kernels={name: kernel for name, kernel in step.now.kernels.items() if name in result.backend.split(", ")},
             datasets=result.datasets,
             metrics=result.metrics,
             samples=result.samples,

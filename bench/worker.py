@@ -158,7 +158,8 @@ def run(request: Request, send: Send, clock: Clock) -> Result:
                 clock=clock,
             )
         except loop.Diverged as error:
-            return Result("diverged", "; ".join([str(error), *notes]), datasets=(dataset,))
+            reason = "; ".join([str(error), *notes])
+            return Result("diverged", reason, backend=_backends(network), datasets=(dataset,))
         send(("stage", "measuring"))
         found = [checks.registry.get(name)(network, task.test, request.device) for name in experiment.checks]
     return Result(

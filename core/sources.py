@@ -24,8 +24,8 @@ NAMING = ("core.registry", "core.errors")  # find things by name and say what is
 INSTALLED = ("site-packages", "dist-packages")
 
 
-def digest(modules: Iterable[str], plugins: Iterable[EntryPoint | None] = (), leaves: Collection[str] = ()) -> str:
-    """12 hexadecimal digits of `modules` and what they import, but not of what `leaves` import.
+def digest(modules: Iterable[str], plugins: Iterable[EntryPoint | None] = ()) -> str:
+    """12 hexadecimal digits of `modules` and what they import.
 
     `plugins` are the entry points that named some of the modules.
     """
@@ -34,8 +34,22 @@ def digest(modules: Iterable[str], plugins: Iterable[EntryPoint | None] = (), le
         frozenset(modules),
         frozenset(point.value for point in points),
         frozenset(top for point in points for top in _brought(point)),
-        frozenset(leaves),
     )
+
+
+def followed(modules: Iterable[str], brought: frozenset[str] = frozenset()) -> dict[str, str]:
+    """The modules that count for a digest of `modules`, each with the digest of its own code."""
+    pending = set(modules)
+    seen: dict[str, str] = {}
+    while pending:
+        module = pending.pop()
+        if module in seen:
+            continue
+        seen[module], imported = _read(module, frozenset() if _top(module) in OURS else brought)
+        pending |= imported
+        if above := module.rpartition(".")[0]:
+            pending.add(above)  # importing a module runs the package first
+    return seen
 
 
 def package(name: str, without: Collection[str] = ()) -> set[str]:
@@ -48,19 +62,9 @@ def package(name: str, without: Collection[str] = ()) -> set[str]:
 
 
 @functools.cache
-def _closed(modules: frozenset[str], entries: frozenset[str], brought: frozenset[str], leaves: frozenset[str]) -> str:
-    pending = set(modules)
-    seen: dict[str, str] = {}
-    while pending:
-        module = pending.pop()
-        if module in seen:
-            continue
-        seen[module], imported = _read(module, frozenset() if _top(module) in OURS else brought)
-        if module not in leaves:
-            pending |= imported
-        if above := module.rpartition(".")[0]:
-            pending.add(above)  # importing a module runs the package first
-    lines = [*sorted(entries), *(f"{module} {digest}" for module, digest in sorted(seen.items()))]
+def _closed(modules: frozenset[str], entries: frozenset[str], brought: frozenset[str]) -> str:
+    parts = followed(modules, brought)
+    lines = [*sorted(entries), *(f"{module} {digest}" for module, digest in sorted(parts.items()))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 

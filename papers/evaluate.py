@@ -6,9 +6,11 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from .claims import Finding
+from .currency import stale
 from .evidence import Evidence
 from .experiment import Experiment
 from .measures import shown
@@ -107,6 +109,7 @@ class _Runs:
         ids = [run.id for _, run in found if run.outcome == "ok"]
         self.datasets: dict[str, tuple[Dataset, ...]] = {run_id: store.datasets(run_id) for run_id in ids}
         self.standing: dict[str, Standing] = store.standing()
+        self.parities = cache(store.parity)
         self.ok: dict[tuple[str, int], StoredRun] = {}
         self.latest: dict[tuple[str, int], StoredRun] = {}
         for template, run in found:
@@ -146,7 +149,7 @@ class _Runs:
     def stale(self, template: str, run: StoredRun) -> str:
         """Why a run is not current, by what the last command found that knows the sources."""
         now = self.standing.get(template)
-        return now.reason_against(run.implementation, self.datasets.get(run.id, ())) if now else ""
+        return stale(run, self.datasets.get(run.id, ()), now, self.parities) if now else ""
 
     def test_samples(self, runs: Sequence[StoredRun]) -> int | None:
         return next((d.counts["test"] for run in runs for d in self.datasets[run.id] if "test" in d.counts), None)

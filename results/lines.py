@@ -1,8 +1,8 @@
 """Results as text: one JSON record a line, keys and lines sorted, the same bytes for the same results.
 
 Records are machine, environment, experiment, dataset (each under its id), run (with its metrics as [name, step, value,
-unit] and its samples as [name, index, value, unit]) and parity. Floats are written so that they read back exactly; a
-value that could not be computed is null. Published values are not written: they are part of the program.
+unit] and its samples as [name, index, value, unit]), parity and planned. Floats are written so that they read back
+exactly; a value that could not be computed is null. Published values are not written: they are part of the program.
 """
 
 import codecs
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from results.errors import StoreError
-from results.run import Dataset, Metric, Parity, Run, Sample, StoredRun, canonical_json, content_key
+from results.run import Dataset, Metric, Parity, Planned, Run, Sample, StoredRun, canonical_json, content_key
 from results.spare import DATABASE, require_no_store
 from results.store import Store
 
@@ -30,7 +30,7 @@ _SHARED = ("machine", "environment")  # documents that a run or parity record na
 def dump(store: Store, keys: Iterable[str] | None = None) -> list[str]:
     """The lines, without line ends, of all results or of the runs of these experiments.
 
-    StoreError if one of `keys` has no run. Parity checks belong to no experiment and come only with everything.
+    StoreError if one of `keys` has no run. Parity checks and plans belong to no run and come only with everything.
     """
     wanted = None if keys is None else set(keys)
     runs = store.full_runs(wanted)
@@ -49,6 +49,7 @@ def dump(store: Store, keys: Iterable[str] | None = None) -> list[str]:
         lines |= {_line("dataset", id=dataset.id, **vars(dataset)) for dataset in run.datasets}
         lines.add(_run_line(run))
     lines |= {_line("parity", **_named(parity)) for parity in parities}
+    lines |= {_line("planned", **vars(plan)) for plan in (store.planned() if wanted is None else ())}
     return sorted(lines)
 
 
@@ -84,18 +85,23 @@ def _replace(path: Path, text: str) -> None:
             raise
 
 
-def read(paths: Sequence[Path]) -> tuple[list[Run], list[Parity]]:
-    """The runs and parities of these files, for Store.record_all.
+Records = tuple[list[Run], list[Parity], list[Planned]]
+
+
+def read(paths: Sequence[Path]) -> Records:
+    """The runs, parities and plans of these files, for Store.record_all.
 
     What gzip has packed is unpacked. StoreError names file, line and reason of a line that is damaged.
     """
     runs: list[Run] = []
     parities: list[Parity] = []
+    planned: list[Planned] = []
     for path in paths:
-        more_runs, more_parities = parse(str(path), _content(path).splitlines())
-        runs += more_runs
-        parities += more_parities
-    return runs, parities
+        more = parse(str(path), _content(path).splitlines())
+        runs += more[0]
+        parities += more[1]
+        planned += more[2]
+    return runs, parities, planned
 
 
 def _content(path: Path) -> bytes:
@@ -127,11 +133,11 @@ def _content(path: Path) -> bytes:
 
 def merge(store: Store, source: Store) -> int:
     """Add to the store all results of another one; return how many runs and parities were new."""
-    return store.record_all(source.full_runs(), source.parity())
+    return store.record_all(source.full_runs(), source.parity(), source.planned())
 
 
-def parse(name: str, lines: Iterable[bytes]) -> tuple[list[Run], list[Parity]]:
-    """The runs and parities written in these lines; `name` is what errors call the file."""
+def parse(name: str, lines: Iterable[bytes]) -> Records:
+    """The runs, parities and plans written in these lines; `name` is what errors call the file."""
     found: dict[str, dict[str, Any]] = defaultdict(dict)
     waiting: list[tuple[int, str, dict[str, Any]]] = []
     for number, line in enumerate(lines, 1):
@@ -142,15 +148,20 @@ def parse(name: str, lines: Iterable[bytes]) -> tuple[list[Run], list[Parity]]:
             if not isinstance(record, dict):
                 raise ValueError(f"a record is an object, this is {type(record).__name__}")
             kind = record.pop("record", None)
-            if kind in ("run", "parity"):
+            if kind in ("run", "parity", "planned"):
                 waiting.append((number, kind, record))
             else:
                 key, content = _shared(kind, record)
                 found[kind][key] = content
     runs: list[Run] = []
     parities: list[Parity] = []
+    planned: list[Planned] = []
     for number, kind, record in waiting:
         with _located(name, number):
+            if kind == "planned":
+                _require_fields(record, [field.name for field in fields(Planned)])
+                planned.append(Planned(**record))
+                continue
             for shared in _SHARED:
                 record[shared] = _look_up(found, shared, record[shared])
             if kind == "run":
@@ -158,7 +169,7 @@ def parse(name: str, lines: Iterable[bytes]) -> tuple[list[Run], list[Parity]]:
             else:
                 _require_fields(record, [field.name for field in fields(Parity)])
                 parities.append(Parity(**record))
-    return runs, parities
+    return runs, parities, planned
 
 
 def _line(record: str, **content: Any) -> str:
@@ -173,6 +184,8 @@ def _run_line(run: Run) -> str:
         "samples": [[sample.name, sample.index, sample.value, sample.unit] for sample in run.samples],
     }
     del content["experiment_key"]
+    if not run.kernels:  # as in lines that were written before there was such a field
+        del content["kernels"]
     return _line("run", **content)
 
 
@@ -200,6 +213,7 @@ def _shared(kind: Any, record: dict[str, Any]) -> tuple[str, Any]:
 
 def _run(record: dict[str, Any], found: dict[str, dict[str, Any]]) -> Run:
     names = [field.name for field in fields(StoredRun) if field.name != "experiment_key"]
+    record.setdefault("kernels", {})
     _require_fields(record, [*names, "datasets", "metrics", "samples"])
     key = record["experiment"]
     return Run(

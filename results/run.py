@@ -135,6 +135,7 @@ class StoredRun:
     peak_memory: int | None  # bytes
     machine: dict[str, Any]
     environment: dict[str, Any]
+    kernels: dict[str, Any] = field(default_factory=dict)  # by backend that computed it, as in results.standing
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", hidden(self.reason))  # an older version may have stored a password
@@ -167,7 +168,7 @@ class Run(StoredRun):
         super().__post_init__()
         if self.peak_memory is not None:
             put(self, "peak_memory", _integer("peak memory", self.peak_memory, 0, 2**63))
-        for document in ("experiment", "machine", "environment"):
+        for document in ("experiment", "machine", "environment", "kernels"):
             put(self, document, json.loads(canonical_json(getattr(self, document))))
         put(self, "datasets", tuple(sorted(set_of(self.datasets, "data set", lambda d: d.id), key=lambda d: d.id)))
         put(self, "metrics", tuple(sorted(set_of(self.metrics, "metric", metric_key), key=metric_key)))
@@ -219,6 +220,31 @@ class Parity:
             _filled("reason of a parity check that is not green", self.reason)
         for document in ("machine", "environment"):
             put(self, document, json.loads(canonical_json(getattr(self, document))))
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The seeds that an experiment was to be run with, written down before the first run.
+
+    `experiment_key` is that of the experiment with seed 0.
+    """
+
+    experiment_key: str
+    implementation: str
+    seeds: tuple[int, ...]
+    created: str
+
+    def __post_init__(self) -> None:
+        _check_kinds(self)
+        _filled("experiment key", self.experiment_key)
+        object.__setattr__(self, "created", _moment(self.created))
+        seeds = sorted({_integer("seed", seed, -(2**63), 2**63) for seed in self.seeds})
+        object.__setattr__(self, "seeds", tuple(seeds))
+
+    @property
+    def id(self) -> str:
+        """Content key of the whole record."""
+        return content_key([self.experiment_key, self.implementation, self.seeds, self.created])
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from results.outcomes import OK, OUTCOMES
 from results.run import PROVENANCES
 
-REVISION = "r0002"  # the migration that leads to this schema
+REVISION = "r0003"  # the migration that leads to this schema
 WHOLE_RUN = -1  # step of a value that belongs to no epoch: a primary key cannot hold NULL
 
 METADATA = MetaData(
@@ -96,6 +96,7 @@ run = Table(
     Column("peak_memory", BigInteger),  # bytes; null: not measured
     Column("machine_id", Text, ForeignKey("machine.id"), nullable=False),
     Column("environment_id", Text, ForeignKey("environment.id"), nullable=False),
+    Column("kernels", Text, nullable=False, server_default="{}"),  # Kernel by backend; empty: not known
     CheckConstraint(one_of("outcome", OUTCOMES), name="outcome_known"),
     CheckConstraint(f"outcome = '{OK}' OR length(reason) > 0", name="reason_given"),
     CheckConstraint("seconds >= 0", name="seconds_positive"),
@@ -109,6 +110,17 @@ standing = Table(  # what a command found that knows the sources: results that r
     Column("experiment_key", Text, primary_key=True),  # of the experiment with seed 0: one for all its seeds
     Column("implementation", Text, nullable=False),
     Column("data", Text, nullable=False),  # digest of the data set at hand; empty: not known here
+    Column("kernels", Text, nullable=False, server_default="{}"),  # Kernel by backend
+)
+
+planned = Table(  # written before the first training, so that nobody adds seeds until a test says what was hoped for
+    "planned",
+    METADATA,
+    Column("id", Text, primary_key=True),  # content key of the whole row
+    Column("experiment_key", Text, nullable=False),  # of the experiment with seed 0
+    Column("implementation", Text, nullable=False),
+    Column("seeds", Text, nullable=False),
+    Column("created", Text, nullable=False),
 )
 
 run_dataset = Table(

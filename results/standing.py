@@ -1,23 +1,39 @@
 """What a result must rest on to be current."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from results.run import Dataset
+
+CODE = "code"  # of a kernel's document: the digest of the backend; the others say what it was proven by
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What an experiment rests on now: fingerprint of the code, digest of the data ("" where it is not here)."""
+    """What an experiment rests on now: fingerprint of the code, digest of the data ("" where it is not here), kernels.
+
+    `kernels` are documents by backend, as a run has them: digests of the backend's code, of what its parity checks are
+    made with ("rule") and of both with the neuron ("proof", the implementation of its parity checks).
+    """
 
     implementation: str
     data: str = ""
+    kernels: Mapping[str, Any] = field(default_factory=dict)
 
     def reason_against(self, implementation: str, datasets: Sequence[Dataset]) -> str:
         """Why a result of that code, measured on these data sets, is stale; empty if it is current."""
         if implementation != self.implementation:
             return "the code behind it has changed since it was measured"
         return other_data(datasets, self.data)
+
+    def changed(self, kernels: Mapping[str, Any]) -> list[str]:
+        """The backends among those that computed a result whose code is another one now."""
+        return [
+            backend
+            for backend, then in sorted(kernels.items())
+            if backend in self.kernels and then[CODE] != self.kernels[backend][CODE]
+        ]
 
 
 def other_data(datasets: Sequence[Dataset], digest: str) -> str:

@@ -17,6 +17,7 @@ from results.run import (
     Dataset,
     Metric,
     Parity,
+    Planned,
     Published,
     Run,
     Sample,
@@ -73,8 +74,10 @@ class Store:
         """Store a run and all that belongs to it. Recording the same run again changes nothing."""
         self.record_all([run])
 
-    def record_all(self, runs: Iterable[Run] = (), parities: Iterable[Parity] = ()) -> int:
-        """Store all of these or, on an error, none; return how many were new.
+    def record_all(
+        self, runs: Iterable[Run] = (), parities: Iterable[Parity] = (), planned: Iterable[Planned] = ()
+    ) -> int:
+        """Store all of these or, on an error, none; return how many runs and parities were new.
 
         StoreError if an id or an experiment key is already taken by something else: nothing is ever overwritten.
         """
@@ -96,12 +99,16 @@ class Store:
             add.fresh(schema.run_dataset, [{"run_id": r.id, "dataset_id": d.id} for r in fresh for d in r.datasets])
             add.fresh(schema.metric, [_metric_row(run.id, metric) for run in fresh for metric in run.metrics])
             add.fresh(schema.sample, [{"run_id": run.id, **vars(sample)} for run in fresh for sample in run.samples])
+            add(schema.planned, [_planned_row(plan) for plan in planned])
             return len(new) + len(add(schema.parity, [_row(schema.parity, parity) for parity in parities]))
 
     def record_standing(self, standing: Mapping[str, Standing]) -> None:
         """Keep, by key of the experiment with seed 0, what its results must rest on to be current."""
         self._require_writable()
-        rows = [{"experiment_key": key, **vars(now)} for key, now in sorted(standing.items())]
+        rows = [
+            {"experiment_key": key, **vars(now), "kernels": canonical_json(now.kernels)}
+            for key, now in sorted(standing.items())
+        ]
         with connect.writing(self.engine, self.url) as connection:
             for row in rows:
                 key = schema.standing.c.experiment_key
@@ -182,7 +189,20 @@ class Store:
         """What the last commands found current, by key of the experiment with seed 0."""
         with connect.reading(self.engine, self.url) as connection:
             rows = connection.execute(select(schema.standing)).mappings()
-            return {row["experiment_key"]: Standing(row["implementation"], row["data"]) for row in rows}
+            return {
+                row["experiment_key"]: Standing(row["implementation"], row["data"], _document(row["kernels"], self.url))
+                for row in rows
+            }
+
+    def planned(self, keys: Iterable[str] | None = None) -> list[Planned]:
+        """The recorded plans of these experiments (seed 0; of all, if None), the oldest first."""
+        table, found = schema.planned, []
+        with connect.reading(self.engine, self.url) as connection:
+            for where in _chunks(table.c.experiment_key, keys):
+                for row in connection.execute(select(table).where(*where)):
+                    seeds = tuple(_document(row.seeds, self.url))
+                    found.append(Planned(row.experiment_key, row.implementation, seeds, row.created))
+        return sorted(found, key=lambda plan: (plan.created, plan.id))
 
     def published(self, paper: str | None = None, tables: Iterable[str] | None = None) -> list[Published]:
         """Published values by paper and table, within a table in reading order. published.sync() puts them here."""
@@ -317,7 +337,8 @@ def _require_same(runs: Sequence[Run], connection: Connection) -> None:
 def _row(table: Table, record: Run | Parity) -> dict[str, Any]:
     """The record's fields as columns of `table`; machine and environment become their ids."""
     ids = {"machine_id": content_key(record.machine), "environment_id": content_key(record.environment)}
-    return {name: ids[name] if name in ids else getattr(record, name) for name in table.c.keys()}  # noqa: SIM118
+    row = {name: ids[name] if name in ids else getattr(record, name) for name in table.c.keys()}  # noqa: SIM118
+    return row | {"kernels": canonical_json(row["kernels"])} if "kernels" in row else row
 
 
 def _document_row(document: dict[str, Any]) -> dict[str, Any]:
@@ -326,6 +347,10 @@ def _document_row(document: dict[str, Any]) -> dict[str, Any]:
 
 def _dataset_row(dataset: Dataset) -> dict[str, Any]:
     return {**vars(dataset), "id": dataset.id, "counts": canonical_json(dataset.counts)}
+
+
+def _planned_row(plan: Planned) -> dict[str, Any]:
+    return {**vars(plan), "id": plan.id, "seeds": canonical_json(plan.seeds)}
 
 
 def _metric_row(run_id: str, metric: Metric) -> dict[str, Any]:
@@ -348,7 +373,7 @@ def _joined(table: Table) -> Any:
 
 def _fields(kind: type, row: RowMapping, store: str, decode: Callable[[str], Any] | None = None) -> dict[str, Any]:
     decode = decode or (lambda text: _document(text, store))
-    documents = ("experiment", "machine", "environment")
+    documents = ("experiment", "machine", "environment", "kernels")
     return {f.name: decode(row[f.name]) if f.name in documents else row[f.name] for f in fields(kind)}
 
 

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from finished_runs import measured
 
 import tasks
 from bench import fingerprint
@@ -19,7 +20,7 @@ from papers.evaluate import evaluate
 from papers.experiment import SCALES, Experiment
 from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
 from reports import wording
-from results import Dataset, Metric, Run, Standing, Store, new_id, published, timestamp
+from results import Dataset, Standing, Store, published
 
 
 @pytest.fixture(scope="module")
@@ -34,31 +35,6 @@ def published_values(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def store(published_values: Path, tmp_path: Path) -> Store:
     return Store(shutil.copy(published_values, tmp_path / "store.db"))
-
-
-def measured(experiment: Experiment, accuracy: float, **changes: object) -> Run:
-    """A made-up run of `experiment` that ended with `accuracy` on 397 test samples."""
-    names = ("test_accuracy", "validation_accuracy")
-    values = {
-        "id": new_id(),
-        "experiment": experiment.document(),
-        "experiment_key": experiment.key,
-        "implementation": fingerprint.implementation(experiment),
-        "outcome": "ok",
-        "reason": "",
-        "started": timestamp(),
-        "seconds": 1.0,
-        "seed": experiment.seed,
-        "device": "cpu",
-        "backend": "torch",
-        "command": "made up",
-        "peak_memory": None,
-        "machine": {},
-        "environment": {},
-        "datasets": (Dataset("d", "digits", True, {"train": 1400, "test": 397}),),
-        "metrics": tuple(Metric(name, accuracy, "fraction", 0) for name in names),
-    }
-    return Run(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def test_keys_are_equal_for_equal_descriptions_only() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from commands import Command, within
 
+from bench.fingerprint import kernels
 from bench.reproduce import app
 from papers.measures import ACCURACY
 from papers.protocols import LAST, Selected
@@ -119,6 +120,10 @@ def test_the_exact_claims_of_parallel_neurons_hold_on_trained_networks(reproduce
     assert "sum of absolute differences 0 (1 run)" in done.stdout
     with Store(tmp_path / "store.db") as store:
         runs = {run.experiment["neuron"]: store.run(run.id) for run in store.runs()}
+        plans = store.planned()
+    assert {plan.seeds for plan in plans} == {(2020,)}
+    for neuron, run in runs.items():
+        assert run.kernels == {run.backend: kernels(neuron)[run.backend]}
     metrics = {(m.name, m.step): m.value for m in runs["masked_psn"].metrics}
     # Two epochs: the mask is open in the first (lambda 0) and closed in the second.
     assert [metrics["lambda_0", epoch] for epoch in (0, 1)] == [0, 1]

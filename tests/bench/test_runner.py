@@ -19,7 +19,7 @@ from bench.settings import Settings, Share
 from core.errors import UsageError
 from core.registry import Registry, UnknownName
 from papers.experiment import Experiment
-from results import Metric, Run, Store
+from results import Metric, Run, Standing, Store, content_key
 
 EXPERIMENT = Experiment("digits", "net", "lif", "bptt", epochs=2, batch_size=8, scale="quick", seed=2020)
 OTHER = replace(EXPERIMENT, model="other net")
@@ -76,13 +76,13 @@ def runner(store: Store, out: Path, *steps: Step, **changes: Any) -> Runner:
 
 
 def missing(experiment: Experiment, **changes: Any) -> Step:
-    return Step(experiment, "missing", "", "code", **changes)
+    return Step(experiment, "missing", "", Standing("code"), **changes)
 
 
 def test_every_outcome_is_stored_and_told(store: Store, tmp_path: Path) -> None:
     lacking = replace(EXPERIMENT, task="mnist")
     audience = Heard()
-    steps = [missing(EXPERIMENT), missing(OTHER), Step(lacking, "unavailable", "no MNIST", "code")]
+    steps = [missing(EXPERIMENT), missing(OTHER), Step(lacking, "unavailable", "no MNIST", Standing("code"))]
     assert runner(store, tmp_path, *steps).carry_out(audience) == Tally(failed=1, elsewhere=0)
     runs = {run.experiment_key: run for run in store.full_runs()}
     assert {key: (run.outcome, run.reason) for key, run in runs.items()} == {
@@ -106,11 +106,11 @@ def test_every_outcome_is_stored_and_told(store: Store, tmp_path: Path) -> None:
     assert isinstance(told, Run)
     assert told.id == run.id
     kept = [path.name for path in (tmp_path / "checkpoints").iterdir()]
-    assert kept == [f"{OTHER.key}-code.pt"]  # to go on from; of what ended well nothing is left
+    assert kept == [f"{OTHER.key}-code-{content_key({})[:8]}.pt"]  # to go on from; of what ended well nothing is left
 
 
 def test_what_is_known_to_be_unavailable_is_not_stored_twice(store: Store, tmp_path: Path) -> None:
-    step = Step(EXPERIMENT, "unavailable", "no data", "code")
+    step = Step(EXPERIMENT, "unavailable", "no data", Standing("code"))
     runner(store, tmp_path, step).carry_out(Heard())
     again = replace(step, run=store.runs()[0])
     runner(store, tmp_path, again).carry_out(Heard())
@@ -137,7 +137,7 @@ def test_what_another_process_runs_is_counted(store: Store, tmp_path: Path) -> N
 def test_processes_divide_every_batch_that_is_to_run(store: Store, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--processes 3 does not divide the batch of 8 samples of digits"):
         runner(store, tmp_path, missing(EXPERIMENT), processes=3)
-    runner(store, tmp_path, Step(EXPERIMENT, "done", "", "code"), processes=3)
+    runner(store, tmp_path, Step(EXPERIMENT, "done", "", Standing("code")), processes=3)
 
 
 @pytest.mark.parametrize(

@@ -171,20 +171,6 @@ def test_a_digest_sees_code_and_nothing_else(tmp_path: Path, monkeypatch: pytest
     assert seen[0][1] == {"rooms.layer"}
 
 
-def test_leaves_count_without_what_they_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    found = []
-    for choice, chosen in ((1, 1), (1, 2), (2, 2)):
-        write(tmp_path, own_c=f"import own_d\nCHOICE = {choice}", own_d=f"CHOSEN = {chosen}")
-        for cached in (sources._closed, sources._read, sources._path):
-            cached.cache_clear()
-        found.append((sources.digest(["own_c"], leaves=["own_c"]), sources.digest(["own_c"])))
-    leaves, whole = zip(*found, strict=True)
-    assert leaves[0] == leaves[1] != leaves[2]
-    assert len(set(whole)) == 3
-    sources._read.cache_clear()
-
-
 def test_what_forgives_counts_and_what_names_does_not() -> None:
     assert "core.compare" in sources._read("bench.parity.rule")[1]
     assert "core.memory" in sources._read("training.resume")[1]

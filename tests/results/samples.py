@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from results.outcomes import OUTCOMES
-from results.run import Dataset, Metric, Parity, Run, Sample, content_key, new_id
+from results.run import Dataset, Metric, Parity, Planned, Run, Sample, content_key, new_id
 from results.units import UNITS
 
 DIGITS = Dataset("d1" * 32, "digits", True, {"train": 1400, "test": 397}, "")
@@ -108,6 +108,7 @@ def runs(draw: Any) -> Run:
         datasets=draw(_unique(datasets, lambda dataset: dataset.id)),
         metrics=draw(_unique(metrics, lambda metric: (metric.name, metric.step))),
         samples=draw(_unique(readings, lambda sample: (sample.name, sample.index))),
+        kernels=draw(documents),
     )
 
 
@@ -116,3 +117,6 @@ def parities(draw: Any) -> Parity:
     return a_parity(
         id=str(draw(st.uuids())), machine=draw(documents), threshold_distance=draw(numbers), case=draw(names)
     )
+
+
+plans = st.builds(Planned, names, names, st.lists(st.integers(-(2**63), 2**63 - 1), max_size=3).map(tuple), moments)

@@ -8,7 +8,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import a_parity, a_run, parities, runs
+from samples import a_parity, a_run, parities, plans, runs
 
 from results import lines
 from results.errors import StoreError
@@ -17,11 +17,12 @@ from results.store import Store
 
 some_runs = st.lists(runs(), max_size=3, unique_by=lambda run: run.id)
 some_parities = st.lists(parities(), max_size=2, unique_by=lambda parity: parity.id)
+some_plans = st.lists(plans, max_size=2)
 
 
-def filled(records, checks=(), url="sqlite://"):
+def filled(records, checks=(), plans=(), url="sqlite://"):
     store = Store(url)
-    store.record_all(records, checks)
+    store.record_all(records, checks, plans)
     return store
 
 
@@ -32,14 +33,15 @@ def imported(text_lines, url="sqlite://"):
 
 
 @settings(deadline=None, max_examples=30)
-@given(some_runs, some_parities)
-def test_export_import_export_gives_the_same_bytes(records, checks):
-    with filled(records, checks) as store:
+@given(some_runs, some_parities, some_plans)
+def test_export_import_export_gives_the_same_bytes(records, checks, plans):
+    with filled(records, checks, plans) as store:
         first = lines.dump(store)
         with imported(first) as copy:
             assert lines.dump(copy) == first
             assert copy.full_runs() == store.full_runs()
             assert copy.parity() == store.parity()
+            assert copy.planned() == store.planned()
     assert first == sorted(set(first))
     assert all(
         line.isascii() and json.dumps(json.loads(line), sort_keys=True, separators=(",", ":")) == line for line in first
@@ -102,7 +104,7 @@ def test_files(tmp_path):
         assert lines.write(store, path) == 5  # machine, environment, experiment, dataset, run
     content = path.read_bytes()
     assert content.endswith(b"}\n")
-    assert lines.read([path, path]) == ([run, run], [])
+    assert lines.read([path, path]) == ([run, run], [], [])
     with filled([run]) as store, pytest.raises(StoreError, match=r"cannot be written to .*: No such file"):
         lines.write(store, tmp_path / "nowhere" / "results.jsonl")
     assert [file.name for file in tmp_path.iterdir()] == ["results.jsonl"]
@@ -117,7 +119,7 @@ def test_packed_files_are_read(tmp_path):
     text = path.read_bytes()
     for content in (gzip.compress(text), gzip.compress(text[:99]) + gzip.compress(text[99:]), codecs.BOM_UTF8 + text):
         path.write_bytes(content)
-        assert lines.read([path]) == ([run], [])
+        assert lines.read([path]) == ([run], [], [])
     packed = gzip.compress(text)
     for content in (packed[:50], packed[:-4], packed[:30] + bytes(9) + packed[39:], packed + b"more"):
         path.write_bytes(content)
@@ -219,7 +221,7 @@ def test_every_truncation_of_a_file_is_noticed_or_harmless(tmp_path):
     outcomes = set()
     for end in itertools.chain(range(0, len(content), 7), [len(content) - 1]):
         try:
-            found, _ = lines.parse("cut", content[:end].splitlines())
+            found, _, _ = lines.parse("cut", content[:end].splitlines())
         except StoreError:
             outcomes.add("refused")
         else:

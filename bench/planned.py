@@ -1,0 +1,48 @@
+"""Writes down how many seeds an experiment is to have before it is run, for `papers.seeds`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from papers.seeds import MIN_SEEDS, deciding
+from results import Planned, timestamp
+
+if TYPE_CHECKING:
+    from results import Store
+
+    from .plan import Step
+
+
+def record(store: Store, steps: Iterable[Step]) -> int:
+    """Keeps the seeds of the steps of each experiment as its plan, unless it has one already.
+
+    Experiments that have enough finished seeds without a plan get none: it would come after the fact. Returns how many
+    of the seeds that were asked for are beyond a plan, the largest number of any experiment.
+    """
+    asked: dict[tuple[str, str], list[Step]] = defaultdict(list)
+    for step in steps:
+        asked[step.experiment.with_seed(0).key, step.implementation].append(step)
+    plans = store.planned({template for template, _ in asked})
+    new, beyond = [], 0
+    for (template, implementation), of_one in asked.items():
+        seeds = {step.experiment.seed for step in of_one}
+        decided = deciding(plans, template, implementation)
+        if decided is not None:
+            beyond = max(beyond, len(seeds.difference(decided)))
+        elif _finished(of_one) < MIN_SEEDS and not _known(plans, template, implementation, seeds):
+            new.append(Planned(template, implementation, tuple(seeds), timestamp()))
+    store.record_all(planned=new)
+    return beyond
+
+
+def _finished(steps: Sequence[Step]) -> int:
+    return sum(step.status == "done" for step in steps)
+
+
+def _known(plans: Iterable[Planned], template: str, implementation: str, seeds: set[int]) -> bool:
+    return any(
+        (plan.experiment_key, plan.implementation) == (template, implementation) and seeds <= set(plan.seeds)
+        for plan in plans
+    )

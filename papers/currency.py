@@ -1,0 +1,45 @@
+"""Is a stored result current? Decided by what the last command found that knows the sources, and by parity checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from .trust import proven
+
+if TYPE_CHECKING:
+    from results import Dataset, Parity, Standing, StoredRun
+
+DTYPE = "float32"  # of all trainings
+
+
+def stale(run: StoredRun, datasets: Sequence[Dataset], now: Standing, parities: Callable[[], Iterable[Parity]]) -> str:
+    """Why `run`, trained on `datasets`, is no longer current; empty if it is.
+
+    A kernel that has changed since is forgiven if the old and the new one were proven by the same checks, each on its
+    processor: then both compute what the neuron says. `parities` gives all checks, the oldest first; it is asked only
+    where a kernel has changed.
+    """
+    reason = now.reason_against(run.implementation, datasets)
+    changed = now.changed(run.kernels)
+    if reason or not changed:
+        return reason
+    open_ = [backend for backend in changed if not _cleared(run, backend, now, list(parities()))]
+    if not open_:
+        return ""
+    neuron = run.experiment.get("neuron", "NEURON")
+    return (
+        f"kernel changed: {', '.join(open_)} computed it with other code than today's; it counts again when both were "
+        f"proven by the same checks (python -m bench.parity {neuron} --backend {open_[0]}), or measure it again"
+    )
+
+
+def _cleared(run: StoredRun, backend: str, now: Standing, parities: Sequence[Parity]) -> bool:
+    then, today = run.kernels[backend], now.kernels[backend]
+    if then["rule"] != today["rule"]:
+        return False  # the old kernel was held against other checks than the new one
+    neuron = run.experiment.get("neuron")
+    return all(
+        proven(parities, neuron, backend, DTYPE, run.device, proof, run.machine)
+        for proof in (then["proof"], today["proof"])
+    )
