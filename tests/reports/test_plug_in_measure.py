@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import synthetic_runs as invented
+from papers.paired import by, greater
 from rich.console import Console
 
 import papers
@@ -18,7 +19,6 @@ from papers.evaluate import TableResult, evaluate
 from papers.evidence import Evidence
 from papers.experiment import Experiment
 from papers.measures import Measure
-from papers.paired import by, greater
 from papers.protocols import CHOSEN
 from papers.table import Cell, Claim, Source, Table
 from reports import show, site, to_csv, to_latex

@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 import synthetic_runs as invented
+from papers.paired import PAIRED_TEST
 
 from papers.claims import SCALE, SEEDS, Finding, Part, nothing
 from papers.evaluate import PublishedValue, evaluate
-from papers.paired import PAIRED_TEST
 from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
 from papers.table import Claim
 from reports import wording
