@@ -82,7 +82,7 @@ def reported(measure: Measure, *protocols: Protocol) -> Reading:
         found = (evidence.value(row, column, seed, measure, protocol) for protocol in protocols)
         return next((value for value in found if value is not None), None)
 
-    return Reading(protocols[0].says, value)
+    return Reading("as reported", value)
 
 
 def last_epochs(measure: Measure, count: int) -> Reading:
@@ -92,7 +92,7 @@ def last_epochs(measure: Measure, count: int) -> Reading:
         curve = evidence.curves.get((row, column, seed, measure.curve(TEST)), {})
         return statistics.fmean(v for step, v in curve.items() if step > max(curve) - count) if curve else None
 
-    return Reading(f"mean of the last {count} epochs", mean)
+    return Reading(f"over the last {count} epochs", mean)
 
 
 def sample(evidence: Evidence, place: Place, measure: Measure, reading: Reading) -> Sample:
@@ -143,7 +143,7 @@ def compare(
         if not a.values or not b.values:
             return []
         unit, seeds = score.measure.difference, counted(a, b)
-        says = f", {reading.says}" if len(readings) > 1 else ""
+        says = f" {reading.says}" if len(readings) > 1 else ""
         if why := a.lacking or b.lacking:
             difference = statistics.fmean(a.values) - statistics.fmean(b.values)
             texts.append(f"{difference:+.1f} {unit}{says} ({seeds}), {why}")

@@ -114,7 +114,7 @@ def claims(result: TableResult) -> dict[str, dict[str, int]]:
 
 def authors(claim: Claim) -> str:
     """What the authors' own numbers say of a claim that they do not support; empty where they do."""
-    return f"the authors' own numbers do not support this: {claim.authors}" if claim.authors else ""
+    return f"The authors' own numbers do not support this: {claim.authors}" if claim.authors else ""
 
 
 def hints(result: TableResult) -> list[str]:
