@@ -25,18 +25,18 @@ class Estimate:
 
     def interval(self) -> Interval:
         """The 95 % interval."""
-        from scipy.stats import t
+        from scipy.special import stdtrit
 
-        half = float(t.ppf(1 - ALPHA, self.freedom)) * self.error
+        half = float(stdtrit(self.freedom, 1 - ALPHA)) * self.error
         return self.mean - half, self.mean + half
 
     def above(self, bound: float) -> float:
         """One-sided p of what is seen if the number were not above `bound`."""
-        from scipy.stats import t
+        from scipy.special import stdtr
 
         if self.error == 0:
             return 0.0 if self.mean > bound else 1.0
-        return float(t.sf((self.mean - bound) / self.error, self.freedom))
+        return float(stdtr(self.freedom, (bound - self.mean) / self.error))
 
     def below(self, bound: float) -> float:
         """One-sided p of what is seen if the number were not below `bound`."""
