@@ -21,7 +21,7 @@ from .protocols import Protocol
 WELCH = "Welch over seeds, 2.5 % a side"
 AGAINST = "against the claim by Holm over all its comparisons"
 MARGIN = "2 points, or a quarter of the better one's error where that is less"
-LAST_EPOCHS = 3  # on stand-ins
+LAST_EPOCHS = 3  # of small and short trainings
 Decide = Callable[[Evidence], Finding]
 Place = tuple[str, str]  # row, column
 Rule = Callable[[Estimate, float], tuple[float, float]]  # of a difference and the larger mean: p for and p against
@@ -62,15 +62,15 @@ def by(measure: Measure, protocol: Protocol) -> Score:
 
 
 def level(measure: Measure, *protocols: Protocol, last: int = LAST_EPOCHS) -> Score:
-    """Where a training ends: on stand-ins the mean of the last epochs, else also what the work reports.
+    """Where a training ends: the mean of the last epochs, and at paper scale also what the work reports.
 
-    `last` is how many epochs count as the last ones where the data are the work's.
+    `last` is how many epochs count as the last ones of whole trainings.
     """
 
     def readings(scale: str) -> Sequence[Reading]:
-        if scale == "quick":
-            return (last_epochs(measure, LAST_EPOCHS),)
-        return reported(measure, *protocols), last_epochs(measure, last)
+        if scale == "paper":
+            return reported(measure, *protocols), last_epochs(measure, last)
+        return (last_epochs(measure, LAST_EPOCHS),)
 
     return Score(measure, readings)
 
@@ -169,7 +169,8 @@ def bounds(estimate: Estimate, sign: str = "+") -> str:
     """ "+12.0 [+7.0, +17.0]", with two digits where the interval is narrower than 1."""
     low, high = estimate.interval()
     places = 1 if high - low >= 1 else 2
-    return f"{estimate.mean:{sign}.{places}f} [{low:{sign}.{places}f}, {high:{sign}.{places}f}]"
+    mean, low, high = (round(value, places) + 0.0 for value in (estimate.mean, low, high))  # no -0.0
+    return f"{mean:{sign}.{places}f} [{low:{sign}.{places}f}, {high:{sign}.{places}f}]"
 
 
 def counted(*arms: Sample) -> str:
