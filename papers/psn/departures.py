@@ -28,13 +28,13 @@ ONE_PIECE = Departure(5, "SEW ResNet-34 is trained in one piece; the authors res
 NO_TOP5 = Departure(6, "Top-5 accuracy is not measured.")
 OWN_TASKS = Departure(
     7,
-    "Pixel digits and digit recall, at quick scale, are tasks of our own that ask for a longer memory: further "
-    "evidence, which decides no claim about accuracy or rates. In digit recall a network cannot know what lies further "
-    "back than the order of its three neuron layers allows, unless the mask is open.",
+    "Pixel digits and digit recall, at quick scale, are tasks of our own that ask for a longer memory. In digit recall "
+    "a network cannot know what lies further back than the order of its three neuron layers allows, unless the mask is "
+    "open.",
 )
 QUICK = Departure(
     8,
     "At quick scale an embedded data set stands in, the network is narrow, every neuron is trained with AdamW 5e-3, "
-    "cosine annealing and no augmentation for 30 epochs, and claims about accuracy look at the last epoch.",
+    "cosine annealing and no augmentation for 30 epochs, and claims look at the mean of the last three.",
 )
 ALL = (RANDOM_NUMBERS, SLIDING_START, ONE_DEVICE, EIGHT_DEVICES, ONE_PIECE, NO_TOP5, OWN_TASKS, QUICK)
