@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import Tensor
 
+from core.randomness import seeded
+
 from . import checkpoint, distributed
 from .batching import Batching
 from .clock import Clock
 from .finite import Diverged as Diverged
 from .finite import Finite
 from .measures import USUAL, AnswerMeasure, MakeMeasure, NetworkMeasure, Reading, spiking
-from .randomness import seeded
 from .resume import History, resume
 from .scheme import Scheme
 
