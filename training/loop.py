@@ -189,5 +189,5 @@ def _batches(split: Split, indices: Iterable[Tensor], device: str) -> Iterator[t
 
 
 def _start_epoch(scheme: Scheme, epoch: int, epochs: int) -> None:
-    for layer in spiking(scheme.network):
+    for layer in spiking(scheme.network).values():
         layer.start_epoch(epoch, epochs)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_pieces import SMALL
+from small_networks import SMALL
 from torch import Tensor, nn
 
 import models
