@@ -15,6 +15,7 @@ from .evidence import Evidence
 from .experiment import Experiment
 from .measures import shown
 from .protocols import Curve, Curves
+from .seeds import deciding
 from .statistics import interval
 from .table import Cell, Claim, Source, Table
 from .verdict import Printed, verdict
@@ -110,6 +111,7 @@ class _Runs:
         self.datasets: dict[str, tuple[Dataset, ...]] = {run_id: store.datasets(run_id) for run_id in ids}
         self.standing: dict[str, Standing] = store.standing()
         self.parities = cache(store.parity)
+        self.plans = store.planned(wanted)
         self.ok: dict[tuple[str, int], StoredRun] = {}
         self.latest: dict[tuple[str, int], StoredRun] = {}
         for template, run in found:
@@ -138,6 +140,12 @@ class _Runs:
 
     def attempts(self, cell: Cell) -> list[StoredRun]:
         return [run for (key, _), run in sorted(self.latest.items()) if key == cell.experiment.key]
+
+    def planned(self, cell: Cell) -> tuple[int, ...] | None:
+        """The seeds that were planned with the code that computed the newest run of the cell; None without a plan."""
+        found = self.of(cell)
+        newest = max(found, key=lambda run: run.started, default=None)
+        return deciding(self.plans, cell.experiment.key, newest.implementation) if newest else None
 
     def value(self, run: StoredRun, cell: Cell) -> float | None:
         """What the run measured for the cell, as stored."""
@@ -241,6 +249,7 @@ def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs, results: Sequence[
         at={cell.row: cell.at for cell in cells if cell.at is not None},
         same=same,
         experiments={(cell.row, cell.column): cell.experiment.key for cell in cells},
+        planned={(cell.row, cell.column): seeds for cell in cells if (seeds := runs.planned(cell)) is not None},
     )
 
 

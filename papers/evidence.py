@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .hypotheses import MIN_SEEDS, resolution
+from .layers import of_layers
 from .measures import Measure
 from .protocols import Curve, Curves, Protocol
 
@@ -69,10 +70,9 @@ class Evidence:
         return self.finals.get((row, column, seed, metric))
 
     def layers(self, row: str, column: str, seed: int, metric: str) -> list[Sequence[float]]:
-        """The curves of a metric that each layer has one of, METRIC_0, METRIC_1 ..., in the order of the layers."""
-        parts = (name.rpartition("_") for name in self._places.get((row, column, seed), {}))
-        numbers = sorted(int(number) for head, _, number in parts if head == metric and number.isdecimal())
-        return [self.curve(row, column, seed, f"{metric}_{number}") for number in numbers]
+        """The curves of a metric that each layer has one of, in the order of the layers (papers.layers)."""
+        names = of_layers(self._places.get((row, column, seed), {}), metric)
+        return [self.curve(row, column, seed, name) for name in names]
 
     def value(self, row: str, column: str, seed: int, measure: Measure, protocol: Protocol) -> float | None:
         """The value of a measure by a protocol, as stored; None where the run does not have it."""

@@ -131,7 +131,17 @@ def hints(result: TableResult) -> list[str]:
         )
     for reason in dict.fromkeys(cell.stale for cell in result.cells if cell.stale):
         found.append(f"values marked * are not current, {reason}: {again}")
+    if len(threads := _threads(result)) > 1:
+        like = "" if result.scale == "quick" else f" --threads {threads[0]}"
+        told = f"runs used {' or '.join(map(str, threads))} threads, which round differently; to compare like with like"
+        found.append(f"{told}: {again}{like} --force")
     return found
+
+
+def _threads(result: TableResult) -> list[int]:
+    """The numbers of threads that the runs of a table on the CPU are known to have used."""
+    runs = (run for cell in result.cells for run in cell.runs if run.device == "cpu")
+    return sorted({number for run in runs if isinstance(number := run.environment.get("torch_threads"), int)})
 
 
 def summary(result: TableResult) -> dict[str, int]:

@@ -44,7 +44,7 @@ from ..table import Claim
 CLOSED = Protocol(
     name="A closed",
     says="best epoch on the test set with the mask closed (lambda = 1)",
-    select=best_where("lambda_0", 1.0),
+    select=best_where("lambda", 1.0),
     label="mask closed",
 )
 RATE = Measure("firing_rate", "fraction", "lower", "student", difference="points")

@@ -37,4 +37,10 @@ QUICK = Departure(
     "At quick scale an embedded data set stands in, the network is narrow, every neuron is trained with AdamW 5e-3, "
     "cosine annealing and no augmentation for 30 epochs, and claims look at the mean of the last three.",
 )
-ALL = (RANDOM_NUMBERS, SLIDING_START, ONE_DEVICE, EIGHT_DEVICES, ONE_PIECE, NO_TOP5, OWN_TASKS, QUICK)
+LAST_BATCH = Departure(
+    9,
+    "Whether the authors train on the last, incomplete batch of an epoch is not recorded for CIFAR10 shown at four "
+    "steps and for ImageNet; here it is left out (390 batches, 2,502 or 5,004). On CIFAR10-DVS it is kept and on "
+    "sequential CIFAR left out, as in the work.",
+)
+ALL = (RANDOM_NUMBERS, SLIDING_START, ONE_DEVICE, EIGHT_DEVICES, ONE_PIECE, NO_TOP5, OWN_TASKS, QUICK, LAST_BATCH)

@@ -144,11 +144,13 @@ def test_without_a_validation_curve_nothing_is_chosen_on_it(found: Curves) -> No
 
 
 def test_selection_under_a_condition() -> None:
-    select = best_where("lambda_0", 1.0)
+    select = best_where("lambda", 1.0)
     found = curves(test_accuracy=(0.9, 0.5, 0.6, None, 0.99), lambda_0=(0.5, 1.0, 1.0, 1.0, None))
     assert select(found, ACCURACY) == Selected(0.6, 2)  # an epoch of unknown mask does not count
     assert select(curves(test_accuracy=(0.9, 0.5)), ACCURACY) is None
     assert select(curves(test_mean_squared_error=(0.1, 0.5, 0.4), lambda_0=(0, 1, 1)), ERROR) == Selected(0.4, 2)
+    by_layer = {"lambda_conv.2": {0: 1.0, 1: 1.0, 2: 1.0}, "lambda_fc.1": {0: 0.0, 1: 1.0, 2: 1.0}}
+    assert select(curves(test_accuracy=(0.9, 0.5, 0.6)) | by_layer, ACCURACY) == Selected(0.6, 2)  # in every layer
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1), st.sampled_from(["higher", "lower"]))
