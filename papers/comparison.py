@@ -19,7 +19,7 @@ from .measures import TEST, Measure
 from .protocols import Protocol
 
 WELCH = "Welch over seeds, 2.5 % a side"
-AGAINST = "against the claim by Holm over all its comparisons"
+AGAINST = "the opposite must survive Holm over all comparisons"
 MARGIN = "2 points, or a quarter of the better one's error where that is less"
 LAST_EPOCHS = 3  # of small and short trainings
 Decide = Callable[[Evidence], Finding]
