@@ -13,6 +13,8 @@ from bench.speed import contenders, gate, layer
 from bench.speed.child import Emitter
 from bench.speed.inputs import currents
 from bench.speed.job import Job, Measured
+from core import parity_rule
+from core.parity_rule import WHOLE
 from papers import trust
 from results import Parity, Run
 
@@ -193,17 +195,37 @@ def check(green: bool, number: int = 1, **changes: Any) -> Parity:
     return Parity(**(settings | changes))
 
 
-def test_parity_of_the_same_code_decides_what_may_be_called_fast() -> None:
+def closing(checks: int, number: int = 9, **changes: Any) -> Parity:
+    """The record that `checks` checks are the whole grid."""
+    return dataclasses.replace(check(True, number, case=WHOLE, **changes), reason=parity_rule.closing(checks))
+
+
+def test_the_whole_grid_of_the_same_code_decides_what_may_be_called_fast() -> None:
     run = kernel_run()
-    assert trust.state(run, []) == "unchecked"
-    assert trust.state(run, [check(True)]) == "green"
-    assert trust.state(run, [check(True), check(False, 2, case="silent")]) == "red"
-    assert trust.state(run, [check(False), check(True, 2)]) == "green"  # repeated: the newest counts
-    for other in ({"implementation": "old"}, {"dtype": "float16"}, {"neuron": "if"}, {"device": "cuda"}):
-        assert trust.state(run, [check(True, **other)]) == "unchecked"
+
+    def found(*parities: Parity) -> str:
+        return trust.state(run, parities)
+
+    one, other = check(True), check(True, 2, case="silent")
+    assert found() == "unchecked"
+    assert found(one, other) == "unchecked"  # interrupted, or --quick
+    assert found(one, other, closing(2)) == "green"
+    assert found(one, other, closing(3)) == "unchecked"  # a part of a store
+    assert found(one, check(False, 2, case="silent"), closing(2)) == "red"
+    assert found(one, check(False, 2, case="silent")) == "red"
+    assert found(check(False), other, closing(2, 3), check(True, 4)) == "green"  # repeated: the newest counts
+    assert found(one, other, closing(2, 3), check(False, 4)) == "red"
+    for changes in (
+        {"implementation": "old"},
+        {"dtype": "float16"},
+        {"neuron": "if"},
+        {"device": "cuda"},
+        {"machine": {"cpu": "another", "gpus": []}},  # compiled for another processor
+    ):
+        assert found(check(True, **changes), closing(1, **changes)) == "unchecked"
+        assert found(one, other, closing(2, **changes)) == "unchecked"
     elsewhere = {"machine": {"cpu": "another", "gpus": []}}
-    assert trust.state(run, [check(True, **elsewhere)]) == "unchecked"  # compiled for another processor
-    assert trust.state(run, [check(False), check(True, 2, **elsewhere)]) == "red"  # and no remedy for this one
+    assert found(check(False), check(True, 2, **elsewhere)) == "red"  # no remedy for this one
     assert trust.state(kernel_run(backend="torch"), []) == "reference"
     assert trust.state(kernel_run(backend="snntorch"), []) == "checked"
     assert [trust.counts(state) for state in ("green", "red", "unchecked", "reference")] == [
@@ -212,3 +234,14 @@ def test_parity_of_the_same_code_decides_what_may_be_called_fast() -> None:
         False,
         True,
     ]
+
+
+def test_the_reason_says_what_is_missing() -> None:
+    def reason(*parities: Parity) -> str:
+        return trust.proof(parities, "lif", "fused", "float32", "cpu", "abc", {}).reason
+
+    assert reason() == "no checks of this code on this processor"
+    assert reason(check(True)) == "1 checks, which are not the whole grid of this code on this processor"
+    assert reason(check(True), closing(144)) == "1 of 144 checks of the grid"
+    assert reason(check(True), check(False, 2, case="silent"), closing(2)) == "1 of 2 checks are red"
+    assert reason(check(True), closing(1)) == ""
