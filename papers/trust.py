@@ -14,7 +14,7 @@ GREEN, RED, UNCHECKED, REFERENCE, PEER = "green", "red", "unchecked", "reference
 
 
 class Proof(NamedTuple):
-    """What is known of a kernel: `state` is GREEN, RED or UNCHECKED, `reason` a clause that says why, empty if green."""
+    """What is known of a kernel: `state` is GREEN, RED or UNCHECKED, `reason` a clause that says why, if not green."""
 
     state: str
     reason: str = ""

@@ -199,9 +199,9 @@ def judge(kernel: Side, reference: Reference, exact: bool) -> Verdict:
     if made.spikes.dtype != plain.outcome.spikes.dtype:
         return Verdict(reason=f"returned {made.spikes.dtype} for {plain.outcome.spikes.dtype}")
     differs = kernel.spikes != oracle.spikes
-    flips = int(differs.sum())
+    apart = int(differs.sum())
     tally = Tally()
-    first, distance = _flips(differs, reference, tally) if flips else (None, None)
+    first, distance = flips(differs, reference, tally) if apart else (None, None)
     kept = reference.kept & ~oracle.together(differs.any(0))
     state_error = _states(kernel, reference, kept, tally)
     compared = kept & ~reference.edged
@@ -209,7 +209,7 @@ def judge(kernel: Side, reference: Reference, exact: bool) -> Verdict:
     grad_error = _gradients(kernel, reference, compared, tally)
     if exact:
         _exactness(kernel, plain, tally)
-    return Verdict(flips, first, distance, state_error, grad_error, "; ".join(tally.faults), tally.used, note)
+    return Verdict(apart, first, distance, state_error, grad_error, "; ".join(tally.faults), tally.used, note)
 
 
 class Tally:
@@ -238,7 +238,7 @@ def _agreed(one: Side, other: Side) -> Tensor:
     return torch.cat([torch.zeros_like(apart[:1]), apart[:-1]]) == 0
 
 
-def _flips(differs: Tensor, reference: Reference, tally: Tally) -> tuple[int, float | None]:
+def flips(differs: Tensor, reference: Reference, tally: Tally) -> tuple[int, float | None]:
     """First diverging step, and the oracle's largest distance to the threshold there."""
     first = first_step(differs)
     nearness = reference.nearness
@@ -326,9 +326,9 @@ def _gradients(kernel: Side, reference: Reference, kept: Tensor, tally: Tally) -
 
 def _exactness(kernel: Side, plain: Side, tally: Tally) -> None:
     """Faults for what contradicts the claim to give the plain step's results bit for bit."""
-    flips = int((kernel.spikes != plain.spikes).sum())
-    if flips:
-        tally.fault(f"claims to be exact, but {flips} spikes differ from the plain step")
+    apart = int((kernel.spikes != plain.spikes).sum())
+    if apart:
+        tally.fault(f"claims to be exact, but {apart} spikes differ from the plain step")
     for name, value in kernel.outcome.states.items():
         own = plain.outcome.states[name]
         if value.shape == own.shape and not torch.equal(value.detach(), own.detach().to(value.dtype)):

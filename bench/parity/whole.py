@@ -1,7 +1,7 @@
 """A gradient or a state as one vector: its direction and its length, where no single value shows that it is wrong.
 
-A value of 16 bits may be off by a last bit, and so hides a factor of 1.005 or a small value of the wrong sign. Thousands
-of them cannot.
+A value of 16 bits may be off by a last bit, and so hides a factor of 1.005 or a small value of the wrong sign.
+Thousands of them cannot.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ def judge(
     _measure(f"distance (2-norm) of {what}", float((found - exact).norm()) / size, max(SLACK_WHOLE * own, floor), tally)
     if exact.numel() >= SOME and float(exact.norm()) >= at_least / 2:
         least = max(16 * floor / math.sqrt(exact.numel()), tolerance("whole", torch.float64))
-        off, plain_off = _factor(found, exact), _factor(plain, exact)
+        off, plain_off = factor(found, exact), factor(plain, exact)
         _measure(f"common factor in {what}, less 1,", off, max(SLACK * plain_off, least), tally)
 
 
-def _factor(found: Tensor, exact: Tensor) -> float:
+def factor(found: Tensor, exact: Tensor) -> float:
     """By how much the factor that fits `found` to `exact` best differs from 1."""
     return abs(float((found * exact).sum() / exact.square().sum()) - 1)
 
