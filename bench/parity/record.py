@@ -77,14 +77,17 @@ def _closings(checks: list[Parity]) -> list[Parity]:
     sets: dict[tuple[str, str], list[Parity]] = {}
     for made in checks:
         sets.setdefault((made.backend, made.dtype), []).append(made)
-    nothing = dict.fromkeys(("flips", "first_step", "threshold_distance", "state_error", "grad_error"))
     return [
         replace(
             found[0],
-            **nothing,
             id=new_id(),
             started=timestamp(),
             case=WHOLE,
+            flips=None,
+            first_step=None,
+            threshold_distance=None,
+            state_error=None,
+            grad_error=None,
             kernel="",
             green=True,
             reason=closing(len(found)),

@@ -164,7 +164,7 @@ MUTATIONS: dict[str, tuple[str, Mutation, tuple[str, ...]]] = {
     "inverted for one neuron": ("lif", inverted(lambda n, x: elements(x) == 1), ("one neuron",)),
     "inverted unless tau is 2": ("lif", inverted(lambda n, x: n.tau != 2), ("other options",)),
     "inverted unless the threshold is 1": ("lif", inverted(lambda n, x: n.v_threshold != 1), ("long layer",)),
-    "inverted without gaps in memory": ("lif", inverted(lambda n, x: not x.is_contiguous()), ("strided",)),
+    "inverted with gaps in memory": ("lif", inverted(lambda n, x: not x.is_contiguous()), ("strided",)),
     "inverted in bfloat16 alone": ("lif", inverted(lambda n, x: x.dtype == torch.bfloat16), ("strided",)),
     "inverted on two threads": ("lif", inverted(lambda n, x: torch.get_num_threads() == 2), ("layer, other options",)),
     "no gradient": ("lif", spikes(Tensor.detach), ("strided",)),
