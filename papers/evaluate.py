@@ -38,11 +38,16 @@ class PublishedValue(Printed):
     unit: str = ""
 
     @property
+    def recalled(self) -> bool:
+        """Whether nobody printed it as it stands here."""
+        return self.provenance in RECALLED
+
+    @property
     def soft(self) -> str:
         """Why it decides no verdict; empty if it may."""
         if self.unit:
             return f"the published value is in another unit, {self.unit}"
-        return "the published value is " + self.provenance.replace("_", " ") if self.provenance in RECALLED else ""
+        return "the published value is " + self.provenance.replace("_", " ") if self.recalled else ""
 
     @property
     def firm(self) -> bool:

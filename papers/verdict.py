@@ -21,7 +21,7 @@ RULE = (
     f"result; missing: nothing was measured. The resolution is {RESOLUTION}. What has no chance in it, such as a "
     "count, is compared to the printed digits. The sd is that of our runs and the authors' repeats of the setting, at "
     "least 1/(n sqrt 6) for a share; where these leave fewer than two degrees of freedom, other cells of the column "
-    f"with two runs or more are pooled, unless one spread differs grossly from the rest (F test, {GROSS:.0%}, "
+    f"with two runs or more are pooled, unless one spread differs grossly from the rest (F test, level {GROSS:g}, "
     "Bonferroni). The interval shown is that of our mean: of a share the root of the sum of squares of Wilson's for "
     "the n test samples and Student's over the runs; of other numbers Student's. Under protocol A it is that of the "
     "epoch selected on the test set, optimistic."
@@ -189,7 +189,7 @@ def _predicted(
     advice = (
         f"{needed} runs would do"
         if needed
-        else f"no number of runs would do, for what was published varies by {words.width(least)} itself"
+        else f"no number of runs would do: the published value alone is uncertain by {words.width(least)}"
         if least > resolution
         else f"more than {MOST} runs would be needed"
     )

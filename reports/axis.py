@@ -43,7 +43,7 @@ def plots(result: TableResult) -> Axis | None:
         theirs = [(place, cell.published[0].value) for place, cell in cells if cell.published]
         published.append(Line(column, tuple(x for x, _ in theirs), tuple(y for _, y in theirs), style))
     title = ", ".join(dict.fromkeys(cell.cell.measure.title for _, cell in placed))
-    label = f"{title}, {result.unit}"
+    label = f"{title}, {result.unit}" if result.unit else title
     data = ", ".join(dict.fromkeys(cell.cell.stand_in for cell in result.cells if cell.cell.stand_in))
     measured_on = f"Measured on {data}" if data else "Measured"
     found = (

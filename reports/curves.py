@@ -179,7 +179,7 @@ def _over(measure: Measure) -> str:
 
 
 def _axis(measure: Measure) -> str:
-    return f"test {measure.title}, {measure.show}"
+    return ", ".join([f"test {measure.title}", *([measure.show] if measure.show else [])])
 
 
 def _mean(curves: Sequence[Curve]) -> Curve:
@@ -238,7 +238,7 @@ def of_run(run: StoredRun, metrics: Sequence[Metric]) -> list[tuple[Plot, tuple[
     found = []
     for title, what, present, log in wanted:
         unit = shown(0.0, units[present[0]])[1] if present else ""
-        label = f"{what}, {unit}" if unit not in ("", "1") else what
+        label = f"{what}, {unit}" if unit else what
         lines = [Line(_label(name), *curves[name], style) for style, name in enumerate(present)]
         svg = figures.panel(f"{title} by epoch, run {run.id[:8]}", lines, label, log=log)
         if svg:

@@ -88,7 +88,7 @@ def test_undecided_says_how_many_runs_would_do() -> None:
     assert reason == "the interval, +-1.04 points, is wider than the resolution, +-1 points; 4 runs would do"
     # sd 0.6: 1.96 * 0.6 = 1.18 is what one published run varies by.
     _, reason = said((93.0, 93.6, 94.2), 93.5)
-    assert reason.endswith("no number of runs would do, for what was published varies by +-1.18 points itself")
+    assert reason.endswith("no number of runs would do: the published value alone is uncertain by +-1.18 points")
     assert runs_needed(1.0, 0.2, digits=0.05) == 4
     assert runs_needed(1.0, 0.6) is None
     # five: 2.7764 * 0.6 * sqrt(1/5 + 1/5) = 1.0536; six: 2.5706 * 0.6 * sqrt(1/5 + 1/6) = 0.9339
