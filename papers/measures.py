@@ -61,6 +61,11 @@ class Measure:
         return value / SHOWN.get(self.unit, ("", 1.0))[1]
 
     @property
+    def share(self) -> bool:
+        """Whether its values are parts of a whole."""
+        return self.unit == "fraction"
+
+    @property
     def exact(self) -> bool:
         """Whether its values are compared to the printed digits, as nothing about them is left to chance."""
         return self.interval == "exact"
@@ -81,7 +86,7 @@ class Measure:
             return math.log(self.resolution or FACTOR)
         if self.resolution is not None:
             return self.resolution
-        if self.show != SHOWN["fraction"][0]:
+        if not self.share:
             return abs(published) / 10
         error = self.shown(1.0) - published if self.better == "higher" else published
         return min(POINTS, max(error / PART, LEAST))

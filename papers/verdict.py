@@ -157,8 +157,10 @@ def _predicted(
     if not all(map(math.isfinite, (target.value, target.digits, *ours))):
         return Verdict("undecided", "there is a value, or a last digit of one, that has no logarithm")
     mean, words = statistics.fmean(ours), _Words(measure)
-    share = measure.interval == "wilson" and test_samples
-    floor = measure.shown(floor_of_share(test_samples)) if share and test_samples else 0.0
+    n = test_samples if measure.share else None
+    if other_test_set and not n:
+        return Verdict("undecided", "the test sets differ, and by how much that counts is not known")
+    floor = measure.shown(floor_of_share(n)) if n else 0.0
     own: list[Sequence[float]] = [ours, target.repeats]
     known, whence, pooled = spread(own, floor), "", list[Sequence[float]]()
     if known.freedom < FREEDOM:
@@ -173,9 +175,9 @@ def _predicted(
         whence = f"{words.runs(len(ours))}: the spread, {words.width(known.sd)}, is that of {_sources(own, pooled)} "
         whence += f"({known.freedom} degrees of freedom)"
     sets = 0.0
-    if other_test_set and test_samples:
-        share_of_all = measure.stored(statistics.fmean(values))
-        sets = measure.shown(measure.shown(2 * share_of_all * (1 - share_of_all) / test_samples))
+    if other_test_set and n:
+        p = measure.stored(statistics.fmean(values))
+        sets = measure.shown(measure.shown(2 * p * (1 - p) / n))
     half = half_width(known, len(ours), target.runs, sets, target.digits)
     expected = measure.unscaled(mean - half), measure.unscaled(mean + half)
     if abs(mean - target.value) > half + ROUNDING:

@@ -40,7 +40,7 @@ def plots(result: TableResult) -> Axis | None:
             Line(column, x, tuple(bound), style, faint=True)
             for bound in ([cell.low for _, cell in ours], [cell.high for _, cell in ours])
         ]
-        theirs = [(place, cell.published[0].value) for place, cell in cells if cell.published]
+        theirs = [(place, found[0].value) for place, cell in cells if (found := [v for v in cell.published if not v.unit])]
         published.append(Line(column, tuple(x for x, _ in theirs), tuple(y for _, y in theirs), style))
     title = ", ".join(dict.fromkeys(cell.cell.measure.title for _, cell in placed))
     label = f"{title}, {result.unit}" if result.unit else title

@@ -47,7 +47,7 @@ def to_csv(result: TableResult) -> str:
             _inert(cell.cell.heading),
             _inert(cell.cell.protocol.name),
             _inert(cell.cell.measure.show),
-            ";".join(_full(value.value) for value in cell.published),
+            ";".join(f"{_full(value.value)} {value.unit}".rstrip() for value in cell.published),
             _inert("; ".join(value.source for value in cell.published)),
             _full(cell.measured),
             _full(cell.low),

@@ -206,6 +206,8 @@ def test_another_test_set_widens_the_interval() -> None:
     half = 4.3027 * math.sqrt(0.01 * 4 / 3 + 1.198)
     assert other.expected == (pytest.approx(93.6 - half, abs=1e-2), pytest.approx(93.6 + half, abs=1e-2))
     assert "no number of runs" in other.reason
+    unknown = verdict(LOSS, [0.1, 0.11, 0.12], [Printed(0.1)], test_samples=1000, other_test_set=True)
+    assert (unknown.word, unknown.reason[:21]) == ("undecided", "the test sets differ,")
 
 
 def test_the_authors_own_repeats_are_called_different_no_oftener_than_by_chance() -> None:
