@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,44 +10,63 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from results.units import convert
+
 from .claims import Finding
 from .currency import stale
 from .evidence import Evidence
 from .experiment import Experiment
-from .measures import shown
-from .protocols import Curve, Curves
+from .measures import TEST, Measure
+from .protocols import LAST, Curve, Curves
 from .seeds import deciding
-from .statistics import interval
+from .statistics import LEVEL, READ, Interval, Readings, interval
 from .table import Cell, Claim, Source, Table
-from .verdict import Printed, verdict
+from .verdict import Printed, repeats, verdict
 
 if TYPE_CHECKING:
-    from results import Dataset, Published, Standing, Store, StoredRun
+    from results import Dataset, Published, Sample, Standing, Store, StoredRun
 
 RECALLED = ("from_memory", "pilot")  # provenances that decide no verdict
 
 
 @dataclass(frozen=True)
 class PublishedValue(Printed):
-    """A published number in the unit that the measure shows, and where it stands; `provenance` as in the store."""
+    """A published number in the unit that the measure shows, and where it stands; `provenance` as in the store.
+
+    `unit` is its own where that cannot be turned into the measure's.
+    """
 
     source: str = ""
     provenance: str = ""
+    unit: str = ""
+
+    @property
+    def recalled(self) -> bool:
+        """Whether nobody printed it as it stands here."""
+        return self.provenance in RECALLED
+
+    @property
+    def soft(self) -> str:
+        """Why it decides no verdict; empty if it may."""
+        if self.unit:
+            return f"the published value is in another unit, {self.unit}"
+        return "the published value is " + self.provenance.replace("_", " ") if self.recalled else ""
 
     @property
     def firm(self) -> bool:
         """Whether it may decide a verdict."""
-        return self.provenance not in RECALLED
+        return not self.soft
 
 
 @dataclass(frozen=True)
 class CellResult:
     """A cell with what is known of it. Values are in the unit that its measure shows.
 
-    `measured` is the mean over `values` (one a seed, with `runs` in the same order), None when nothing was measured;
-    [`low`, `high`] is its 95 % interval, None where the runs are too few for one. `reason` says why the verdict is what
-    it is, or why there is no measurement. `attempts` are the latest runs, one a seed, whatever their outcome. `stale`
-    says why the value is no longer current, empty if it is.
+    `measured` is the mean over `values` (one a seed, with `runs` in the same order; of a logarithmic measure the
+    geometric mean), None when nothing was measured; [`low`, `high`] is its 95 % interval, None where the runs are
+    too few for one. `expected` is the interval in which the verdict looked for a published value, None where it did
+    not. `reason` says why the verdict is what it is, or why there is no measurement. `attempts` are the latest
+    runs, one a seed, whatever their outcome. `stale` says why the value is no longer current, empty if it is.
     """
 
     cell: Cell
@@ -61,6 +81,7 @@ class CellResult:
     runs: tuple[StoredRun, ...]
     attempts: tuple[StoredRun, ...]
     stale: str
+    expected: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -84,8 +105,16 @@ class TableResult:
 
     @property
     def unit(self) -> str:
-        """The unit of the cells; several, where they differ."""
-        return ", ".join(dict.fromkeys(result.cell.measure.show for result in self.cells))
+        """The unit of the cells; several, where they differ; empty for plain numbers."""
+        return ", ".join(dict.fromkeys(result.cell.measure.show for result in self.cells if result.cell.measure.show))
+
+    @property
+    def outside(self) -> tuple[int, int, float]:
+        """How many published values lie outside the interval they were expected in, of how many that had one, and how
+        many would by chance if all results were the same."""
+        compared = [result for result in self.cells if result.expected is not None]
+        out = sum(result.verdict in ("higher", "lower") for result in compared)
+        return out, len(compared), (1 - LEVEL) * len(compared)
 
     def of(self, wanted: Callable[[Cell], bool]) -> TableResult:
         """The same with the wanted cells alone; its claims are decided on all cells."""
@@ -122,6 +151,8 @@ class _Runs:
             old = self.ok.get(place)
             if run.outcome == "ok" and (old is None or self.stale(template, old) or not self.stale(template, run)):
                 self.ok[place] = run
+        ids = [run.id for (key, _), run in self.ok.items() if key in _read(cells)]
+        self.samples: dict[str, list[Sample]] = store.samples(ids) if ids else {}
         self.curves: dict[str, Curves] = {}
         self.finals: dict[str, Mapping[str, float]] = {}
         for run_id, metrics in store.metrics([run.id for run in self.ok.values()]).items():
@@ -162,9 +193,25 @@ class _Runs:
     def test_samples(self, runs: Sequence[StoredRun]) -> int | None:
         return next((d.counts["test"] for run in runs for d in self.datasets[run.id] if "test" in d.counts), None)
 
+    def readings(self, runs: Sequence[StoredRun], cell: Cell) -> Readings:
+        """The samples behind the values of the runs, in the order of their index; empty where a run has none.
+
+        They have the name of the metric. Those of a curve belong to its last point.
+        """
+        if cell.measure.interval not in READ or (cell.measure.over and cell.protocol is not LAST):
+            return ()
+        name = cell.measure.curve(TEST) if cell.measure.over else cell.measure.name
+        found = [[s.value for s in self.samples[run.id] if s.name == name and s.value is not None] for run in runs]
+        return found if all(found) else ()
+
     def incomplete(self, runs: Sequence[StoredRun]) -> str:
         subsets = (d for run in runs for d in self.datasets[run.id] if not d.complete)
         return next((d.note or f"{d.name} is a subset" for d in subsets), "")
+
+
+def _read(cells: Iterable[Cell]) -> set[str]:
+    """The experiments of whose runs the single samples are looked at."""
+    return {cell.experiment.key for cell in cells if cell.measure.interval in READ}
 
 
 def _template(run: StoredRun) -> str | None:
@@ -180,43 +227,105 @@ def evaluate(store: Store, table: Table, scale: str, seeds: Iterable[int] | None
     cells = table.cells(scale)
     runs = _Runs(store, cells, seeds)
     published = _PublishedLookup(store, table.paper)
-    results = tuple(_cell_result(cell, runs, published) for cell in cells)
+    measured = [_measured(cell, runs, published) for cell in cells]
+    results = tuple(_cell_result(this, runs, measured) for this in measured)
     evidence = _evidence(scale, cells, runs, results)
     return TableResult(
         table, scale, tuple(runs.seeds), results, tuple((claim, claim.decide(evidence)) for claim in table.claims)
     )
 
 
-def _cell_result(cell: Cell, runs: _Runs, lookup: _PublishedLookup) -> CellResult:
-    measured = [(run, value) for run in runs.of(cell) if (value := runs.value(run, cell)) is not None]
-    measured_runs, values = [run for run, _ in measured], [value for _, value in measured]
-    attempts = runs.attempts(cell)
-    published = tuple(found for source in cell.sources if (found := lookup.value(source, cell)) is not None)
-    n = runs.test_samples(measured_runs)
-    within = interval(cell.measure.interval, values, n) if values else None
-    bounds = (cell.measure.shown(within[0]), cell.measure.shown(within[1])) if within else None
-    mean = cell.measure.shown(statistics.fmean(values)) if values else None
-    firm = [value for value in published if value.firm]
-    soft = "" if firm or not published else "the published value is " + published[0].provenance.replace("_", " ")
-    not_comparable = cell.not_comparable or runs.incomplete(measured_runs) or soft
-    word, reason = verdict(firm or published, mean, bounds, not_comparable)
-    if mean is None and attempts:
+@dataclass(frozen=True)
+class _Measured:
+    """What was measured for a cell and published about it; `values` in the unit that the measure shows."""
+
+    cell: Cell
+    runs: list[StoredRun]
+    values: list[float]
+    published: tuple[PublishedValue, ...]
+    not_comparable: str
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """Cells of one kind vary alike between runs: the same column, measure and protocol."""
+        return self.cell.column, self.cell.measure, self.cell.protocol.name
+
+    @property
+    def firm(self) -> list[PublishedValue]:
+        return [value for value in self.published if value.firm]
+
+    @property
+    def groups(self) -> list[list[float]]:
+        """Runs of one setting: ours and the authors'."""
+        return [] if self.not_comparable else [self.values, repeats(self.firm)]
+
+
+def _measured(cell: Cell, runs: _Runs, lookup: _PublishedLookup) -> _Measured:
+    found = [(run, value) for run in runs.of(cell) if (value := runs.value(run, cell)) is not None]
+    published = tuple(printed for source in cell.sources if (printed := lookup.value(source, cell)) is not None)
+    soft = "" if any(value.firm for value in published) or not published else published[0].soft
+    of_cell = [run for run, _ in found]
+    why = cell.not_comparable or runs.incomplete(of_cell) or soft
+    return _Measured(cell, of_cell, [cell.measure.shown(value) for _, value in found], published, why)
+
+
+def _others(this: _Measured, every: Iterable[_Measured]) -> list[list[float]]:
+    """The runs of other cells whose spread may stand in for this one's, a group a setting, each once."""
+    groups: dict[str, list[list[float]]] = {}
+    for other in every:
+        if other.kind == this.kind and other.cell.experiment.key != this.cell.experiment.key:
+            groups[other.cell.experiment.key] = [group for group in other.groups if len(group) > 1]
+    return [group for found in groups.values() for group in found]
+
+
+def _mean(measure: Measure, values: Sequence[float]) -> float:
+    """The mean of shown values on the scale of the measure; the plain one where a value has no place on it."""
+    scaled = [measure.scaled(value) for value in values]
+    return measure.unscaled(statistics.fmean(scaled)) if all(map(math.isfinite, scaled)) else statistics.fmean(values)
+
+
+def _interval(measure: Measure, values: Sequence[float], n: int | None, readings: Readings) -> Interval | None:
+    """The 95 % interval of that mean."""
+    if measure.logarithmic and measure.interval == "student":
+        scaled = [measure.scaled(value) for value in values]
+        within = interval("student", scaled) if all(map(math.isfinite, scaled)) else None
+        return None if within is None else (measure.unscaled(within[0]), measure.unscaled(within[1]))
+    within = interval(measure.interval, [measure.stored(value) for value in values], n, readings)
+    return None if within is None else (measure.shown(within[0]), measure.shown(within[1]))
+
+
+def _cell_result(this: _Measured, runs: _Runs, every: Iterable[_Measured]) -> CellResult:
+    cell, values, attempts = this.cell, this.values, runs.attempts(this.cell)
+    n = runs.test_samples(this.runs)
+    bounds = _interval(cell.measure, values, n, runs.readings(this.runs, cell)) if values else None
+    found = verdict(
+        cell.measure,
+        values,
+        this.firm or this.published,
+        not_comparable=this.not_comparable,
+        test_samples=n,
+        others=_others(this, every),
+        other_test_set=cell.other_test_set,
+    )
+    reason = found.reason
+    if not values and attempts:
         ended = attempts[-1]
         lacking = f"the run has no {cell.measure.title}, {cell.protocol.says}"
         reason = lacking if ended.outcome == "ok" else f"{ended.outcome}: {ended.reason}"
     return CellResult(
         cell=cell,
-        published=published,
-        values=tuple(cell.measure.shown(value) for value in values),
-        measured=mean,
+        published=this.published,
+        values=tuple(values),
+        measured=_mean(cell.measure, values) if values else None,
         low=bounds[0] if bounds else None,
         high=bounds[1] if bounds else None,
         test_samples=n,
-        verdict=word,
+        verdict=found.word,
         reason=reason,
-        runs=tuple(measured_runs),
+        runs=tuple(this.runs),
         attempts=tuple(attempts),
-        stale=next((why for run in measured_runs if (why := runs.stale(cell.experiment.key, run))), ""),
+        stale=next((why for run in this.runs if (why := runs.stale(cell.experiment.key, run))), ""),
+        expected=found.expected,
     )
 
 
@@ -295,23 +404,35 @@ class _PublishedLookup:
 
     def value(self, source: Source, cell: Cell) -> PublishedValue | None:
         if source.until is not None:
-            return self._from_curve(source.row, source.until, cell)
+            return self._from_curve(source, source.until, cell)
         found = self.values.get((source.table, source.row, source.column))
         if found is None:
             return None
-        value, _ = shown(found.value, found.unit)
-        tolerance = 0.0 if found.decimals is None else shown(0.5 * 10.0**-found.decimals, found.unit)[0]
-        return PublishedValue(value, tolerance, found.source, found.provenance)
+        tolerance = 0.0 if found.decimals is None else 0.5 * 10.0**-found.decimals
+        return _printed(found.value, tolerance, found.unit, source, cell, found.source, found.provenance)
 
-    def _from_curve(self, run: str, until: int, cell: Cell) -> PublishedValue | None:
+    def _from_curve(self, source: Source, until: int, cell: Cell) -> PublishedValue | None:
         """What the protocol of the cell finds in the first `until` epochs of the authors' run."""
         curves: Curves = {
             name: {step: point.value for step, point in points.items() if step < until}
-            for name, points in self.curves[run].items()
+            for name, points in self.curves[source.row].items()
         }
         found = cell.protocol.select(curves, cell.measure)
         if found is None:
             return None
-        point = next(point for points in self.curves[run].values() for point in points.values())
-        source = f"{point.source}, first {until} epochs of {run}"
-        return PublishedValue(round(cell.measure.shown(found.value), 4), 0.0, source, point.provenance)
+        point = self.curves[source.row][cell.measure.curve(TEST)][found.step]
+        place = f"{point.source}, first {until} epochs of {source.row}"
+        return _printed(found.value, 0.0, point.unit, source, cell, place, point.provenance)
+
+
+def _printed(
+    value: float, tolerance: float, unit: str, source: Source, cell: Cell, place: str, provenance: str
+) -> PublishedValue:
+    """A published value in the unit that the measure of the cell shows, or in its own where that cannot be."""
+    into = cell.measure.show
+    turned, allowed = convert(value, unit, into), convert(tolerance, unit, into)
+    if turned is None or allowed is None:
+        return PublishedValue(value, tolerance, place, provenance, unit, runs=source.runs, repeat=source.repeat)
+    # Binary noise of the conversion must not show; no published number has that many digits.
+    turned = float(f"{turned:.12g}")
+    return PublishedValue(turned, allowed, place, provenance, runs=source.runs, repeat=source.repeat)

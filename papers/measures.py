@@ -6,17 +6,28 @@ for each `over`; one that is measured once, with over = "", is the metric NAME.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from core.registry import Registry
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"  # the splits of a data set
-SHOWN = {"fraction": ("%", 100.0)}  # stored unit: the unit a reader gets, and how many of it one is
+SHOWN = {"fraction": ("%", 100.0), "1": ("", 1.0)}  # stored unit: the unit a reader gets, and how many of it one is
+POINTS, PART, LEAST, FACTOR = 1.0, 4, 0.1, 1.25
+RESOLUTION = (
+    f"{POINTS:g} point for a share, near the ceiling 1/{PART} of the published error and at least {LEAST:g} point; a "
+    f"factor of {FACTOR:g} for a loss; 1/10 of any other published number"
+)
 
 
 @dataclass(frozen=True)
 class Measure:
-    """`better` is "higher" or "lower"; `interval` a rule of papers.statistics; `difference` what differences are in."""
+    """`better` is "higher" or "lower"; `interval` a rule of papers.statistics; `difference` what differences are in.
+
+    Losses are `logarithmic`: what counts is by which factor they differ. `resolution` is the widest half of a
+    prediction interval that still tells something, in the unit that is shown, or a factor where logarithmic; None: as
+    RESOLUTION says. A measure whose interval rule is "exact" has none.
+    """
 
     name: str
     unit: str
@@ -24,6 +35,8 @@ class Measure:
     interval: str
     over: str = "epoch"
     difference: str = ""
+    logarithmic: bool = False
+    resolution: float | None = None
 
     def curve(self, split: str) -> str:
         """The metric that holds the measure on `split`."""
@@ -46,6 +59,37 @@ class Measure:
     def stored(self, value: float) -> float:
         """A value in the unit `show` as it is stored."""
         return value / SHOWN.get(self.unit, ("", 1.0))[1]
+
+    @property
+    def share(self) -> bool:
+        """Whether its values are parts of a whole."""
+        return self.unit == "fraction"
+
+    @property
+    def exact(self) -> bool:
+        """Whether its values are compared to the printed digits, as nothing about them is left to chance."""
+        return self.interval == "exact"
+
+    def scaled(self, value: float) -> float:
+        """A shown value on the scale on which values are compared; a loss of 0 lies at minus infinity there."""
+        if not self.logarithmic:
+            return value
+        return math.log(value) if value > 0 else -math.inf
+
+    def unscaled(self, value: float) -> float:
+        """The shown value at a place of that scale."""
+        return math.exp(value) if self.logarithmic else value
+
+    def resolves(self, published: float) -> float:
+        """The resolution on the scale of comparison, for a value that was published as `published`."""
+        if self.logarithmic:
+            return math.log(self.resolution or FACTOR)
+        if self.resolution is not None:
+            return self.resolution
+        if not self.share:
+            return abs(published) / 10
+        error = self.shown(1.0) - published if self.better == "higher" else published
+        return min(POINTS, max(error / PART, LEAST))
 
     @property
     def sign(self) -> int:

@@ -77,6 +77,6 @@ def _at(step: int | None, curve: Curve) -> Selected | None:
     return None if step is None else Selected(curve[step], step)
 
 
-BEST = Protocol("A", "best epoch on the test set, an optimistic choice", _best)
+BEST = Protocol("A", "best epoch on the test set; value and interval are of the selected epoch, optimistic", _best)
 CHOSEN = Protocol("B", "test value of the best epoch on validation", _chosen)
 LAST = Protocol("last", "last epoch", _last, "last epoch")

@@ -21,13 +21,16 @@ class Source:
     """Where a published value stands in the store: table, row and column.
 
     With `until` (a number of epochs) it is read off the first epochs of a curve: `row` is the authors' training run,
-    in which the protocol of the cell finds the value.
+    in which the protocol of the cell finds the value. `runs` is the number of runs that the value is stated to be the
+    mean of. A `repeat` is another run of the same setting by the authors, no other document of the same value.
     """
 
     table: str
     row: str
     column: str = ""
     until: int | None = None
+    runs: int = 1
+    repeat: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Cell:
     why its number must not be held against the published one; empty when scale, protocol and data are the same. `log`
     is the authors' training run of the same cell, whose curve is shown beside ours. `stand_in` is the data that a small
     experiment was run on in place of the set that the table or the column names, such as "8x8 digits". `at` is the
-    place of the row on the table's axis.
+    place of the row on the table's axis. `other_test_set`: ours is drawn from the same data as the authors', and not
+    the same samples.
     """
 
     row: str
@@ -52,6 +56,7 @@ class Cell:
     log: str = ""
     stand_in: str = ""
     at: float | None = None
+    other_test_set: bool = False
 
     @property
     def heading(self) -> str:

@@ -181,7 +181,7 @@ def _over(measure: Measure) -> str:
 
 
 def _axis(measure: Measure) -> str:
-    return f"test {measure.title}, {measure.show}"
+    return ", ".join([f"test {measure.title}", *([measure.show] if measure.show else [])])
 
 
 def _mean(curves: Sequence[Curve]) -> Curve:
@@ -234,7 +234,7 @@ def of_run(run: StoredRun, metrics: Sequence[Metric]) -> list[tuple[Plot, tuple[
     found = []
     for title, what, labels, log in wanted:
         unit = shown(0.0, units[next(iter(labels))])[1] if labels else ""
-        label = f"{what}, {unit}" if unit not in ("", "1") else what
+        label = f"{what}, {unit}" if unit else what
         lines = [Line(said, *curves[name], style) for style, (name, said) in enumerate(labels.items())]
         svg = figures.panel(f"{title} by epoch, run {run.id[:8]}", lines, label, log=log)
         if svg:

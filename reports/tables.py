@@ -24,6 +24,8 @@ COLUMNS = (
     "measured",
     "low",
     "high",
+    "expected_low",
+    "expected_high",
     "seeds",
     "test_samples",
     "verdict",
@@ -45,11 +47,12 @@ def to_csv(result: TableResult) -> str:
             _inert(cell.cell.heading),
             _inert(cell.cell.protocol.name),
             _inert(cell.cell.measure.show),
-            ";".join(_full(value.value) for value in cell.published),
+            ";".join(f"{_full(value.value)} {value.unit}".rstrip() for value in cell.published),
             _inert("; ".join(value.source for value in cell.published)),
             _full(cell.measured),
             _full(cell.low),
             _full(cell.high),
+            *map(_full, cell.expected or (None, None)),
             ";".join(str(run.seed) for run in cell.runs),
             "" if cell.test_samples is None else cell.test_samples,
             wording.verdict(cell),
@@ -66,13 +69,13 @@ def to_latex(result: TableResult) -> str:
     """A tabular for the booktabs package: row, column, published, measured, 95 % interval, verdict, and below it the
     reasons that the verdicts refer to by number."""
     places, reasons = wording.decimals(result), wording.reasons(result)
-    unit = escape(result.unit)
+    unit = f" ({escape(result.unit)})" if result.unit else ""
     lines = [
         comment(f"% {result.table.title}; {result.table.name}, scale {result.scale}"),
         r"% needs \usepackage{booktabs}",
         r"\begin{tabular}{llrrll}",
         r"\toprule",
-        rf" & & published ({unit}) & measured ({unit}) & 95\,\% interval & verdict \\",
+        rf" & & published{unit} & measured{unit} & 95\,\% interval & verdict \\",
     ]
     for row in result.rows:
         lines.append(r"\midrule")
@@ -91,9 +94,9 @@ def to_latex(result: TableResult) -> str:
             lines.append(" & ".join([label, escape(cell.cell.heading), *map(escape, fields)]) + rf"{mark} \\")
             label = ""
     lines.append(r"\bottomrule")
-    for reason, number in reasons.items():
-        note = rf"\footnotesize\textsuperscript{{{number}}} {escape(reason)}"
-        lines.append(rf"\multicolumn{{6}}{{p{{0.9\linewidth}}}}{{{note}}} \\")
+    notes = [rf"\textsuperscript{{{number}}} {escape(reason)}" for reason, number in reasons.items()]
+    for note in [*([escape(chance)] if (chance := wording.by_chance(result)) else []), *notes]:
+        lines.append(rf"\multicolumn{{6}}{{p{{0.9\linewidth}}}}{{\footnotesize {note}}} \\")
     return "\n".join([*lines, r"\end{tabular}", ""])
 
 

@@ -44,11 +44,14 @@ def show(result: TableResult, console: Console) -> None:
     seeds = f"seed{'s' * (len(result.seeds) != 1)} {', '.join(map(str, result.seeds))}" if result.seeds else "no runs"
     console.print()
     console.print(_text(result.table.title, "bold"))
-    console.print(_text(f"{result.table.name} · {result.scale} · {seeds} · {result.unit}", "dim"))
+    about = [result.table.name, result.scale, seeds, *([result.unit] if result.unit else [])]
+    console.print(_text(" · ".join(about), "dim"))
     console.print()
     grid = _grid(result, marks)
     fits = Measurement.get(console, console.options.update(width=10_000), grid).maximum <= console.width
     console.print(grid if fits and console.width >= 100 else _lines(result, marks))
+    if chance := wording.by_chance(result):
+        console.print(_text(chance))
     show_claims(result.claims, console)
     if marks:
         console.print()

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from papers.claims import FAILS, HOLDS, MIXED, NOT_SHOWN, SEEDS, SHOWN, UNDECIDED
 from papers.hypotheses import MIN_SEEDS
 from papers.measures import shown
-from papers.verdict import distinct
+from papers.statistics import LEVEL
+from papers.verdict import distinct, documents
 
 if TYPE_CHECKING:
     from papers.claims import Finding
@@ -56,14 +57,19 @@ def interval(low: float | None, high: float | None, places: int) -> str:
 
 
 def published(cell: CellResult) -> str:
-    """The published values of a cell, all that differ: "97.72 / 99.72"; recollections and pilots are marked so."""
-    return " / ".join(map(published_value, distinct(cell.published))) or NONE
+    """The published values of a cell, all that differ: "97.72 / 99.72", "81.5, 79.85 (repeat)"; marked as below."""
+    printed = " / ".join(published_value(value) for value in distinct([v for v in cell.published if not v.repeat]))
+    repeats = [published_value(value) for value in cell.published if value.repeat]
+    return ", ".join([*([printed] if printed else []), *repeats]) or NONE
 
 
 def published_value(value: PublishedValue) -> str:
-    remark = "" if value.firm else f" ({value.provenance.replace('_', ' ')})"
+    """Recollections, pilots, repeats and means are marked so; a unit that is not the measure's is named."""
+    marks = [value.provenance.replace("_", " ")] if value.recalled else []
+    marks += ["repeat"] if value.repeat else []
+    marks += [f"mean of {value.runs}"] if value.runs > 1 else []
     digits = f"{value.value:.4g}" if abs(value.value) < 10_000 else f"{value.value:,.0f}"
-    return digits + remark
+    return f"{digits} {value.unit}".rstrip() + (f" ({', '.join(marks)})" if marks else "")
 
 
 def verdict(cell: CellResult) -> str:
@@ -117,12 +123,36 @@ def authors(claim: Claim) -> str:
     return f"The authors' own numbers do not support this: {claim.authors}" if claim.authors else ""
 
 
+def expected(cell: CellResult, places: int) -> str:
+    """Where the verdict looked for a published value: "[91.2, 95.1]", or nothing."""
+    return interval(*cell.expected, places) if cell.expected else ""
+
+
+def disagreement(cell: CellResult) -> str:
+    """What documents print for one result, where that differs; else empty."""
+    printed = documents(cell.published)
+    return " and ".join(f"{value.value:.6g}" for value in printed) if len(printed) > 1 else ""
+
+
+def by_chance(result: TableResult) -> str:
+    """How many published values lie outside, and how many would if all results were the same; empty for none."""
+    out, compared, chance = result.outside
+    if not compared:
+        return ""
+    lie = "1 lies" if out == 1 else f"{out} lie"
+    cells = f"{compared} published value{'s' * (compared > 1)} held against an interval"
+    return f"Of {cells}, {lie} outside; by chance alone {chance:.2g} would, one in {1 / (1 - LEVEL):.0f}."
+
+
 def hints(result: TableResult) -> list[str]:
     """What a reader can do about gaps in the table."""
     again = f"python -m bench.reproduce {result.table.name} --scale {result.scale}"
     found = []
     if unrun := sum(cell.measured is None and not cell.attempts for cell in result.cells):
         found.append(f"{unrun} of {len(result.cells)} cells have not been run: {again}")
+    few = sum(cell.verdict == "undecided" and 0 < len(cell.values) < MIN_SEEDS for cell in result.cells)
+    if few:
+        found.append(f"undecided cells ({few}) rest on fewer than {MIN_SEEDS} runs: {again} --seeds {MIN_SEEDS}")
     undecided = sum(finding.lacks == SEEDS for _, finding in result.claims)
     if undecided and 0 < len(result.seeds) < MIN_SEEDS:
         seeds = f"{len(result.seeds)} seed{'s' * (len(result.seeds) > 1)}"
@@ -168,7 +198,8 @@ def quantity(value: float | None, unit: str) -> str:
     if unit == "count":
         return f"{value:,.0f}"
     shown_value, name = shown(value, unit)
-    return f"{shown_value:.2f} {name}" if name != unit else f"{value:.6g} {unit}".removesuffix(" 1")
+    share = name != unit and name
+    return f"{shown_value:.2f} {name}" if share else f"{value:.6g} {name}".rstrip()
 
 
 def printed(value: float, unit: str) -> str:

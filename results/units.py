@@ -22,3 +22,19 @@ UNITS: dict[str, str] = {
 def unit_of(name: str, unit: str) -> str:
     """The unit of the metric `name` stored with `unit`: older runs call the number of an epoch "epochs"."""
     return "epoch" if unit == "epochs" and name.startswith("epoch_") else unit
+
+
+# Units of one kind, and how many of each make the same amount.
+KINDS: tuple[dict[str, float], ...] = (
+    {"fraction": 1.0, "%": 100.0},
+    {"s": 1.0, "ms": 1e3, "us": 1e6},
+    {"1": 1.0, "": 1.0, "count": 1.0},
+)
+
+
+def convert(value: float, unit: str, into: str) -> float | None:
+    """`value` in another unit; None where the two are not of one kind."""
+    if unit == into:
+        return value
+    kind = next((kind for kind in KINDS if unit in kind and into in kind), None)
+    return None if kind is None else value * kind[into] / kind[unit]

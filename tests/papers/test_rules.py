@@ -1,4 +1,4 @@
-"""Intervals, selection, verdicts and names, against values worked out by hand."""
+"""Intervals, selection and names, against values worked out by hand."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from core.registry import PluginError, Registry, UnknownName
 from papers.evidence import Evidence
 from papers.measures import ACCURACY, Measure, of_metric
 from papers.protocols import BEST, CHOSEN, LAST, Curves, Selected, best_where
-from papers.statistics import interval, paired, student, wilson
-from papers.verdict import Printed, verdict
+from papers.statistics import interval, student, wilson
 
 
 def test_wilson_by_hand() -> None:
@@ -40,7 +39,6 @@ def test_wilson_contains_the_measured_value(hits: int, n: int) -> None:
 def test_student_by_hand() -> None:
     # mean 2, s = 1, n = 3: t(0.975, 2) = 4.3027, half = 4.3027 / sqrt(3) = 2.4841
     assert student([1, 2, 3]) == (pytest.approx(2 - 2.4841, abs=1e-3), pytest.approx(2 + 2.4841, abs=1e-3))
-    assert paired([1, 2, 3])[0] == 2
     assert interval("student", [1, 2, 3]) == student([1, 2, 3])
 
 
@@ -48,11 +46,14 @@ def test_one_run_has_no_spread_over_runs() -> None:
     assert interval("student", [2.0]) is None
 
 
-def test_the_interval_of_a_share_is_the_wider_of_test_set_and_seeds() -> None:
-    assert interval("wilson", [0.9], 100) == wilson(0.9, 100)
-    assert interval("wilson", [0.9, 0.9], 100) == wilson(0.9, 100)  # seeds that agree do not enlarge the test set
-    found = interval("wilson", [0.6, 0.8, 1.0], 10_000)
-    assert found == (pytest.approx(0.8 - 4.3027 * 0.2 / math.sqrt(3), abs=1e-3), 1.0)
+def test_the_interval_of_a_share_combines_test_set_and_seeds() -> None:
+    assert interval("wilson", [0.9], 100) == pytest.approx(wilson(0.9, 100))
+    assert interval("wilson", [0.9, 0.9], 100) == pytest.approx(wilson(0.9, 100))  # seeds that agree add nothing
+    # Student's half is 4.3027 * 0.01 / sqrt(3) = 0.024841, Wilson's ends for 0.9 of 100 are 0.0744 below, 0.0448 above.
+    low, high = interval("wilson", [0.89, 0.9, 0.91], 100) or (0.0, 0.0)
+    assert low == pytest.approx(0.9 - math.hypot(0.0744, 0.024841), abs=1e-4)
+    assert high == pytest.approx(0.9 + math.hypot(0.0448, 0.024841), abs=1e-4)
+    assert interval("wilson", [0.6, 0.8, 1.0], 10_000) == (pytest.approx(0.8 - 0.4969, abs=1e-3), 1.0)
 
 
 @pytest.mark.parametrize("n", [None, 0])
@@ -63,24 +64,34 @@ def test_a_share_of_an_unknown_number_has_no_interval(n: int | None) -> None:
 def test_readings_by_hand() -> None:
     # Of 1 ... 10 the order statistics of rank 2 and 9 enclose the median with 1 - 2 * 11 / 1024 = 97.9 %, those of
     # rank 3 and 8 with 89.1 % only.
-    assert interval("readings", [5.5], readings=[*range(10, 0, -1)]) == (2.0, 9.0)
+    assert interval("readings", [5.5], readings=[[*range(10, 0, -1)]]) == (2.0, 9.0)
+    assert interval("readings", [5.5, 5.5], readings=[[1, 2, 3, 4, 5], [6, 7, 8, 9, 10]]) == (2.0, 9.0)
 
 
 @pytest.mark.parametrize("readings", [(), (1.0,), (1.0, 2.0, 3.0)])
 def test_few_readings_have_no_interval(readings: tuple[float, ...]) -> None:
-    assert interval("readings", [2.0], readings=readings) is None
+    assert interval("readings", [2.0], readings=[readings]) is None
 
 
 def test_a_bootstrap_is_repeatable_and_lies_about_the_mean_of_the_readings() -> None:
-    readings = [0.0, 1.0] * 50
+    readings = [[0.0, 1.0] * 50]
     low, high = interval("bootstrap", [0.5], readings=readings) or (1.0, 0.0)
     # The mean of 100 such readings has the standard error 0.05, 1.96 of which are 0.098.
     assert (low, high) == (pytest.approx(0.402, abs=0.02), pytest.approx(0.598, abs=0.02))
     assert interval("bootstrap", [0.5], readings=readings) == (low, high)
 
 
-@pytest.mark.parametrize("readings", [(), (1.0,), (2.0, 2.0, 2.0)])
-def test_readings_that_do_not_differ_cannot_be_resampled(readings: tuple[float, ...]) -> None:
+def test_a_bootstrap_resamples_the_samples_and_adds_what_runs_differ_by() -> None:
+    """Two runs that read the same samples are no two test sets; Student's half for 0.4 and 0.6 is 12.706 * 0.1."""
+    one = interval("bootstrap", [0.5], readings=[[0.0, 1.0] * 50])
+    assert interval("bootstrap", [0.5, 0.5], readings=[[0.0, 1.0] * 50] * 2) == pytest.approx(one)
+    low, high = interval("bootstrap", [0.4, 0.6], readings=[[-0.1, 0.9] * 50, [0.1, 1.1] * 50]) or (0.0, 0.0)
+    assert (0.5 - low, high - 0.5) == (pytest.approx(1.2744, abs=0.01), pytest.approx(1.2744, abs=0.01))
+    assert interval("bootstrap", [0.5, 0.5], readings=[[0.0, 1.0], [0.0]]) is None  # other samples
+
+
+@pytest.mark.parametrize("readings", [[()], [(1.0,)], [(2.0, 2.0, 2.0)], ()])
+def test_readings_that_do_not_differ_cannot_be_resampled(readings: Sequence[Sequence[float]]) -> None:
     assert interval("bootstrap", [2.0], readings=readings) is None
 
 
@@ -170,70 +181,12 @@ def test_the_best_epoch_is_never_worse_than_the_chosen_or_the_last(
 
 def test_a_measure_is_shown_in_its_unit() -> None:
     assert (ACCURACY.show, ACCURACY.shown(0.5), ACCURACY.stored(50.0)) == ("%", 50.0, 0.5)
-    assert (ERROR.show, ERROR.shown(0.5), ERROR.stored(0.5)) == ("1", 0.5, 0.5)
+    assert (ERROR.show, ERROR.shown(0.5), ERROR.stored(0.5)) == ("", 0.5, 0.5)
     assert (ERROR.title, ERROR.curve("validation")) == ("mean squared error", "validation_mean_squared_error")
     assert of_metric("validation_accuracy") == ("validation", ACCURACY)
     assert [of_metric(name) for name in ("test_loss", "accuracy", "test_mean_squared_error", "other_accuracy")] == (
         [None] * 4
     )
-
-
-@pytest.mark.parametrize(
-    ("published", "low", "high", "reason", "expected"),
-    [
-        ([93.5], 93.0, 94.0, "", "reproduced"),
-        ([93.5], 93.504, 94.0, "", "reproduced"),  # within half a unit of the last printed digit
-        ([93.5], 93.6, 94.0, "", "higher"),
-        ([93.5], 92.0, 93.4, "", "lower"),
-        ([97.72, 99.72], 99.0, 99.9, "", "sources disagree"),
-        ([99.72, 99.72], 99.0, 99.9, "", "reproduced"),
-        ([93.5], 93.0, 94.0, "a subset", "not comparable"),
-        ([], 93.0, 94.0, "", "not comparable"),
-        ([93.5], None, None, "", "missing"),
-    ],
-)
-def test_verdicts(published: list[float], low: float | None, high: float | None, reason: str, expected: str) -> None:
-    within = None if low is None or high is None else (low, high)
-    measured = None if within is None else sum(within) / 2
-    word, why = verdict([Printed(value, 0.005) for value in published], measured, within, reason)
-    assert word == expected
-    if expected == "sources disagree":
-        assert why == "printed as 97.72 and 99.72"
-    if expected == "not comparable":
-        assert why == (reason or "nothing published")
-
-
-def test_without_an_interval_a_cell_is_undecided() -> None:
-    assert verdict([Printed(0.04, 0.005)], 0.03, None, "") == ("undecided", "too few runs for an interval")
-    assert verdict([Printed(0.04, 0.005)], 0.03, None, "a subset") == ("not comparable", "a subset")
-    assert verdict([], 0.03, None, "") == ("not comparable", "nothing published")
-
-
-@pytest.mark.parametrize(
-    ("tolerance", "low", "high", "expected"),
-    [
-        (0.005, 85.9, 85.9, "reproduced"),  # printed as 85.90
-        (0.005, 85.905, 85.95, "reproduced"),  # 0.905 - 0.9 is more than 0.005 in binary: see ROUNDING
-        (0.005, 85.906, 85.95, "higher"),
-        (0.005, 85.8, 85.894, "lower"),
-        (0.05, 85.94, 86.0, "reproduced"),  # printed as 85.9
-        (0.0, 85.9, 85.9, "reproduced"),  # computed, in full
-        (0.0, 85.901, 86.0, "higher"),
-        (0.0, 85.8, 85.899, "lower"),
-    ],
-)
-def test_a_verdict_goes_by_the_printed_digits(tolerance: float, low: float, high: float, expected: str) -> None:
-    assert verdict([Printed(85.90, tolerance)], (low + high) / 2, (low, high), "")[0] == expected
-
-
-def test_sources_disagree_by_their_printed_digits() -> None:
-    def word(*printed: Printed) -> str:
-        return verdict(printed, 85.9, (85.0, 87.0), "")[0]
-
-    assert word(Printed(85.9, 0.05), Printed(85.94, 0.005)) == "reproduced"  # the same, printed more exactly
-    assert word(Printed(85.90, 0.005), Printed(85.94, 0.005)) == "sources disagree"
-    assert word(Printed(85.90, 0.005), Printed(85.903)) == "reproduced"  # printed, and computed from the logs
-    assert word(Printed(85.90, 0.005), Printed(85.91)) == "sources disagree"
 
 
 def test_evidence_of_a_run_with_gaps_keeps_the_epochs() -> None:

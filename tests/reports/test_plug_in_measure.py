@@ -24,7 +24,7 @@ from papers.table import Cell, Claim, Source, Table
 from reports import show, site, to_csv, to_latex
 from results import Metric, Published, Store
 
-ERROR = Measure("mean_squared_error", "1", "lower", "student", over="update")
+ERROR = Measure("mean_squared_error", "1", "lower", "student", over="update", logarithmic=True)
 
 
 def experiment(neuron: str) -> Experiment:
@@ -40,7 +40,9 @@ TABLE = Table("waves", "regression", "Waves to be told", lambda scale: [cell("PL
 BOTH = Table(
     "both", "regression", "Waves to be told", lambda scale: [cell("PLIF", "plif"), cell("LIF", "lif")], (WORSE,)
 )
-FOUND = (0.031, 0.032, 0.033)  # mean 0.032, s = 0.001: Student's half width 4.3027 * 0.001 / sqrt(3) = 0.002484
+# Geometric mean 0.03199. Of the logarithms s = 0.031261: Student's half width 4.3027 s / sqrt(3) is 0.07766, that of
+# the prediction 4.3027 s sqrt(4/3) is 0.1553; to this comes half a digit of 0.0300, 0.0017.
+FOUND = (0.031, 0.032, 0.033)
 
 
 def record(store: Store, neuron: str, errors: tuple[float, ...]) -> None:
@@ -66,7 +68,7 @@ def publish(store: Store, value: float, decimals: int) -> None:
 
 
 def measured(store: Store) -> TableResult:
-    publish(store, 0.03, 2)
+    publish(store, 0.03, 4)
     record(store, "plif", FOUND)
     return evaluate(store, TABLE, "quick")
 
@@ -74,18 +76,19 @@ def measured(store: Store) -> TableResult:
 def test_the_value_is_that_of_the_least_validation_error(empty_store: Store) -> None:
     (result,) = measured(empty_store).cells
     assert result.values == FOUND
-    assert result.measured == pytest.approx(0.032)
-    assert (result.low, result.high) == (pytest.approx(0.029516, abs=1e-6), pytest.approx(0.034484, abs=1e-6))
+    assert result.measured == pytest.approx(0.03199, abs=1e-5)
+    assert (result.low, result.high) == (pytest.approx(0.029600, abs=1e-5), pytest.approx(0.034573, abs=1e-5))
 
 
 @pytest.mark.parametrize(
     ("value", "decimals", "expected"),
     [
-        (0.03, 2, "reproduced"),
-        (0.025, 3, "higher"),
-        (0.025, 2, "reproduced"),  # 0.03 and 0.025 are the same to two digits
-        (0.035, 4, "lower"),
-        (0.035, 2, "reproduced"),
+        (0.03, 4, "reproduced"),
+        (0.03, 2, "undecided"),  # anything from 0.025 to 0.035
+        (0.025, 4, "higher"),
+        (0.025, 2, "undecided"),
+        (0.04, 4, "lower"),
+        (0.035, 4, "reproduced"),
     ],
 )
 def test_the_verdict_compares_the_numbers(empty_store: Store, value: float, decimals: int, expected: str) -> None:
@@ -102,7 +105,8 @@ def test_one_run_has_a_value_and_no_interval(empty_store: Store) -> None:
     result = evaluate(empty_store, TABLE, "quick")
     assert (result.cells[0].verdict, result.cells[0].low) == ("undecided", None)
     assert "0.0310 " in printed(result)  # not 0.0, which one digit behind the point would make of it
-    assert "too few runs for an interval" in printed(result)
+    assert "one run, a factor of 1.03 above the published value" in printed(result)
+    assert "undecided cells (1) rest on fewer than 3 runs: python -m bench.reproduce waves" in printed(result)
     assert "undecided" in to_latex(result)
 
 
@@ -115,9 +119,13 @@ def printed(result: TableResult, width: int = 120) -> str:
 @pytest.mark.parametrize("width", [80, 120])
 def test_in_the_terminal(empty_store: Store, width: int) -> None:
     text = printed(measured(empty_store), width)
-    assert "waves · quick · seeds 0, 1, 2 · 1 " in text
+    assert "waves · quick · seeds 0, 1, 2 " in text
+    assert "seeds 0, 1, 2 ·" not in text  # a plain number has no unit
     assert "0.03" in text
-    assert "0.0320 [0.0295, 0.0345]" in text
+    assert "0.0320 [0.0296, 0.0346]" in text
+    assert (
+        "Of 1 published value held against an interval, 0 lie outside; by chance alone 0.05 would, one in 20." in text
+    )
     assert "reproduced" in text
     assert "%" not in text.replace("95 %", "")
 
@@ -125,10 +133,12 @@ def test_in_the_terminal(empty_store: Store, width: int) -> None:
 def test_in_the_files(empty_store: Store) -> None:
     result = measured(empty_store)
     (line,) = csv.DictReader(io.StringIO(to_csv(result)))
-    assert (line["protocol"], line["unit"], line["published"], line["measured"]) == ("B", "1", "0.03", "0.032")
+    assert (line["protocol"], line["unit"], line["published"], line["measured"]) == ("B", "", "0.03", "0.03198957994")
     assert (line["verdict"], line["seeds"]) == ("reproduced", "0;1;2")
-    assert r"PLIF & waves & 0.03 & 0.0320 & [0.0295, 0.0345] & reproduced \\" in to_latex(result)
-    assert r"measured (1)" in to_latex(result)
+    assert (float(line["expected_low"]), float(line["expected_high"])) == pytest.approx(result.cells[0].expected)
+    assert r"PLIF & waves & 0.03 & 0.0320 & [0.0296, 0.0346] & reproduced \\" in to_latex(result)
+    assert r"& published & measured &" in to_latex(result)
+    assert "by chance alone 0.05 would, one in 20." in to_latex(result)
 
 
 def test_on_the_pages(empty_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,11 +147,13 @@ def test_on_the_pages(empty_store: Store, tmp_path: Path, monkeypatch: pytest.Mo
     report = site.build(empty_store, tmp_path, ["quick"], ["waves"]).parent
     page = (report / "waves-quick.html").read_text(encoding="utf-8")
     words = " ".join(re.sub(r"<style.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL).split())
-    assert "0.03 0.0320 [0.0295, 0.0345] reproduced" in words
+    assert "0.03 0.0320 [0.0296, 0.0346] reproduced" in words
+    assert "Published, measured , [95 % interval]" in words
+    assert "expected [0.0273, 0.0374] where a published value would lie in 95 of 100 cases" in words
     assert "B: test value of the best epoch on validation" in words
     # The curve is drawn by update, in the unit of the measure.
     assert "Test mean squared error by update, our runs" in page
-    assert "test mean squared error, 1 over update. " in page
+    assert "test mean squared error over update. " in page
     assert "PLIF: 0.2 at first, 0.016 at last" in page
     run_page = (report / "runs" / f"{invented.run(experiment('plif'), final=0.5).id}.html").read_text(encoding="utf-8")
     assert "Mean squared error by epoch" in run_page

@@ -31,9 +31,10 @@ def test_csv_holds_every_cell_in_full(store: Store) -> None:
     )
     assert mnist["published"] == "97.72;99.72;99.72"
     assert float(mnist["measured"]) == pytest.approx(94.0)  # 95, 94 and 93 % with seeds 0, 1 and 2
-    # Wilson at 0.94, n = 360: centre 0.93535, half width 0.02472; Student over seeds: 4.303 / sqrt(3) = 2.484.
-    assert float(mnist["low"]) == pytest.approx(91.06, abs=0.01)
-    assert float(mnist["high"]) == pytest.approx(96.48, abs=0.01)
+    # Wilson at 0.94 of 360: [91.05, 96.02], 2.95 below and 2.02 above; Student over seeds: 4.303 / sqrt(3) = 2.484.
+    # Below hypot(2.95, 2.484) = 3.856, above hypot(2.02, 2.484) = 3.202.
+    assert float(mnist["low"]) == pytest.approx(94 - 3.856, abs=0.01)
+    assert float(mnist["high"]) == pytest.approx(94 + 3.202, abs=0.01)
     assert (mnist["seeds"], mnist["test_samples"], mnist["verdict"], mnist["stale"]) == (
         "0;1;2",
         "360",

@@ -1,0 +1,68 @@
+"""How often verdicts are right, by a small simulation."""
+
+from __future__ import annotations
+
+import pytest
+
+from papers.calibration.rates import Rate
+from papers.calibration.verdicts import RUNS, SHIFTS, simulate
+
+
+@pytest.fixture(scope="module")
+def rates() -> dict[str, Rate]:
+    return {rate.setting: rate for rate in simulate(2500, seed=1)}
+
+
+def near(rate: Rate) -> bool:
+    return abs(rate.measured - rate.nominal) <= 0.015
+
+
+@pytest.mark.parametrize("runs", RUNS)
+def test_perfect_replications_lie_inside_in_95_of_100(rates: dict[str, Rate], runs: int) -> None:
+    assert near(rates[f"perfect replication, {runs} runs: inside"])
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "published mean of 3, 5 runs: inside",
+        "published twice, 3 runs: inside",
+        "a loss, 5 runs: inside",
+        "one run, 6 other cells of two, equal spreads: inside",
+    ],
+)
+def test_so_do_those_of_other_kinds(rates: dict[str, Rate], setting: str) -> None:
+    assert near(rates[f"perfect replication, {setting}"])
+
+
+def test_another_test_set_is_allowed_for_with_caution(rates: dict[str, Rate]) -> None:
+    assert rates["perfect replication, other test set, 5 runs: inside"].measured >= 0.95
+
+
+def test_power_grows_with_runs_and_distance(rates: dict[str, Rate]) -> None:
+    power = {(runs, d): rates[f"off by {d} sd, {runs} runs: outside"] for runs in RUNS for d in SHIFTS}
+    assert all(abs(rate.measured - rate.nominal) <= 0.035 for rate in power.values())
+    for runs in RUNS:
+        assert power[runs, 1].measured < power[runs, 2].measured < power[runs, 4].measured
+    for shift in SHIFTS:
+        assert power[3, shift].measured < power[5, shift].measured < power[10, shift].measured
+
+
+def test_spreads_are_refused_no_oftener_than_stated(rates: dict[str, Rate]) -> None:
+    for runs in (2, 3, 5):
+        assert rates[f"6 cells of {runs} runs, equal spreads: allowed"].measured >= 0.935
+        assert rates[f"6 cells of {runs} runs, one 30 times as wide: refused"].measured >= 0.85
+
+
+def test_a_pooled_spread_is_wrong_where_the_cell_is_wilder_than_the_others(rates: dict[str, Rate]) -> None:
+    """What no one run can tell; the reason of such a verdict says whose spread it rests on."""
+    assert rates["perfect replication, one run, 6 other cells of two, all half as wide: inside"].measured < 0.85
+
+
+@pytest.mark.parametrize("runs", [1, 2, *RUNS])
+def test_the_interval_of_a_share_holds_the_truth(rates: dict[str, Rate], runs: int) -> None:
+    assert 0.935 <= rates[f"share, {runs} run{'s' * (runs > 1)}: holds the truth"].measured <= 0.995
+
+
+def test_the_same_seed_gives_the_same_rates() -> None:
+    assert simulate(20, seed=3) == simulate(20, seed=3)
