@@ -41,9 +41,10 @@ kernel's own dtype. A neuron without a step is its own sequence in plain PyTorch
    an element that comes within {SLACK} times the error of such a place is left out and counted. At least half of the
    elements must remain.
 4. Each gradient and state, taken as one vector, lies at most {SLACK_WHOLE} times as far from the oracle's (2-norm) as
-   the plain step's, or half an ulp in 16 bits, 2e-6 in float32, 2e-14 in float64, where that is more. The factor that
-   fits it to the oracle's best differs from 1 by at most {SLACK} times what the plain step's does, or 16 of these
-   distances over the root of the number of values. One value of 16 bits hides a factor of 1.005; thousands do not.
+   the plain step's, or, where that is more, 2e-6 in float32, 2e-14 in float64, 2^-8 in bfloat16, 2^-11 in float16 (half
+   an ulp). The factor that fits it to the oracle's best differs from 1 by at most {SLACK} times what the plain step's
+   does, or 16 of these distances over the root of the number of values. One value of 16 bits hides a factor of 1.005;
+   thousands do not.
 5. A backend that claims to be exact must give a recurrence's plain spikes and states bit for bit: `torch` always,
    `fused` on the CPU in float32 and float64, unless a step computes a function like exp for every element.
 6. Anything else - another shape or dtype, no number, a missing gradient, an error raised - is red.

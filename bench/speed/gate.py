@@ -124,7 +124,8 @@ def _parameters(found: Observed, reference: Observed) -> str | None:
     for name, gradient in reference.parameters.items():
         if name not in found.parameters:
             return f"it gives no gradient for the parameter {name!r}"
-        allowed = 2 * tolerance("parity", gradient.dtype)  # both sides round
+        # Both sides round, in the coarser of the two types: parameters may be wider than what they act on.
+        allowed = 2 * max(tolerance("parity", gradient.dtype), tolerance("parity", reference.gradient.dtype))
         apart = largest(found.parameters[name].double() - gradient.double())
         if apart <= allowed * (largest(gradient.double()) or 1.0):
             continue

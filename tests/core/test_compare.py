@@ -73,10 +73,12 @@ def test_every_type_that_is_compared_has_its_tolerance() -> None:
 
 
 def test_the_rule_in_words_states_the_tolerances_of_parity() -> None:
-    stated = re.findall(r"(\d+e-\d+|2\^-\d+)\s+in\s+(\w+)", RULE)
-    assert {dtype: float(number) if "e" in number else 2.0 ** int(number[2:]) for number, dtype in stated} == (
-        TOLERANCES["parity"]
-    )
+    values, vectors = RULE.split("\n4. ")
+    for text, purpose in ((values, "parity"), (vectors, "whole")):
+        stated = re.findall(r"(\d+e-\d+|2\^-\d+)\s+in\s+(\w+)", text)
+        assert {dtype: float(number) if "e" in number else 2.0 ** int(number[2:]) for number, dtype in stated} == (
+            TOLERANCES[purpose]
+        )
 
 
 def test_comparison_and_children_load_no_pytorch() -> None:
