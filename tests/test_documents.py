@@ -58,7 +58,7 @@ def store() -> Iterator[Store]:
     with Store("sqlite://") as opened:
         published.sync(opened)
         for archive in sorted((ROOT / "results" / "archive").glob("*-quick-cpu.jsonl")):
-            runs, _ = lines.read([archive])
+            runs, _, _ = lines.read([archive])
             opened.record_all(runs)
         yield opened
 

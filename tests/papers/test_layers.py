@@ -53,7 +53,7 @@ def test_what_a_layer_is_called() -> None:
 
 @pytest.mark.parametrize(("archive", "metric"), [("plif-quick-cpu", "tau"), ("psn-quick-cpu", "lambda")])
 def test_archived_trainings_have_their_layers(archive: str, metric: str) -> None:
-    runs, _ = lines.read([ARCHIVE / f"{archive}.jsonl"])
+    runs, _, _ = lines.read([ARCHIVE / f"{archive}.jsonl"])
     several = 0
     for run in runs:
         names = {found.name for found in run.metrics}
