@@ -40,7 +40,7 @@ def plots(result: TableResult) -> Axis | None:
             Line(column, x, tuple(bound), style, faint=True)
             for bound in ([cell.low for _, cell in ours], [cell.high for _, cell in ours])
         ]
-        printed = ((place, [v.value for v in cell.published if not v.unit]) for place, cell in cells)
+        printed = [(place, [v.value for v in cell.published if not v.unit]) for place, cell in cells]
         theirs = [(place, values[0]) for place, values in printed if values]
         published.append(Line(column, tuple(x for x, _ in theirs), tuple(y for _, y in theirs), style))
     title = ", ".join(dict.fromkeys(cell.cell.measure.title for _, cell in placed))
