@@ -15,6 +15,7 @@ COMMANDS = {
     "reproduce": "bench.reproduce",
     "parity": "bench.parity.__main__",
     "kernels": "bench.kernels",
+    "calibrate": "bench.calibrate",
     "results": "results.__main__",
     "report": "reports.__main__",
 }

@@ -93,7 +93,7 @@ def _pages(
     """Every file of the site: its path and text."""
     from results.units import unit_of
 
-    from . import axis, curves, kernels, parity
+    from . import axis, calibration, curves, kernels, parity
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
     shown, unloaded = _table_pages(store, scales, table_names)
@@ -104,7 +104,7 @@ def _pages(
         by_paper[value.paper].append(value)
     authors = {paper: curves.authors_curves(values) for paper, values in by_paper.items()}
     checks = store.parity()
-    render = _renderer(runs, by_paper, {**kernels.links(runs), **parity.links(checks)})
+    render = _renderer(runs, by_paper, {**kernels.links(runs), **parity.links(checks), **calibration.links(full)})
     yield (
         "index.html",
         render("index.html", tables=_by_table(shown), unloaded=unloaded, runs=runs, papers=sorted(by_paper)),
@@ -112,6 +112,7 @@ def _pages(
     yield "runs.html", render("runs.html", runs=runs[::-1])
     yield from kernels.pages(full, checks, render)
     yield from parity.pages(checks, render)
+    yield from calibration.pages(full, render)
     for page in shown:
         groups = curves.groups(page.result, metrics, authors.get(page.result.table.paper, {}))
         over = axis.plots(page.result)
@@ -263,6 +264,7 @@ def _leaf(value: Any) -> str:
 
 def _labels(runs: Sequence[StoredRun]) -> dict[str, str]:
     """The names of the experiments behind `runs` by their key."""
+    from papers.calibration.rates import is_calibration
     from papers.experiment import Experiment
     from papers.labels import label, labels
     from papers.measurement import is_measurement
@@ -274,6 +276,9 @@ def _labels(runs: Sequence[StoredRun]) -> dict[str, str]:
     for run in runs:
         if is_measurement(run):
             names[run.experiment_key] = kernels.label(run)
+            continue
+        if is_calibration(run):
+            names[run.experiment_key] = "calibration of the rules of judgement"
             continue
         if run.experiment.get("kind") == "asv" and "benchmark" in run.experiment:
             parts = ["asv " + str(run.experiment["benchmark"]), *_values(run.experiment.get("parameters"))]
