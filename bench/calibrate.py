@@ -38,9 +38,9 @@ def main(
     store: Annotated[str | None, typer.Option(**STORE)] = None,
     out: Annotated[Path, typer.Option(**FOLDER, help="Folder for the report.")] = Path("out"),
 ) -> int:
-    """Simulate verdicts and claims where the truth is known, and say how often they are wrong.
+    """Simulate how often verdicts and claims are wrong.
 
-    Takes some minutes; the rates are stored and get a page of the report.
+    The truth is known, and the code that judges measured results judges. Takes some minutes; the rates are stored and get a page of the report.
     """
     from core.console import Console
     from reports import calibration, site
