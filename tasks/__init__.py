@@ -43,6 +43,7 @@ __all__ = [
 registry = Registry(
     "task",
     {
+        "adding": "tasks.adding:ADDING",
         "digits": "tasks.digits:DIGITS",
         "digits_events": "tasks.digits_events:DIGITS_EVENTS",
         "digits_recall": "tasks.digits_recall:DIGITS_RECALL",
