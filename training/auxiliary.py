@@ -1,4 +1,4 @@
-"""The auxiliary loss of forward propagation through time: what a chunk says is drawn toward a distribution of its class.
+"""The auxiliary loss of forward propagation through time: what a chunk says is drawn to a distribution of its class.
 
 As released (Yin et al. 2023, code): the distribution of a class at a chunk is what the network last said of a sample of
 it that it told wrongly there. Its weight falls to 0 at the last chunk.
@@ -19,7 +19,8 @@ class WrongPredictions:
     """(1 - (p+1)/K) of the cross-entropy between P[class of the sample, p] and the softmax of the logits of chunk p.
 
     `table` P [classes, K, classes] is 0 at first. Until epoch `uniform` each class counts 1/classes in its place. With
-    `mean` "entries" the mean is over samples and classes, as released: 1/classes of a cross-entropy, which "samples" is.
+    `mean` "entries" the mean is over samples and classes, as released, 1/classes of the cross-entropy; with "samples"
+    over samples alone.
     """
 
     def __init__(
@@ -33,10 +34,8 @@ class WrongPredictions:
     def loss(self, logits: Tensor, labels: Tensor, p: int, epoch: int) -> Tensor:
         """The loss of chunk `p` (from 0) of `logits` [N, classes]; then P follows what was told wrongly."""
         said = F.log_softmax(logits, 1)
-        if epoch < self.uniform:
-            drawn_to = torch.full_like(said, 1 / self.classes)
-        else:
-            drawn_to = self.table[labels, p]
+        uniform = epoch < self.uniform
+        drawn_to = torch.full_like(said, 1 / self.classes) if uniform else self.table[labels, p]
         entropies = -(drawn_to * said)
         entropy = entropies.mean() if self.mean == "entries" else entropies.sum(1).mean()
         self._follow(said.detach(), labels, p)

@@ -36,15 +36,16 @@ class FPTT:
     """A training scheme (training.scheme): the sequence is cut into chunks, each with a loss and an update of its own.
 
     The state of the network goes on from chunk to chunk and the gradient does not, so that memory grows with the chunk
-    and not with the sequence. The loss of chunk p is c_p times `loss` of its outputs, plus the `auxiliary` loss, plus R.
+    and not with the sequence. The loss of chunk p is c_p times `loss` of its outputs, plus the `auxiliary` loss and R.
 
     `chunks` is K, one step each without it; what T / K leaves over is a part of the last. `weights` names c_p, in
-    WEIGHTS. Without `last` the last chunk is never trained. `regulariser` has the options of DynamicRegulariser; without
-    it R is 0, "online". `auxiliary` has those of WrongPredictions. `clip` bounds the norm of all gradients together,
+    WEIGHTS. Without `last` the last chunk is never trained. `regulariser` has the options of DynamicRegulariser; R is 0
+    without it, "online". `auxiliary` has those of WrongPredictions. `clip` bounds the norm of all gradients together,
     that of R included. After every `average_every` epochs W_bar is put in the place of the weights, never with None.
     The traces begin anew as `forget` says: never, with each "epoch", or with each "sequence".
 
-    Raises UnknownName for an unknown name, ValueError for options that the network or a part does not take.
+    Raises UnknownName for an unknown name, ValueError for options that go with this network or with each other not at
+    all, or that a loss, decision, optimiser or schedule does not take.
     """
 
     def __init__(
