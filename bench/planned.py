@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from papers.seeds import MIN_SEEDS, deciding
+from papers.hypotheses import MIN_SEEDS
+from papers.seeds import deciding
 from results import Planned, timestamp
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ def record(store: Store, steps: Iterable[Step]) -> int:
     new, beyond = [], 0
     for (template, implementation), of_one in asked.items():
         seeds = {step.experiment.seed for step in of_one}
-        decided = deciding(plans, template, implementation)
-        if decided is not None:
-            beyond = max(beyond, len(seeds.difference(decided)))
-        elif _finished(of_one) < MIN_SEEDS and not _known(plans, template, implementation, seeds):
+        planned = deciding(plans, template, implementation) or ()
+        if len(planned) >= MIN_SEEDS:
+            beyond = max(beyond, len(seeds.difference(planned)))
+        elif _finished(of_one) < MIN_SEEDS and not seeds <= set(planned):
             new.append(Planned(template, implementation, tuple(seeds), timestamp()))
     store.record_all(planned=new)
     return beyond
@@ -39,10 +40,3 @@ def record(store: Store, steps: Iterable[Step]) -> int:
 
 def _finished(steps: Sequence[Step]) -> int:
     return sum(step.status == "done" for step in steps)
-
-
-def _known(plans: Iterable[Planned], template: str, implementation: str, seeds: set[int]) -> bool:
-    return any(
-        (plan.experiment_key, plan.implementation) == (template, implementation) and seeds <= set(plan.seeds)
-        for plan in plans
-    )

@@ -79,6 +79,12 @@ def main(
         float | None, typer.Option(**AMOUNT, help="Seconds an experiment may take; default by scale.")
     ] = None,
     memory: Annotated[float | None, typer.Option(**AMOUNT, help="GiB of host memory an experiment may take.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            **WHOLE, help="CPU threads of each process; default: the cores, shared out; at scale quick always 1."
+        ),
+    ] = None,
 ) -> int:
     """Regenerate tables of papers.
 
@@ -93,7 +99,7 @@ def main(
         raise UsageError("This command was started by torchrun. Start it plainly; with --processes it calls torchrun.")
     settings = Settings(
         tuple(names or ()), scale, device, seeds, jobs, processes, executor, store, data, out, force,
-        tuple(only or ()), timeout, memory,
+        tuple(only or ()), timeout, memory, threads,
     )  # fmt: skip
     if plan:
         return _plan(console, settings)

@@ -75,7 +75,8 @@ class Runner:
         self.names = labels(step.experiment for step in steps)
         self.share = Share.of(settings, device, len(self.pending))
         self._by_key = {step.experiment.key: step for step in steps}
-        self._machine, self._environment = environment.machine(), environment.environment()
+        self._machine = environment.machine()
+        self._environment = {**environment.environment(), "torch_threads": self.share.threads}  # of the workers
         self._failed = 0
         self._skipped: list[Step] = []
         for step in self.pending:

@@ -51,6 +51,7 @@ class Settings:
     only: tuple[str, ...] = ()
     timeout: float | None = None  # seconds; None: that of the scale
     memory: float | None = None  # GiB; None: what the machine has, shared out
+    threads: int | None = None  # of the CPU, for each process; None: the cores, shared out, at scale quick one
 
     def __post_init__(self) -> None:
         if not self.asked:
@@ -59,10 +60,15 @@ class Settings:
             raise unknown("scale", self.scale, SCALES)
         device.known(self.device)
         EXECUTORS.module(self.executor)  # raises for an unknown one
-        for option in ("seeds", "jobs", "processes"):
+        for option in ("seeds", "jobs", "processes", "threads"):
             options.at_least_one(f"--{option}", getattr(self, option))
         for option in ("timeout", "memory"):
             options.positive(f"--{option}", getattr(self, option))
+        if self.scale == "quick" and self.threads not in (None, 1):
+            raise UsageError(
+                f"--threads was given {self.threads}; at scale quick every training computes with one thread, so that "
+                "its numbers do not depend on the machine's cores. Leave the option out."
+            )
         if self.data is not None and not self.data.is_dir():
             raise UsageError(
                 f"The data root {self.data} is not a folder. Give the folder that holds the data sets with --data."
@@ -134,9 +140,11 @@ class Share:
 
         cores = len(os.sched_getaffinity(0))
         processes = settings.processes
-        jobs = settings.jobs or (1 if device == "cuda" else max(1, cores // processes))
+        asked = settings.threads or 1
+        jobs = settings.jobs or (1 if device == "cuda" else max(1, cores // (processes * asked)))
         jobs = min(jobs, max(1, experiments))
-        # Small tensors gain nothing from threads, and with one the result does not depend on how many jobs ran.
-        threads = 1 if settings.scale == "quick" else max(1, cores // (jobs * processes))
+        # Small tensors gain nothing from threads, and sums that are divided in another way round differently: with one
+        # the result does not depend on how many jobs ran.
+        threads = 1 if settings.scale == "quick" else settings.threads or max(1, cores // (jobs * processes))
         memory = settings.memory * 2**30 if settings.memory else 0.8 * psutil.virtual_memory().total / jobs
         return cls(jobs, threads, int(memory / processes))

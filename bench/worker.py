@@ -23,13 +23,13 @@ import models
 import tasks
 import training
 from core import memory
+from core.randomness import seed_all
 from core.registry import PluginWarning
 from papers import checks, measures
 from results import Dataset, Metric, Sample, timestamp
 from training import distributed, loop
 from training.batching import Batching
 from training.clock import Clock
-from training.randomness import seed_all
 
 from .job import Request, Result
 

@@ -46,12 +46,16 @@ def names() -> list[str]:
 
 
 def create(name: str, **params: Any) -> Network:
-    """A network by name; `params` as in its builder.
+    """A network by name; `params` as in its builder, among them `neuron`, the factory of its spiking layers.
 
+    What a neuron draws when it is built leaves the other layers, and what is drawn later, as they are (models.apart).
     Raises UnknownName for an unknown network and TypeError for a builder whose network does not encode its input.
     """
+    from .apart import apart
     from .network import Network
 
+    if "neuron" in params:
+        params["neuron"] = apart(params["neuron"])
     network = registry.get(name)(**params)
     if not isinstance(network, Network):
         raise TypeError(

@@ -15,6 +15,7 @@ from .evidence import Evidence
 from .experiment import Experiment
 from .measures import shown
 from .protocols import Curve, Curves
+from .seeds import deciding
 from .statistics import interval
 from .table import Cell, Claim, Source, Table
 from .verdict import Printed, verdict
@@ -110,6 +111,7 @@ class _Runs:
         self.datasets: dict[str, tuple[Dataset, ...]] = {run_id: store.datasets(run_id) for run_id in ids}
         self.standing: dict[str, Standing] = store.standing()
         self.parities = cache(store.parity)
+        self.plans = store.planned(wanted)
         self.ok: dict[tuple[str, int], StoredRun] = {}
         self.latest: dict[tuple[str, int], StoredRun] = {}
         for template, run in found:
@@ -138,6 +140,12 @@ class _Runs:
 
     def attempts(self, cell: Cell) -> list[StoredRun]:
         return [run for (key, _), run in sorted(self.latest.items()) if key == cell.experiment.key]
+
+    def planned(self, cell: Cell) -> tuple[int, ...] | None:
+        """The seeds that were planned with the code that computed the newest run of the cell; None without a plan."""
+        found = self.of(cell)
+        newest = max(found, key=lambda run: run.started, default=None)
+        return deciding(self.plans, cell.experiment.key, newest.implementation) if newest else None
 
     def value(self, run: StoredRun, cell: Cell) -> float | None:
         """What the run measured for the cell, as stored."""
@@ -216,10 +224,7 @@ def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs, results: Sequence[
     curves: dict[tuple[str, str, int, str], Curve] = {}
     finals: dict[tuple[str, str, int, str], float] = {}
     test_samples: dict[str, int] = {}
-    stand_ins: dict[str, dict[str, None]] = defaultdict(dict)
     for cell in cells:
-        if cell.stand_in:
-            stand_ins[cell.column][cell.stand_in] = None
         for run in runs.of(cell):
             place = (cell.row, cell.column, run.seed)
             finals |= {(*place, name): value for name, value in runs.finals[run.id].items()}
@@ -231,17 +236,49 @@ def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs, results: Sequence[
         if place_of not in published:  # the first protocol is the reported one
             comparable = result.verdict != "not comparable"
             published[place_of] = [value.value for value in result.published if value.firm and comparable]
+    same = _same(cells)
     return Evidence(
         scale=scale,
-        columns=tuple(dict.fromkeys(cell.column for cell in cells)),
+        columns=tuple(column for column in dict.fromkeys(cell.column for cell in cells) if same[column] == column),
         seeds=tuple(runs.seeds),
         curves=curves,
         finals=finals,
         test_samples=test_samples,
         published=published,
-        headings={column: f"{column} ({', '.join(names)})" for column, names in stand_ins.items()},
+        headings=_what_ran(cells, same) if scale == "quick" else {},
         at={cell.row: cell.at for cell in cells if cell.at is not None},
+        same=same,
+        experiments={(cell.row, cell.column): cell.experiment.key for cell in cells},
+        planned={(cell.row, cell.column): seeds for cell in cells if (seeds := runs.planned(cell)) is not None},
     )
+
+
+def _same(cells: Sequence[Cell]) -> dict[str, str]:
+    """Each column by the first one behind which stand the same experiments, row by row: it is measured once."""
+    behind: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for cell in cells:
+        behind[cell.column].add((cell.row, cell.experiment.key))
+    first: dict[frozenset[tuple[str, str]], str] = {}
+    return {column: first.setdefault(frozenset(measured), column) for column, measured in behind.items()}
+
+
+def _what_ran(cells: Sequence[Cell], same: Mapping[str, str]) -> dict[str, str]:
+    """Columns by the data and network behind them: on stand-ins the work's data set would be the wrong name.
+
+    Where the rows differ in the network it is left out. Columns that these do not tell apart have their own name in
+    front.
+    """
+    data: dict[str, dict[str, None]] = defaultdict(dict)
+    networks: dict[str, dict[str, None]] = defaultdict(dict)
+    for cell in cells:
+        data[cell.column][cell.stand_in or cell.column] = None
+        networks[cell.column][cell.experiment.model] = None
+    found = {
+        column: " in ".join([", ".join(names), *(networks[column] if len(networks[column]) == 1 else ())])
+        for column, names in data.items()
+    }
+    distinct = [found[column] for column in found if same[column] == column]
+    return {column: f"{column}, {name}" if distinct.count(name) > 1 else name for column, name in found.items()}
 
 
 class _PublishedLookup:

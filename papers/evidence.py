@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from . import statistics
+from .hypotheses import MIN_SEEDS, resolution
+from .layers import of_layers
 from .measures import Measure
 from .protocols import Curve, Curves, Protocol
 
@@ -19,14 +20,26 @@ Place = tuple[str, str, int]  # row, column, seed
 
 
 @dataclass(frozen=True)
+class Seeds:
+    """The seeds that decide; how many were planned, None without a plan; how many are beyond it and left out."""
+
+    deciding: tuple[int, ...]
+    planned: int | None
+    beyond: int
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Measured results of a table at one scale.
 
     `curves` are metrics by step and `finals` those of a whole run, by row, column, seed and name; `test_samples` the
     size of the test set behind a column; `published` the values that measured ones are held against, in the unit that
     their measure shows, by row and column (none where the cell is not comparable); `headings` how columns are shown
-    where that is not their name; `at` the places of the rows on the table's axis. Claims about speed look at
-    `measurements`, the newest last, and the `parities` that back them.
+    where that is not their name; `at` the places of the rows on the table's axis. Columns behind which stand equal
+    experiments are one of `columns`; `same` leads from the names of the others to it. `experiments` are the keys of
+    what each row and column is measured by (with seed 0); `planned` the seeds that were to decide when it was first
+    run, by row and column. Claims about speed look at `measurements`, the newest last, and the `parities` that back
+    them.
     """
 
     scale: str = ""
@@ -38,6 +51,9 @@ class Evidence:
     published: Mapping[tuple[str, str], Sequence[float]] = field(default_factory=dict)
     headings: Mapping[str, str] = field(default_factory=dict)
     at: Mapping[str, float] = field(default_factory=dict)
+    same: Mapping[str, str] = field(default_factory=dict)
+    experiments: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    planned: Mapping[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
     measurements: Sequence[Run] = ()
     parities: Sequence[Parity] = ()
 
@@ -54,10 +70,9 @@ class Evidence:
         return self.finals.get((row, column, seed, metric))
 
     def layers(self, row: str, column: str, seed: int, metric: str) -> list[Sequence[float]]:
-        """The curves of a metric that each layer has one of, METRIC_0, METRIC_1 ..., in the order of the layers."""
-        parts = (name.rpartition("_") for name in self._places.get((row, column, seed), {}))
-        numbers = sorted(int(number) for head, _, number in parts if head == metric and number.isdecimal())
-        return [self.curve(row, column, seed, f"{metric}_{number}") for number in numbers]
+        """The curves of a metric that each layer has one of, in the order of the layers (papers.layers)."""
+        names = of_layers(self._places.get((row, column, seed), {}), metric)
+        return [self.curve(row, column, seed, name) for name in names]
 
     def value(self, row: str, column: str, seed: int, measure: Measure, protocol: Protocol) -> float | None:
         """The value of a measure by a protocol, as stored; None where the run does not have it."""
@@ -66,13 +81,27 @@ class Evidence:
         found = protocol.select(self._places.get((row, column, seed), {}), measure)
         return None if found is None else found.value
 
-    def interval(self, column: str, measure: Measure, values: Sequence[float]) -> statistics.Interval | None:
-        """95 % interval of the mean of `values`, one a seed, all as stored."""
-        return statistics.interval(measure.interval, values, self.test_samples.get(column))
+    @property
+    def stand_in(self) -> bool:
+        """Whether all was measured on stand-ins for the work's data."""
+        return self.scale == "quick"
 
-    def seeds_of(self, column: str, *rows: str) -> list[int]:
-        """The seeds for which every one of `rows` was measured in `column`."""
-        return [seed for seed in self.seeds if all((row, column, seed) in self._measured for row in rows)]
+    def resolution(self, column: str, measure: Measure) -> float:
+        """The least spread of a measure over seeds, in the unit that is shown; 0 where it is not known."""
+        return measure.shown(resolution(self.test_samples.get(column))) if measure.interval == "wilson" else 0.0
+
+    def seeds_of(self, row: str, column: str) -> Seeds:
+        """The seeds that decide, of those measured in a place.
+
+        They are the planned ones, for adding seeds until a test decides makes it decide wrongly. A plan of fewer than
+        MIN_SEEDS can decide nothing and is filled up to that many, no further. Without a plan all count.
+        """
+        found = sorted(seed for seed in self.seeds if (row, column, seed) in self._measured)
+        plan = self.planned.get((row, column))
+        if plan is None:
+            return Seeds(tuple(found), None, 0)
+        whole = (*plan, *[seed for seed in found if seed not in plan][: max(0, MIN_SEEDS - len(plan))])
+        return Seeds(tuple(s for s in found if s in whole), len(whole), sum(s not in whole for s in found))
 
     @cached_property
     def _measured(self) -> set[Place]:

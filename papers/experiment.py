@@ -27,7 +27,8 @@ class Experiment:
     """One training run, described by plain values.
 
     `key` is a hash of the canonical JSON: equal descriptions have equal keys and are never run twice. The seed decides
-    initial weights, batches and masks, so two experiments that differ in the neuron alone are paired by it.
+    initial weights, batches and masks: of two experiments that differ in the neuron alone they are the same, what the
+    neuron itself draws aside.
 
     `measures` (papers.measures) are recorded. An epoch is one pass through the training set, or so many `updates`;
     `batching` may say shuffle and drop_last (both true unless said), `evaluation` the repeats of an evaluation with

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 
+from .layers import of_layers
 from .measures import TEST, VALIDATION, Measure
 
 Curve = Mapping[int, float]  # value by step (an epoch, counted from 0)
@@ -53,11 +55,15 @@ def _last(curves: Curves, measure: Measure) -> Selected | None:
 
 
 def best_where(metric: str, least: float) -> Callable[[Curves, Measure], Selected | None]:
-    """The best test value among the steps at which `metric` is at least `least`."""
+    """The best test value among the steps at which `metric` is known to be at least `least` in every layer."""
 
     def select(curves: Curves, measure: Measure) -> Selected | None:
-        condition = curves.get(metric, {})
-        test = {step: value for step, value in _test(curves, measure).items() if condition.get(step, -1.0) >= least}
+        layers = [curves[name] for name in of_layers(curves, metric)]
+        test = {
+            step: value
+            for step, value in _test(curves, measure).items()
+            if layers and all(layer.get(step, -inf) >= least for layer in layers)
+        }
         return _at(best_of(test, measure), test)
 
     return select

@@ -10,22 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from .hypotheses import MIN_SEEDS
+
 if TYPE_CHECKING:
     from results import Planned
 
-MIN_SEEDS = 3  # fewer say too little of the spread between runs
-
 
 def deciding(plans: Iterable[Planned], template: str, implementation: str) -> tuple[int, ...] | None:
-    """The seeds that decide about an experiment (key with seed 0) on that code; None where no plan says.
+    """The seeds that were planned for an experiment (key with seed 0) on that code; None where no plan was recorded.
 
-    `plans` are those of the store, the oldest first.
+    `plans` are those of the store, the oldest first. Where none has enough seeds, the last one counts.
     """
-    return next(
-        (
-            plan.seeds
-            for plan in plans
-            if (plan.experiment_key, plan.implementation) == (template, implementation) and len(plan.seeds) >= MIN_SEEDS
-        ),
-        None,
-    )
+    own = [plan.seeds for plan in plans if (plan.experiment_key, plan.implementation) == (template, implementation)]
+    enough = (seeds for seeds in own if len(seeds) >= MIN_SEEDS)
+    return next(enough, own[-1] if own else None)

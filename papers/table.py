@@ -71,7 +71,8 @@ class Cell:
 class Claim:
     """A statement of a paper, and the function over the stored results that decides it.
 
-    One about speed is shown with the measurements of kind `about`.
+    One about speed is shown with the measurements of kind `about`. `authors` says what is in the way where the authors'
+    own numbers do not support it; empty where they do, or where there are none.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Claim:
     source: str
     decide: Callable[[Evidence], Finding]
     about: str = ""
+    authors: str = ""
 
 
 @dataclass(frozen=True)

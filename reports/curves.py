@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from papers.layers import RATE, called, of_layers
 from papers.measures import TEST, TRAIN, VALIDATION, shown
 
 from . import figures
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from results import Metric, Published, StoredRun
 
 Curve = tuple[tuple[float, ...], tuple[float | None, ...]]  # epochs, values
+TAU = "tau"
 NO_MEASURES = ("train_seconds", "train_samples")  # kept for each epoch, but about the machine
 AuthorsCurves = Mapping[str, Mapping[str, Curve]]  # by run of the authors and metric
 
@@ -128,7 +130,7 @@ def _group(
         data = next(c.cell.of_paper for c in result.cells if c.cell.heading == column)
         plots.append(_theirs(measure, data, theirs, styles, remark))
         with_taus += [(f"Authors, {data}, {row}{remark}", found) for row, found in theirs.items()]
-    layers = max((len(_layers(found, "tau_")) for _, found in with_taus), default=0)
+    layers = max((len(of_layers(found, TAU)) for _, found in with_taus), default=0)
     return Group(
         "; ".join(columns),
         tuple(styles.items()),
@@ -207,15 +209,9 @@ def _until(curves: Mapping[str, Curve], last: float) -> dict[str, Curve]:
     return {name: (tuple(x for x, _ in points), tuple(y for _, y in points)) for name, points in kept.items()}
 
 
-def _layers(curves: Mapping[str, Curve], prefix: str) -> list[str]:
-    """Names of the metrics `prefix`0, `prefix`1 ... that there are, in this order."""
-    numbers = sorted(int(n) for name in curves if name.startswith(prefix) and (n := name[len(prefix) :]).isdecimal())
-    return [f"{prefix}{n}" for n in numbers]
-
-
 def _taus(what: str, curves: Mapping[str, Curve]) -> Plot:
     """Time constants by layer."""
-    lines = [Line(f"layer {place + 1}", *curves[name], place) for place, name in enumerate(_layers(curves, "tau_"))]
+    lines = [Line(f"layer {place + 1}", *curves[name], place) for place, name in enumerate(of_layers(curves, TAU))]
     svg = figures.panel(f"Time constant of each layer by epoch. {what}", lines, "tau, steps (log)", log=True)
     return Plot(svg, what)
 
@@ -225,21 +221,21 @@ def of_run(run: StoredRun, metrics: Sequence[Metric]) -> list[tuple[Plot, tuple[
     raw = by_name(metrics)
     units = {metric.name: metric.unit for metric in metrics}
     curves = {name: _shown(curve, units[name]) for name, curve in raw.items()}
-    by_measure: dict[str, list[str]] = defaultdict(list)
+    by_measure: dict[str, dict[str, str]] = defaultdict(dict)
     for split in (TEST, VALIDATION, TRAIN):
         for name in curves:
             if name.startswith(f"{split}_") and name not in NO_MEASURES:
-                by_measure[name.removeprefix(f"{split}_")].append(name)
-    wanted = [(_words(name).capitalize(), _words(name), names, False) for name, names in by_measure.items()]
+                by_measure[name.removeprefix(f"{split}_")][name] = split
+    wanted = [(_words(name).capitalize(), _words(name), splits, False) for name, splits in by_measure.items()]
     wanted += [
-        ("Time constants by layer", "tau (log)", _layers(curves, "tau_"), True),
-        ("Firing rates by layer", "spikes per neuron and step", _layers(curves, "rate_"), False),
+        ("Time constants by layer", "tau (log)", _by_layer(curves, TAU), True),
+        ("Firing rates by layer", "spikes per neuron and step", _by_layer(curves, RATE), False),
     ]
     found = []
-    for title, what, present, log in wanted:
-        unit = shown(0.0, units[present[0]])[1] if present else ""
+    for title, what, labels, log in wanted:
+        unit = shown(0.0, units[next(iter(labels))])[1] if labels else ""
         label = f"{what}, {unit}" if unit not in ("", "1") else what
-        lines = [Line(_label(name), *curves[name], style) for style, name in enumerate(present)]
+        lines = [Line(said, *curves[name], style) for style, (name, said) in enumerate(labels.items())]
         svg = figures.panel(f"{title} by epoch, run {run.id[:8]}", lines, label, log=log)
         if svg:
             found.append((Plot(svg, title), tuple((line.label, line.style) for line in lines)))
@@ -250,6 +246,6 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _label(name: str) -> str:
-    head, _, tail = name.rpartition("_")
-    return f"layer {int(tail) + 1}" if head and tail.isdecimal() else name.partition("_")[0]
+def _by_layer(curves: Mapping[str, Curve], metric: str) -> dict[str, str]:
+    """What a reader calls the layer of each of these metrics."""
+    return {name: called(name, metric) for name in of_layers(curves, metric)}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from core.plain import visible
+from papers.layers import natural
 
 from . import folder, tables, wording
 
@@ -204,13 +205,8 @@ def _epochs(run: Run) -> tuple[list[str], list[tuple[int, list[float | None]]]]:
     for metric in run.metrics:
         if metric.step is not None:
             values[metric.step][metric.name] = metric.value
-    names = sorted({name for found in values.values() for name in found}, key=_natural)
+    names = sorted({name for found in values.values() for name in found}, key=natural)
     return names, [(step, [found.get(name) for name in names]) for step, found in sorted(values.items())]
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sorts tau_2 before tau_10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,9 @@ STYLES = {
     "holds": "green",
     "fails": "red",
     "undecided": "yellow",
+    "shown": "green",
+    "not shown": "red",
+    "mixed": "yellow",
 }
 SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -156,6 +159,8 @@ def show_claims(claims: Sequence[tuple[Claim, Finding]], console: Console) -> No
             grid.add_row("", "", _text(line, "dim"))
         if finding.test:
             grid.add_row("", "", _text(f"test: {finding.test}", "dim"))
+        if claim.authors:
+            grid.add_row("", "", _text(wording.authors(claim), "dim"))
     console.print(grid)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from papers.claims import SEEDS
+from papers.claims import FAILS, HOLDS, MIXED, NOT_SHOWN, SEEDS, SHOWN, UNDECIDED
+from papers.hypotheses import MIN_SEEDS
 from papers.measures import shown
 from papers.verdict import distinct
 
 if TYPE_CHECKING:
+    from papers.claims import Finding
     from papers.evaluate import CellResult, PublishedValue, TableResult
-    from papers.table import Finding
+    from papers.table import Claim
 
 NONE = "–"
 STATES = (
@@ -26,7 +28,11 @@ STATES = (
     "paused",
     "not run",
 )
-ENOUGH_SEEDS = 3  # paired tests over seeds start here
+FINDINGS = {  # the words of findings, those on stand-ins apart
+    False: (HOLDS, FAILS, UNDECIDED),
+    True: (SHOWN, NOT_SHOWN, MIXED, UNDECIDED),
+}
+KINDS = {False: "claims", True: "on stand-ins"}
 
 
 def decimals(result: TableResult) -> int:
@@ -96,6 +102,21 @@ def evidence_lines(finding: Finding) -> list[str]:
     return [*([finding.evidence] if finding.evidence else []), *grouped]
 
 
+def claims(result: TableResult) -> dict[str, dict[str, int]]:
+    """How many claims come to what; what was found on stand-ins for the work's data is counted by itself."""
+    found: dict[str, dict[str, int]] = {}
+    for stand_in, words in FINDINGS.items():
+        statuses = [finding.status for _, finding in result.claims if finding.stand_in == stand_in]
+        if statuses:
+            found[KINDS[stand_in]] = {word: statuses.count(word) for word in words if word in statuses}
+    return found
+
+
+def authors(claim: Claim) -> str:
+    """What the authors' own numbers say of a claim that they do not support; empty where they do."""
+    return f"The authors' own numbers do not support this: {claim.authors}" if claim.authors else ""
+
+
 def hints(result: TableResult) -> list[str]:
     """What a reader can do about gaps in the table."""
     again = f"python -m bench.reproduce {result.table.name} --scale {result.scale}"
@@ -103,12 +124,24 @@ def hints(result: TableResult) -> list[str]:
     if unrun := sum(cell.measured is None and not cell.attempts for cell in result.cells):
         found.append(f"{unrun} of {len(result.cells)} cells have not been run: {again}")
     undecided = sum(finding.lacks == SEEDS for _, finding in result.claims)
-    if undecided and 0 < len(result.seeds) < ENOUGH_SEEDS:
+    if undecided and 0 < len(result.seeds) < MIN_SEEDS:
         seeds = f"{len(result.seeds)} seed{'s' * (len(result.seeds) > 1)}"
-        found.append(f"undecided claims ({undecided}) rest on {seeds}; more may decide them: {again} --seeds 3")
+        found.append(
+            f"undecided claims ({undecided}) rest on {seeds}; more may decide them: {again} --seeds {MIN_SEEDS}"
+        )
     for reason in dict.fromkeys(cell.stale for cell in result.cells if cell.stale):
         found.append(f"values marked * are not current, {reason}: {again}")
+    if len(threads := _threads(result)) > 1:
+        like = "" if result.scale == "quick" else f" --threads {threads[0]}"
+        told = f"runs used {' or '.join(map(str, threads))} threads, which round differently; to compare like with like"
+        found.append(f"{told}: {again}{like} --force")
     return found
+
+
+def _threads(result: TableResult) -> list[int]:
+    """The numbers of threads that the runs of a table on the CPU are known to have used."""
+    runs = (run for cell in result.cells for run in cell.runs if run.device == "cpu")
+    return sorted({number for run in runs if isinstance(number := run.environment.get("torch_threads"), int)})
 
 
 def summary(result: TableResult) -> dict[str, int]:

@@ -116,6 +116,8 @@ def test_findings_are_those_of_the_archive(work: str, quick: dict[str, TableResu
             found[claim.id, claim.statement].add(finding.status)
     (told,) = (rows for name, rows in grids(section(page_of(work), "Measured: scale `quick`")) if name == "claim")
     assert {(name, cells[""]): {cells["finding at quick scale"]} for name, cells in told.items()} == found
+    unsupported = {claim.id for result in results for claim, _ in result.claims if claim.authors}
+    assert {name for name, cells in told.items() if cells["the authors' own numbers"]} == unsupported
 
 
 def test_a_work_measured_at_quick_scale_alone_says_so() -> None:

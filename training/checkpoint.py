@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import random
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
+
+from core.randomness import generators, set_generators
 
 from . import distributed
 
@@ -69,26 +69,3 @@ def set_aside(path: Path) -> Path:
 
 
 _DIGEST = hashlib.sha256().digest_size
-
-
-def generators() -> dict[str, Any]:
-    """The states of all random number generators."""
-    version, internal, gauss = random.getstate()
-    kind, keys, position, has_gauss, cached = cast(tuple, np.random.get_state(legacy=True))
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
-        "python": [version, list(internal), gauss],
-        "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
-    }
-
-
-def set_generators(states: dict[str, Any]) -> None:
-    """Sets all random number generators to `states`, as from `generators`."""
-    torch.set_rng_state(states["torch"])
-    if states["cuda"] is not None and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"])
-    version, internal, gauss = states["python"]
-    random.setstate((version, tuple(internal), gauss))
-    kind, keys, position, has_gauss, cached = states["numpy"]
-    np.random.set_state((kind, keys.numpy().astype(np.uint32), position, has_gauss, cached))

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import Tensor
 
+from core.randomness import seeded
+
 from . import checkpoint, distributed
 from .batching import Batching
 from .clock import Clock
 from .finite import Diverged as Diverged
 from .finite import Finite
 from .measures import USUAL, AnswerMeasure, MakeMeasure, NetworkMeasure, Reading, spiking
-from .randomness import seeded
 from .resume import History, resume
 from .scheme import Scheme
 
@@ -188,5 +189,5 @@ def _batches(split: Split, indices: Iterable[Tensor], device: str) -> Iterator[t
 
 
 def _start_epoch(scheme: Scheme, epoch: int, epochs: int) -> None:
-    for layer in spiking(scheme.network):
+    for layer in spiking(scheme.network).values():
         layer.start_epoch(epoch, epochs)

@@ -7,7 +7,6 @@ of your own is a class with one of the two bases below.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar, NamedTuple, TypeAlias
 
@@ -90,8 +89,8 @@ class Accuracy(AnswerMeasure):
 
 
 class FiringRates(NetworkMeasure):
-    """Mean firing rate of each spiking layer over all that it is given while it is watched: rate_0, rate_1 ..., in
-    spikes per neuron and step, layers in forward order."""
+    """Mean firing rate of each spiking layer over all that it is given while it is watched, in spikes per neuron and
+    step: rate_conv.2 is that of the layer `conv.2` of the network."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__(network)
@@ -105,7 +104,7 @@ class FiringRates(NetworkMeasure):
     def __enter__(self) -> FiringRates:
         self.hooks = [
             layer.register_forward_hook(lambda _m, _x, out, i=i: self._add(i, out))
-            for i, layer in enumerate(self.layers)
+            for i, layer in enumerate(self.layers.values())
         ]
         return self
 
@@ -121,8 +120,8 @@ class FiringRates(NetworkMeasure):
         spikes = distributed.total(torch.tensor([float(s) for s in self.spikes], dtype=torch.float64)).tolist()
         elements = distributed.total(torch.tensor(self.elements)).tolist()
         return {
-            f"rate_{i}": Reading(s / n if n else float("nan"), "1")
-            for i, (s, n) in enumerate(zip(spikes, elements, strict=True))
+            f"rate_{name}": Reading(s / n if n else float("nan"), "1")
+            for name, s, n in zip(self.layers, spikes, elements, strict=True)
         }
 
 
@@ -130,19 +129,19 @@ UNITS = dict.fromkeys(("tau", "tau_m", "tau_s", "tau_osc"), "steps")  # of const
 
 
 class Constants(NetworkMeasure):
-    """What the spiking layers have learned and state as constants (Neuron.constants): tau_0, tau_1 ..."""
+    """What the spiking layers have learned and state as constants (Neuron.constants): tau_conv.2 is tau of `conv.2`."""
 
     def values(self) -> dict[str, Reading]:
         return {
-            f"{name}_{i}": Reading(value, UNITS.get(name, "1"))
-            for i, layer in enumerate(spiking(self.network))
-            for name, value in layer.constants().items()
+            f"{constant}_{name}": Reading(value, UNITS.get(constant, "1"))
+            for name, layer in spiking(self.network).items()
+            for constant, value in layer.constants().items()
         }
 
 
-def spiking(network: nn.Module) -> Sequence[Neuron]:
-    """The spiking layers of `network` in forward order."""
-    return [module for module in network.modules() if isinstance(module, Neuron)]
+def spiking(network: nn.Module) -> dict[str, Neuron]:
+    """The spiking layers of `network` by their names in it, in the order in which it has them."""
+    return {name: module for name, module in network.named_modules() if isinstance(module, Neuron)}
 
 
 USUAL: tuple[MakeMeasure, ...] = (Accuracy, FiringRates, Constants)

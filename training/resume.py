@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from core import memory
+from core import memory, randomness
 
 from . import checkpoint, distributed
 from .checkpoint import Unusable
@@ -36,14 +36,14 @@ def resume(scheme: Scheme, path: Path, data: str, clock: Clock, on_note: Callabl
     """
     if not path.exists():
         return History()
-    before, generators = copy.deepcopy(scheme.state_dict()), checkpoint.generators()
+    before, generators = copy.deepcopy(scheme.state_dict()), randomness.generators()
     history, seconds, problem = _restore(scheme, path, data)
     problem = next(filter(None, distributed.gather(problem)), "")
     if not problem:
         clock.before += seconds
         return history
     scheme.load_state_dict(before)  # of a checkpoint that does not fit, a part may be in place already
-    checkpoint.set_generators(generators)
+    randomness.set_generators(generators)
     if not distributed.rank():
         aside = checkpoint.set_aside(path)
         on_note(f"trained anew, for the checkpoint {path.name} {problem}; it is kept as {aside.name}")

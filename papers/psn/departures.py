@@ -28,13 +28,19 @@ ONE_PIECE = Departure(5, "SEW ResNet-34 is trained in one piece; the authors res
 NO_TOP5 = Departure(6, "Top-5 accuracy is not measured.")
 OWN_TASKS = Departure(
     7,
-    "Pixel digits and digit recall, at quick scale, are tasks of our own that ask for a longer memory: further "
-    "evidence, which decides no claim about accuracy or rates. In digit recall a network cannot know what lies further "
-    "back than the order of its three neuron layers allows, unless the mask is open.",
+    "Pixel digits and digit recall, at quick scale, are tasks of our own that ask for a longer memory. In digit recall "
+    "a network cannot know what lies further back than the order of its three neuron layers allows, unless the mask is "
+    "open.",
 )
 QUICK = Departure(
     8,
     "At quick scale an embedded data set stands in, the network is narrow, every neuron is trained with AdamW 5e-3, "
-    "cosine annealing and no augmentation for 30 epochs, and claims about accuracy look at the last epoch.",
+    "cosine annealing and no augmentation for 30 epochs, and claims look at the mean of the last three.",
 )
-ALL = (RANDOM_NUMBERS, SLIDING_START, ONE_DEVICE, EIGHT_DEVICES, ONE_PIECE, NO_TOP5, OWN_TASKS, QUICK)
+LAST_BATCH = Departure(
+    9,
+    "Whether the authors train on the last, incomplete batch of an epoch is not recorded for CIFAR10 shown at four "
+    "steps and for ImageNet; here it is left out (390 batches, 2,502 or 5,004). On CIFAR10-DVS it is kept and on "
+    "sequential CIFAR left out, as in the work.",
+)
+ALL = (RANDOM_NUMBERS, SLIDING_START, ONE_DEVICE, EIGHT_DEVICES, ONE_PIECE, NO_TOP5, OWN_TASKS, QUICK, LAST_BATCH)

@@ -7,10 +7,11 @@ So LIF here is the plain loop over the steps in PyTorch; what a fused LIF takes 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import trust
-from ..claims import Finding, merge, nothing
+from ..claims import RESULTS, Comparison, Finding, conclude, nothing
 from ..table import Claim
 
 if TYPE_CHECKING:
@@ -50,14 +51,14 @@ def decide(evidence: Evidence) -> Finding:
     found = []
     for (device, dtype, threads, _), measured in sound.items():
         where = f"{device} {dtype}" + (f", {threads} thread{'s' * (threads != 1)}" if device == "cpu" else "")
-        found += [(f"{where}, {phase}", _phase(measured, phase)) for phase in ("forward", "training")]
+        found += [replace(_phase(measured, phase), column=f"{where}, {phase}") for phase in ("forward", "training")]
     if found:
-        return merge(found)
+        return conclude(found, TEST, unit="setting")
     missing = f"{unverified} sizes were timed without green parity" if unverified else "nothing was measured yet"
     return nothing(f"{missing}; python -m bench.parity psn lif and python -m bench.kernels --what psn")
 
 
-def _phase(measured: Sequence[tuple[int, int, dict[str, Run]]], phase: str) -> Finding:
+def _phase(measured: Sequence[tuple[int, int, dict[str, Run]]], phase: str) -> Comparison:
     """Whether LIF took longer at the sizes of the claim; what a fused LIF and the other sizes give is told besides."""
     claimed = [group for steps, neurons, group in measured if steps >= FEWEST_STEPS and neurons <= MOST_NEURONS]
     others = [group for _, _, group in measured if group not in claimed]
@@ -66,13 +67,13 @@ def _phase(measured: Sequence[tuple[int, int, dict[str, Run]]], phase: str) -> F
         for groups, name in ((claimed, LIF), (claimed, FUSED_LIF), (others, LIF))
     )
     if not inside:
-        return Finding("undecided", "no size of the claim was measured", TEST)
+        return Comparison("no size of the claim was measured", False, None, lacks=RESULTS)
     lows, highs = [low for _, low, _ in inside], [high for _, _, high in inside]
-    status = "holds" if min(lows) > 1 else "fails" if min(highs) < 1 else "undecided"
     text = f"{LIF} took {_range(inside)} times as long at {len(inside)} sizes"
     text += f", {FUSED_LIF} {_range(fused)} times" if fused else ""
     text += f", {LIF} at {len(outside)} other sizes {_range(outside)} times" if outside else ""
-    return Finding(status, text, TEST)
+    # The intervals come with the measurement and are taken as they are: one wholly below 1 speaks against the claim.
+    return Comparison(text, min(lows) > 1, 0.0 if min(highs) < 1 else 1.0, lacks="")
 
 
 def _ratio(run: Run | None, phase: str) -> tuple[float, float, float] | None:

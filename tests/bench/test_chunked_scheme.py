@@ -109,9 +109,9 @@ def test_a_scheme_of_its_own_learns_and_is_recorded(reproduce: Command, tmp_path
         (run,) = [store.run(run.id) for run in store.runs()]
     curves = {
         name: [metric.value for metric in run.metrics if metric.name == name]
-        for name in ("test_accuracy", "train_accuracy", "train_last_loss", "train_samples", "rate_0")
+        for name in ("test_accuracy", "train_accuracy", "train_last_loss", "train_samples", "rate_layers.1")
     }
     assert curves["test_accuracy"][-1] > 0.5 > curves["train_accuracy"][0]
     assert curves["train_last_loss"][-1] < curves["train_last_loss"][0]
     assert curves["train_samples"] == [1400.0] * 3  # the last batch is a short one
-    assert len(curves["rate_0"]) == 3
+    assert len(curves["rate_layers.1"]) == 3

@@ -70,11 +70,35 @@ def test_a_column_says_what_stands_in_for_its_data(name: str, scale: str) -> Non
         assert not cell.stand_in or scale == "quick"
 
 
-def test_claims_name_their_columns_as_the_table_does(store: Store) -> None:
+def test_claims_on_stand_ins_name_what_ran(store: Store) -> None:
+    """MNIST and Fashion-MNIST are one run of digits at quick scale, and count once."""
     store.record_all(measured(e, 0.9) for e in PLIF_ABLATION.experiments("quick", [2020]))
-    claims = {claim.id: finding.text for claim, finding in evaluate(store, PLIF_ABLATION, "quick").claims}
-    assert "Fashion-MNIST (8x8 digits): " in claims["C6"]
-    assert "N-MNIST (digit events): " in claims["C6"]
+    findings = {claim.id: finding for claim, finding in evaluate(store, PLIF_ABLATION, "quick").claims}
+    assert [part.name for part in findings["C6"].parts] == [
+        "8x8 digits in plif_mnist",
+        "8x8 digits in plif_cifar10",
+        "digit events in plif_nmnist",
+        "digit events in plif_cifar10dvs",
+        "digit events in plif_dvs128gesture",
+    ]
+    assert findings["C6"].evidence.startswith("undecided in 5 of 5 tasks")
+    orders = evaluate(store, registry.get("psn_order"), "quick")
+    assert orders.claims[0][1].status == "undecided"
+
+
+def test_claims_on_the_works_data_name_it(store: Store) -> None:
+    store.record_all(measured(e, 0.9) for e in PLIF_ABLATION.experiments("paper", [2020]))
+    findings = {claim.id: finding for claim, finding in evaluate(store, PLIF_ABLATION, "paper").claims}
+    columns = ["MNIST", "Fashion-MNIST", "CIFAR-10", "N-MNIST", "CIFAR10-DVS", "DVS128 Gesture"]
+    assert [part.name for part in findings["C6"].parts] == columns
+    assert [part.name for part in findings["C6"].parts if part.further] == ["MNIST", "N-MNIST"]  # not in table 5
+
+
+def test_two_forms_on_one_task_are_told_apart(store: Store) -> None:
+    table = registry.get("psn_order")
+    store.record_all(measured(e, 0.9) for e in table.experiments("quick", [2020]))
+    ((_, finding),) = [found for found in evaluate(store, table, "quick").claims if found[0].id == "C8"]
+    assert finding.parts[0].name == "k=4 above k=1 (masked, 8x8 digits in psn_sequential)"
 
 
 def test_one_quick_run_serves_both_protocols() -> None:
@@ -159,10 +183,10 @@ def test_a_subset_of_a_data_set_is_never_compared(store: Store) -> None:
 
 def test_claims_hold_no_subset_against_published_values(store: Store) -> None:
     table = registry.get("psn_cifar10")
-    (experiment,) = table.experiments("paper", [2020])
     for complete, expected in ((False, "undecided"), (True, "holds")):
         dataset = Dataset(str(complete), "cifar10", complete, {"train": 50_000, "test": 10_000}, "10 of 50,000 images")
-        store.record(measured(experiment, 0.96, datasets=(dataset,)))
+        for experiment in table.experiments("paper", [2020, 2021, 2022]):
+            store.record(measured(experiment, 0.96, datasets=(dataset,)))
         claims = {claim.id: finding for claim, finding in evaluate(store, table, "paper").claims}
         assert claims["C11"].status == expected
 

@@ -76,7 +76,7 @@ def test_an_edited_plug_in_is_measured_anew(reproduce: Command, own: Path, tmp_p
     assert reproduce("own", "--plan", PYTHONPATH=str(own)).stdout.startswith("stale ")
     assert reproduce("own", PYTHONPATH=str(own)).returncode == 0
     with Store(tmp_path / "store.db") as store:
-        rates = [m.value for run in store.runs() for m in store.run(run.id).metrics if m.name == "rate_1"]
+        rates = [m.value for run in store.runs() for m in store.run(run.id).metrics if m.name == "rate_conv.4"]
     assert len(rates) == 2
     assert rates[0] != rates[1] == 0
 

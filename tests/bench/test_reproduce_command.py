@@ -79,7 +79,7 @@ def test_a_table_is_measured_once_and_then_answered_from_the_store(reproduce: Co
     metrics = {(metric.name, metric.step): metric.value for metric in full.metrics}
     best = 100 * max(metrics["test_accuracy", 0], metrics["test_accuracy", 1])
     assert re.search(rf"^\[\d/4\] .*: A {best:.1f} % B ", first.stdout, re.M)
-    assert metrics["tau_3", 1] is not None
+    assert metrics["tau_fc.6", 1] is not None
     assert full.datasets[0].counts["test"] == 397
     assert full.command.startswith("python -m bench.reproduce tiny --seeds 2")
     assert full.peak_memory is not None
@@ -126,11 +126,11 @@ def test_the_exact_claims_of_parallel_neurons_hold_on_trained_networks(reproduce
         assert run.kernels == {run.backend: kernels(neuron)[run.backend]}
     metrics = {(m.name, m.step): m.value for m in runs["masked_psn"].metrics}
     # Two epochs: the mask is open in the first (lambda 0) and closed in the second.
-    assert [metrics["lambda_0", epoch] for epoch in (0, 1)] == [0, 1]
-    curves = {name: {epoch: metrics[name, epoch] for epoch in (0, 1)} for name in ("test_accuracy", "lambda_0")}
+    assert [metrics["lambda_conv.2", epoch] for epoch in (0, 1)] == [0, 1]
+    curves = {name: {epoch: metrics[name, epoch] for epoch in (0, 1)} for name in ("test_accuracy", "lambda_conv.2")}
     assert CLOSED.select(curves, ACCURACY) == LAST.select(curves, ACCURACY) == Selected(metrics["test_accuracy", 1], 1)
     assert metrics["neuron_parameters", None] == 2 * (9 * 9 + 9)
-    assert "lambda_0" not in {m.name for m in runs["psn"].metrics}
+    assert "lambda_conv.2" not in {m.name for m in runs["psn"].metrics}
 
 
 @pytest.mark.slow

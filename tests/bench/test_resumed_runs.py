@@ -57,12 +57,13 @@ def test_a_flipped_bit_is_told_and_costs_time_alone(reproduce: Command, interrup
 def test_the_seconds_of_a_run_are_those_of_its_parts(reproduce: Command, interrupted: Path, tmp_path: Path) -> None:
     import torch
 
+    from core import randomness
     from training import checkpoint
 
     state = torch.load(interrupted, weights_only=True)
     assert 0 < state["seconds"] < 120
     generators = state.pop("rng")[0]
-    checkpoint.set_generators(generators)
+    randomness.set_generators(generators)
     checkpoint.save(interrupted, {**state, "seconds": 5000.0})
     done = reproduce("long", "--only", "one")
     assert done.returncode == 0, done.stderr

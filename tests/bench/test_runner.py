@@ -129,6 +129,13 @@ def test_what_is_done_meanwhile_is_told_and_not_run(store: Store, tmp_path: Path
     assert len(store.runs()) == 2
 
 
+def test_the_threads_of_the_trainings_are_recorded(store: Store, tmp_path: Path) -> None:
+    known = replace(EXPERIMENT, scale="paper")
+    for experiment, changes in ((EXPERIMENT, {}), (known, {"scale": "paper", "threads": 3, "force": True})):
+        runner(store, tmp_path, missing(experiment), **changes).carry_out(Heard())
+    assert [run.environment["torch_threads"] for run in store.runs()] == [1, 3]
+
+
 def test_what_another_process_runs_is_counted(store: Store, tmp_path: Path) -> None:
     third = replace(EXPERIMENT, model="a third net")
     assert runner(store, tmp_path, missing(third)).carry_out(Heard()) == Tally(failed=0, elsewhere=1)
@@ -152,6 +159,12 @@ def test_processes_divide_every_batch_that_is_to_run(store: Store, tmp_path: Pat
         ({"jobs": 2, "scale": "short"}, "cpu", 10, (2, 4, 40)),
         ({"processes": 2, "scale": "short"}, "cpu", 10, (4, 1, 10)),
         ({"processes": 16, "scale": "short"}, "cpu", 10, (1, 1, 5)),
+        ({"threads": 1}, "cpu", 10, (8, 1, 10)),
+        ({"threads": 2, "scale": "paper"}, "cpu", 10, (4, 2, 20)),
+        ({"threads": 3, "scale": "short", "jobs": 8}, "cpu", 10, (8, 3, 10)),
+        ({"threads": 16, "scale": "paper"}, "cpu", 10, (1, 16, 80)),
+        ({"threads": 2, "scale": "paper"}, "cuda", 10, (1, 2, 80)),
+        ({"jobs": 1}, "cpu", 10, (1, 1, 80)),
         ({"memory": 6.0}, "cpu", 10, (8, 1, 6)),
         ({"memory": 6.0, "processes": 2}, "cpu", 10, (4, 1, 3)),
     ],
@@ -192,6 +205,8 @@ def test_what_is_asked_for_stands_in_one_place() -> None:
         ({"executor": "slrm"}, UnknownName, "Unknown executor 'slrm'"),
         ({"only": ("nowhere",)}, UnknownName, "Unknown row or column 'nowhere'"),
         ({"jobs": 0}, UsageError, "--jobs was given 0; it must be at least 1"),
+        ({"threads": 0, "scale": "paper"}, UsageError, "--threads was given 0; it must be at least 1"),
+        ({"threads": 2}, UsageError, "--threads was given 2; at scale quick every training computes with one thread"),
         ({"memory": 0.0}, UsageError, "--memory was given 0; it must be more than 0"),
         ({"data": Path("/does/not/exist")}, UsageError, "The data root /does/not/exist is not a folder"),
     ],

@@ -91,7 +91,7 @@ def test_its_spikes_count_once_and_those_of_a_readout_not_at_all() -> None:
         spikes = network[0](inputs())
         network[1](spikes)
     found = {name: reading.value for name, reading in rates.values().items()}
-    assert found == {"rate_0": pytest.approx(spikes.mean().item())}
+    assert found == {"rate_0.neuron": pytest.approx(spikes.mean().item())}
     assert [type(m).__name__ for m in network.modules() if isinstance(m, Neuron)] == ["LIF"]
 
 

@@ -12,15 +12,15 @@ from papers.evidence import Evidence
 from papers.psn import claims
 from papers.table import Claim
 
-DIGITS = "digits"
+CIFAR = "CIFAR100"
 NEURONS = ("PSN", "sliding PSN", "masked PSN", "GLIF", "PLIF", "KLIF", "LIF", "LIF without reset")
 LADDER = dict(zip(NEURONS, (0.90, 0.88, 0.86, 0.83, 0.83, 0.83, 0.80, 0.78), strict=True))
 
 
 def evidence(
     accuracies: Mapping[str, Sequence[float] | float],
-    column: str = DIGITS,
-    scale: str = "quick",
+    column: str = CIFAR,
+    scale: str = "paper",
     finals: Mapping[tuple[str, str, int, str], float] | None = None,
     rates: Mapping[str, Sequence[float]] | None = None,
 ) -> Evidence:
@@ -66,7 +66,7 @@ def test_the_family_against_every_other_neuron() -> None:
     assert status(claims.C6, evidence(LADDER)) == "holds"
     found = evidence({**LADDER, "GLIF": 0.87})
     assert status(claims.C6, found) == "fails"
-    assert "14 of 15 pairs hold, 0 undecided, 1 fail (masked PSN > GLIF)" in claims.C6.decide(found).text
+    assert "holds in 14 of 15 comparisons, fails in 1; fails: masked PSN > GLIF" in claims.C6.decide(found).text
     assert status(claims.C6, evidence({**LADDER, "GLIF": [0.5]})) == "undecided"
 
 
@@ -96,22 +96,32 @@ def test_open_masks_do_not_count() -> None:
         curves["k=1", "masked", seed, "test_accuracy"] = {0: 0.9, 1: 0.4, 2: 0.3}
         curves["k=1", "masked", seed, "lambda_0"] = {0: 0.5, 1: 1.0, 2: 1.0}
     found = replace(found, curves=curves)
-    assert "masked k=4 above k=1: holds, +20.0" in claims.C8.decide(found).text
+    assert "k=4 above k=1 (masked): holds, +20.00 " in claims.C8.decide(found).text
 
 
 def test_the_largest_order_is_by_its_number() -> None:
     """k = 16 comes after k = 4 and 8, whatever the alphabet says."""
     found = evidence({"k=1": 0.5, "k=4": 0.6, "k=8": 0.7, "k=16": 0.605}, "masked")
-    assert [part.name for part in claims.C8.decide(found).parts] == ["masked k=4 above k=1", "masked k=16 near k=4"]
+    parts = claims.C8.decide(found).parts
+    assert [part.name for part in parts] == ["k=4 above k=1 (masked)", "k=16 near k=4 (masked)"]
 
 
-@pytest.mark.parametrize(("sliding", "expected"), [(0.6, "holds"), (0.4, "fails"), ([0.6, 0.4, 0.5], "undecided")])
-def test_sliding_against_masked(sliding: float, expected: str) -> None:
-    masked, other = (evidence(a, c) for a, c in (({"k=1": 0.5, "k=2": 0.5}, "masked"), ({"k=1": sliding}, "sliding")))
+@pytest.mark.parametrize(
+    ("sliding", "expected", "count"),
+    [
+        ({"k=1": 0.6, "k=2": 0.5}, "holds", "holds in 2 of 2 orders"),  # as accurate is enough
+        ({"k=1": 0.6, "k=2": 0.4}, "fails", "holds in 1 of 2 orders, fails in 1"),
+        ({"k=1": 0.6, "k=2": [0.6, 0.4, 0.5]}, "undecided", "holds in 1 of 2 orders, undecided in 1"),
+        ({"k=1": 0.6, "k=2": [0.6]}, "undecided", "holds in 1 of 2 orders, undecided in 1"),
+        ({"k=1": 0.6}, "holds", ""),  # k = 2 has no sliding run
+    ],
+)
+def test_sliding_against_masked_order_by_order(sliding: Mapping[str, float], expected: str, count: str) -> None:
+    masked, other = (evidence(a, c) for a, c in (({"k=1": 0.5, "k=2": 0.5}, "masked"), (sliding, "sliding")))
     both = {"curves": {**masked.curves, **other.curves}, "at": {**masked.at, **other.at}}
-    found = Evidence("quick", ("masked", "sliding"), (0, 1, 2), **both)
+    found = Evidence("paper", ("masked", "sliding"), (0, 1, 2), **both)
     assert status(claims.C9, found) == expected
-    assert f"of {3} comparisons" in claims.C9.decide(found).evidence  # k = 2 has no sliding run
+    assert claims.C9.decide(found).evidence.startswith(count)
 
 
 @pytest.mark.parametrize(("sliding", "expected"), [(0.895, "holds"), (0.80, "fails"), ([0.9, 0.8, 0.95], "undecided")])
@@ -119,17 +129,34 @@ def test_sliding_nearly_equals_psn(sliding: float, expected: str) -> None:
     assert status(claims.C10, evidence({"PSN": 0.9, "sliding PSN": sliding})) == expected
 
 
-@pytest.mark.parametrize(("accuracy", "expected"), [(0.95, "holds"), (0.96, "holds"), (0.90, "fails")])
-def test_published_accuracies(accuracy: float, expected: str) -> None:
-    found = evidence({"PSN, T=4": accuracy}, "CIFAR10", "paper")
+@pytest.mark.parametrize(
+    ("accuracies", "expected"),
+    [
+        ([0.953, 0.954, 0.952], "holds"),
+        ([0.963, 0.964, 0.962], "holds"),
+        ([0.930, 0.931, 0.929], "fails"),
+        ([0.943, 0.945, 0.941], "undecided"),
+        ([0.50, 0.99, 0.97], "undecided"),  # what varies so much reaches nothing
+        ([0.953, 0.954], "undecided"),
+    ],
+)
+def test_published_accuracies(accuracies: Sequence[float], expected: str) -> None:
+    found = evidence({"PSN, T=4": accuracies}, "CIFAR10", "paper")
     found = replace(found, published={("PSN, T=4", "CIFAR10"): [95.32]})
     assert status(claims.C11, found) == expected
+
+
+def test_reaching_a_published_run_by_hand() -> None:
+    # mean 95.30, s = 0.10: 0.02 missing, half width 4.3027 * 0.1 * sqrt(4 / 3) = 0.497
+    found = evidence({"PSN, T=4": [0.953, 0.954, 0.952]}, "CIFAR10", "paper")
+    found = replace(found, published={("PSN, T=4", "CIFAR10"): [95.32]})
+    assert "+0.02 [-0.48, +0.52] points are missing" in claims.C11.decide(found).text
 
 
 def test_more_frames() -> None:
     rows = {"sliding PSN, T=4": 0.82, "sliding PSN, T=8": 0.85, "sliding PSN, T=10": 0.86}
     assert status(claims.C12, evidence(rows, "CIFAR10-DVS", "paper")) == "holds"
-    quick = claims.C12.decide(evidence(rows, "CIFAR10-DVS"))
+    quick = claims.C12.decide(evidence(rows, "CIFAR10-DVS", "quick"))
     assert quick.status == "undecided"
     assert "small stand-ins do not decide it" in quick.evidence
     assert quick.lacks == SCALE
@@ -148,7 +175,7 @@ def test_more_frames() -> None:
 @pytest.mark.parametrize(("difference", "ties", "expected"), [(0, 0, "holds"), (2, 2, "holds"), (2, 1, "fails")])
 def test_exact_claims(claim: Claim, what: str, difference: float, ties: float, expected: str) -> None:
     finals = {
-        ("row", DIGITS, seed, f"{what}_{name}"): value
+        ("row", CIFAR, seed, f"{what}_{name}"): value
         for seed in (0, 1)
         for name, value in (("difference", difference * seed), ("ties", ties * seed))
     }
@@ -161,11 +188,11 @@ def test_exact_claims(claim: Claim, what: str, difference: float, ties: float, e
 def test_masked_weight_and_overhead() -> None:
     def found(weight: float, count: float) -> Evidence:
         finals = {"weight_difference": weight, "neuron_parameters": count, "neuron_parameters_expected": 216.0}
-        return evidence({"PSN": [0.5]}, finals={("PSN", DIGITS, 0, name): v for name, v in finals.items()})
+        return evidence({"PSN": [0.5]}, finals={("PSN", CIFAR, 0, name): v for name, v in finals.items()})
 
     assert [status(claim, found(0.0, 216.0)) for claim in (claims.C3, claims.C14)] == ["holds", "holds"]
     assert [status(claim, found(0.1, 217.0)) for claim in (claims.C3, claims.C14)] == ["fails", "fails"]
-    assert claims.C14.decide(found(0.0, 216.0)).text == "PSN digits: holds, 216 of 216"
+    assert claims.C14.decide(found(0.0, 216.0)).text == "PSN CIFAR100: holds, 216 of 216"
 
 
 @pytest.mark.parametrize(("rate", "expected"), [([0.3, 0.2], "holds"), ([0.1, 0.1], "fails")])
@@ -187,8 +214,9 @@ def test_firing_rates(rate: Sequence[float], expected: str) -> None:
 )
 def test_a_few_epochs_decide_no_claim_about_accuracy(claim: Claim, rows: Mapping[str, float]) -> None:
     """At short scale masks are still open, too."""
-    column = "masked" if claim is claims.C8 else "CIFAR100"
+    column = "masked" if claim is claims.C8 else CIFAR
     assert status(claim, evidence(rows, column)) == "holds"
+    assert status(claim, evidence(rows, column, "quick")) == "shown"
     short = claim.decide(evidence(rows, column, "short"))
     assert short.status == "undecided"
     assert "whole trainings" in short.evidence
@@ -204,26 +232,28 @@ def test_a_few_epochs_decide_no_claim_about_accuracy(claim: Claim, rows: Mapping
         (claims.C15, {}),
     ],
 )
-def test_tasks_of_our_own_are_shown_and_decide_nothing(claim: Claim, elsewhere: Mapping[str, float]) -> None:
+def test_another_task_may_speak_against_a_claim(claim: Claim, elsewhere: Mapping[str, float]) -> None:
+    """At quick scale no task is the work's: what one shows and another contradicts is mixed."""
     rows = {**LADDER, "sliding PSN": 0.889} if claim is claims.C10 else LADDER
     raised, lowered = {"LIF": [0.1], "LIF without reset": [0.3]}, {"LIF": [0.3], "LIF without reset": [0.1]}
-    own = evidence(rows, rates=raised)
-    other = evidence({**rows, **elsewhere}, "pixel digits", rates=lowered)
+    own = evidence(rows, scale="quick", rates=raised)
+    other = evidence({**rows, **elsewhere}, "pixel digits", "quick", rates=lowered)
     columns = (*own.columns, *other.columns)
     curves = {**own.curves, **other.curves}
-    both = Evidence("quick", columns, own.seeds, curves, test_samples={DIGITS: 1000, "pixel digits": 1000})
-    assert status(claim, own) == status(claim, both) == "holds"
-    assert own.columns[0] in claim.decide(both).text
-    assert "(further evidence): fails" in claim.decide(both).text
-    assert {part.further for part in claim.decide(both).parts} == {False, True}
-    alone = claim.decide(other)
-    assert alone.status == "undecided"
-    assert "(further evidence): fails" in alone.text
-    assert all(part.further for part in alone.parts)
+    both = Evidence("quick", columns, own.seeds, curves, test_samples={CIFAR: 1000, "pixel digits": 1000})
+    assert status(claim, own) == "shown"
+    assert status(claim, other) == "not shown"
+    assert status(claim, both) == "mixed"
+
+
+def test_what_is_exact_holds_or_fails_at_every_scale() -> None:
+    finals = {("row", CIFAR, 0, "sliding_forms_difference"): 0.0}
+    found = claims.C2_FORMS.decide(evidence({"row": [0.5]}, scale="quick", finals=finals))
+    assert (found.status, found.stand_in) == ("holds", False)
 
 
 def test_nothing_measured_is_undecided() -> None:
-    nothing = Evidence("quick", (DIGITS,))
+    nothing = Evidence("paper", (CIFAR,))
     every = [value for value in vars(claims).values() if isinstance(value, Claim)]
     assert {claim.id.split()[0] for claim in every} == {f"C{n}" for n in range(1, 16)} - {"C13"}
     for claim in every:

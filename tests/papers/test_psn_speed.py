@@ -61,7 +61,7 @@ def test_large_sizes_are_told_and_decide_nothing(green: list[Parity]) -> None:
     finding = decide(runs, green)
     assert finding.status == "holds"
     start = "cpu float32, 1 thread, forward: holds, lif torch took 10 times as long at 1 sizes"
-    assert finding.text.startswith(f"{start}, lif torch at 2 other sizes 0.5 to 0.9 times")
+    assert finding.text.startswith(f"holds in 2 of 2 settings; {start}, lif torch at 2 other sizes 0.5 to 0.9 times")
     assert decide(pair(64, 65536, 0.5), green).status == "undecided"
 
 

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.registry import PluginError, Registry, UnknownName
-from papers.claims import RESULTS, SCALE, SEEDS, Finding, Part, merge, nothing
 from papers.evidence import Evidence
 from papers.measures import ACCURACY, Measure, of_metric
 from papers.protocols import BEST, CHOSEN, LAST, Curves, Selected, best_where
@@ -145,11 +144,13 @@ def test_without_a_validation_curve_nothing_is_chosen_on_it(found: Curves) -> No
 
 
 def test_selection_under_a_condition() -> None:
-    select = best_where("lambda_0", 1.0)
+    select = best_where("lambda", 1.0)
     found = curves(test_accuracy=(0.9, 0.5, 0.6, None, 0.99), lambda_0=(0.5, 1.0, 1.0, 1.0, None))
     assert select(found, ACCURACY) == Selected(0.6, 2)  # an epoch of unknown mask does not count
     assert select(curves(test_accuracy=(0.9, 0.5)), ACCURACY) is None
     assert select(curves(test_mean_squared_error=(0.1, 0.5, 0.4), lambda_0=(0, 1, 1)), ERROR) == Selected(0.4, 2)
+    by_layer = {"lambda_conv.2": {0: 1.0, 1: 1.0, 2: 1.0}, "lambda_fc.1": {0: 0.0, 1: 1.0, 2: 1.0}}
+    assert select(curves(test_accuracy=(0.9, 0.5, 0.6)) | by_layer, ACCURACY) == Selected(0.6, 2)  # in every layer
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1), st.sampled_from(["higher", "lower"]))
@@ -235,42 +236,6 @@ def test_sources_disagree_by_their_printed_digits() -> None:
     assert word(Printed(85.90, 0.005), Printed(85.91)) == "sources disagree"
 
 
-def test_findings_merge() -> None:
-    holds, fails, open_ = Finding("holds", "1", "t"), Finding("fails", "2", "t"), Finding("undecided", "3", "u")
-    both = merge([("a", holds), ("b", holds)])
-    assert both == Finding("holds", "", "t", (Part("a", "holds", "1"), Part("b", "holds", "1")))
-    assert both.text == "a: holds, 1; b: holds, 1"
-    assert merge([("a", holds), ("b", fails), ("c", open_)]).status == "fails"
-    mixed = merge([("a", holds), ("c", open_)])
-    assert (mixed.status, mixed.text, mixed.test) == ("undecided", "a: holds, 1; c: undecided, 3", "t; u")
-
-
-def test_further_findings_are_shown_and_decide_nothing() -> None:
-    holds, fails = Finding("holds", "1", "t"), Finding("fails", "2", "u")
-    found = merge([("a", holds)], further=[("b", fails)])
-    assert (found.status, found.test) == ("holds", "t; u")
-    assert found.parts == (Part("a", "holds", "1"), Part("b", "fails", "2", further=True))
-    assert found.text == "a: holds, 1; b (further evidence): fails, 2"
-    alone = merge([], further=[("b", fails)])
-    assert (alone.status, alone.text) == ("undecided", "b (further evidence): fails, 2")
-    assert merge([], further=[]) == nothing() == Finding("undecided", "nothing was measured yet", "", lacks=RESULTS)
-
-
-def test_what_an_undecided_finding_lacks() -> None:
-    holds = Finding("holds", "1", "t")
-    seeds, scale = (Finding("undecided", "2", "t", lacks=lacks) for lacks in (SEEDS, SCALE))
-    assert merge([("a", holds), ("b", seeds)]).lacks == SEEDS
-    assert merge([("a", seeds), ("b", scale)]).lacks == ""  # no single thing would decide it
-    assert merge([("a", Finding("fails", "1", "t")), ("b", seeds)]).lacks == ""  # decided
-    assert merge([("a", holds)], further=[("b", seeds)]).lacks == ""
-
-
-def test_a_part_keeps_what_its_own_parts_say() -> None:
-    inner = merge([("x", Finding("holds", "1; 2: 3", "t"))])
-    outer = merge([("a", inner)])
-    assert outer.parts == (Part("a", "holds", "x: holds, 1; 2: 3"),)
-
-
 def test_evidence_of_a_run_with_gaps_keeps_the_epochs() -> None:
     """A value that is no number is not stored: the other curves must not slide under it."""
     taus = {"tau_0": (2.0, 2.5, None), "tau_10": (1.0,), "tau_2": (3.0,)}
@@ -286,7 +251,7 @@ def test_evidence_of_a_run_with_gaps_keeps_the_epochs() -> None:
     assert evidence.layers("row", "data", 0, "tau") == [[2.0, 2.5], [3.0], [1.0]]  # in the order of the layers
     once = Measure("parameters", "count", "lower", "exact", over="")
     assert [evidence.value(row, "data", 0, once, BEST) for row in ("row", "other")] == [340.0, 10.0]
-    assert evidence.seeds_of("data", "row", "other") == [0]
+    assert [evidence.seeds_of(row, "data").deciding for row in ("row", "other", "third")] == [(0,), (0,), ()]
 
 
 def test_a_registry_answers_well() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from papers import registry
 from papers.table import Cell
+from training.batching import Batching
 
 SETTINGS = [
     setting
@@ -57,3 +58,29 @@ def test_every_setting_is_about_some_cell() -> None:
         cells = [cell for table, cell in places if table in setting["tables"]]
         assert {cell.row for cell in cells} >= set(setting.get("rows", ())), setting["of"]
         assert {cell.column for cell in cells} >= set(setting.get("columns", ())), setting["of"]
+
+
+# Samples of an epoch and the batches that the works count in it (PLIF: steps of the logs, section 3; PSN: sections 2.1
+# and 2.3), by table, row and column; Gesture is left out, whose samples are not those of the work.
+BATCHES = {
+    ("plif_table", "accuracy-A", "MNIST"): (60_000, 3750),
+    ("plif_table", "accuracy-A", "Fashion-MNIST"): (60_000, 3750),
+    ("plif_table", "accuracy-A", "CIFAR-10"): (50_000, 3125),
+    ("plif_table", "accuracy-A", "N-MNIST"): (60_000, 3750),
+    ("plif_table", "accuracy-A", "CIFAR10-DVS"): (9_000, 562),
+    ("plif_table", "accuracy-B", "MNIST"): (51_005, 3187),
+    ("plif_table", "accuracy-B", "CIFAR-10"): (42_500, 2656),
+    ("plif_table", "accuracy-B", "CIFAR10-DVS"): (7_650, 478),
+    ("psn_sequential", "PSN", "CIFAR10"): (50_000, 390),
+    ("psn_cifar10dvs", "sliding PSN, T=10", "CIFAR10-DVS"): (9_000, 282),
+}
+
+
+@pytest.mark.parametrize("scale", ["short", "paper"])
+@pytest.mark.parametrize("place", BATCHES)
+def test_an_epoch_has_as_many_batches_as_in_the_work(place: tuple[str, str, str], scale: str) -> None:
+    table, *where = place
+    cell = next(cell for cell in registry.get(table).cells(scale) if [cell.row, cell.column] == where)
+    samples, batches = BATCHES[place]
+    found = Batching(**cell.experiment.batching).batches(samples, cell.experiment.batch_size, seed=0, epoch=0)
+    assert len(found) == batches

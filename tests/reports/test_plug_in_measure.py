@@ -14,11 +14,11 @@ from rich.console import Console
 import papers
 from core.registry import Registry
 from papers.claims import Finding
+from papers.comparison import by, greater
 from papers.evaluate import TableResult, evaluate
 from papers.evidence import Evidence
 from papers.experiment import Experiment
 from papers.measures import Measure
-from papers.paired import by, greater
 from papers.protocols import CHOSEN
 from papers.table import Cell, Claim, Source, Table
 from reports import show, site, to_csv, to_latex
@@ -153,7 +153,7 @@ def test_claims_read_it(empty_store: Store) -> None:
     record(empty_store, "plif", FOUND)
     record(empty_store, "lif", (0.05, 0.052, 0.053))
     ((_, finding),) = evaluate(empty_store, BOTH, "quick").claims
-    assert (finding.status, finding.parts[0].name) == ("holds", "waves")
+    assert (finding.status, finding.parts[0].name) == ("shown", "waves in plif_mnist")
 
 
 def test_a_number_of_the_whole_run(empty_store: Store) -> None:
@@ -162,7 +162,8 @@ def test_a_number_of_the_whole_run(empty_store: Store) -> None:
     seen: list[float | None] = []
 
     def decide(evidence: Evidence) -> Finding:
-        seen.extend(evidence.value("PLIF", "waves", seed, count, CHOSEN) for seed in evidence.seeds_of("waves", "PLIF"))
+        place = "PLIF", "waves"
+        seen.extend(evidence.value(*place, seed, count, CHOSEN) for seed in evidence.seeds_of(*place).deciding)
         return Finding("holds", "counted", "t")
 
     of_run = Cell("PLIF", "waves", count, experiment("plif"), (Source("table1", "PLIF", "waves"),))

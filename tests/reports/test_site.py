@@ -168,7 +168,9 @@ def test_coverage_counts_what_is_there(built: Path) -> None:
 
 def test_claims_are_shown_as_they_are(tmp_path: Path, built: Path) -> None:
     better = "PLIF is more accurate than LIF at tau 2"
-    assert "w-holds" in claim((built / "plif_ablation-quick.html").read_text(), better)
+    page = (built / "plif_ablation-quick.html").read_text()
+    assert "w-undecided" in claim(page, better)  # 1 point, and so much do the seeds differ
+    assert "w-shown" in claim(page, "PLIF is more accurate than LIF at tau 16")
     plif, lif = (cell(row, "MNIST").experiment for row in ("PLIF 2 max", "LIF 2 max"))
     one_seed = [invented.run(plif), invented.run(lif)]
     with Store(filled(tmp_path / "few.db", one_seed)) as few:
@@ -182,8 +184,13 @@ def test_claims_are_shown_as_they_are(tmp_path: Path, built: Path) -> None:
         page = (
             build(worse, tmp_path / "w", ["quick"], ["plif_ablation"]).parent / "plif_ablation-quick.html"
         ).read_text()
-    assert "w-fails" in claim(page, better)
-    assert "-10.0 [-10.0, -10.0] points (3 seeds)" in claim(page, better)
+    assert "w-not-shown" in claim(page, better)
+    assert "-9.6 [-11.8, -7.4] points (3 seeds)" in claim(page, better)
+    assert "The authors&#39; own numbers do not support this: " in claim(page, better)
+    assert "small tasks and networks stand in" in page
+    index = (tmp_path / "w" / "report" / "index.html").read_text()
+    assert "on stand-ins:" in index
+    assert "w-fails" not in index.partition("</style>")[2]
 
 
 def test_curves_stand_beside_the_authors(built: Path) -> None:

@@ -13,7 +13,7 @@ from synthetic_runs import cell
 from papers.evaluate import TableResult, evaluate
 from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
 from papers.verdict import RULE
-from reports import show
+from reports import show, wording
 from results import Store
 
 
@@ -54,7 +54,7 @@ def test_piped_output_is_plain_and_complete(ablation: TableResult, width: int) -
     words = " ".join(text.split())
     assert "\x1b" not in text
     assert words.count(" ".join(RULE.split())) == 1
-    assert len(re.findall(r"^(?:holds|fails|undecided) +C\d", text, re.MULTILINE)) == 8
+    assert len(re.findall(r"^(?:shown|not shown|mixed|undecided) +C\d", text, re.MULTILINE)) == 8
 
 
 def test_each_reason_stands_once_and_hostile_ones_do_no_harm(ablation: TableResult) -> None:
@@ -102,6 +102,18 @@ def test_a_stale_value_is_marked(empty_store: Store) -> None:
     words = " ".join(printed(evaluate(empty_store, PLIF_ABLATION, "quick"), 120).split())
     assert "95.0* [92.2, 96.8]" in words
     assert "values marked * are not current, the code behind it has changed since it was measured: python -m" in words
+
+
+def test_runs_with_different_numbers_of_threads_are_told(empty_store: Store) -> None:
+    experiment = cell("PLIF 2 max", "MNIST").experiment
+    for seed, threads in ((0, 1), (1, 1), (2, None), (3, 2)):
+        known = {"torch_threads": threads}
+        empty_store.record(invented.run(experiment, seed, environment=known))
+    again = "python -m bench.reproduce plif_ablation --scale quick --force"
+    told = f"runs used 1 or 2 threads, which round differently; to compare like with like: {again}"
+    assert told in wording.hints(evaluate(empty_store, PLIF_ABLATION, "quick"))
+    equal = wording.hints(evaluate(empty_store, PLIF_ABLATION, "quick", seeds=[0, 1, 2]))
+    assert not any("threads" in hint for hint in equal)
 
 
 def test_nothing_run_yet_reads_sensibly(empty_store: Store) -> None:

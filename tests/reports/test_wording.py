@@ -8,8 +8,8 @@ import pytest
 import synthetic_runs as invented
 
 from papers.claims import SCALE, SEEDS, Finding, Part, nothing
+from papers.comparison import WELCH
 from papers.evaluate import PublishedValue, evaluate
-from papers.paired import PAIRED_TEST
 from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
 from papers.table import Claim
 from reports import wording
@@ -66,11 +66,33 @@ def test_more_seeds_are_advised_where_they_can_decide_a_claim(store: Store) -> N
         return [hint for hint in wording.hints(result) if "seed" in hint]
 
     missing = nothing()
-    shown_only = Finding("undecided", "MNIST: +1.0 points", PAIRED_TEST, lacks=SCALE)
-    assert advice(Finding("holds", "MNIST: +1.0 points", PAIRED_TEST), missing, shown_only) == []
-    too_few = Finding("undecided", "MNIST: undecided, +1.0 points (1 seed), needs 3", PAIRED_TEST, lacks=SEEDS)
+    shown_only = Finding("undecided", "MNIST: +1.0 points", WELCH, lacks=SCALE)
+    assert advice(Finding("holds", "MNIST: +1.0 points", WELCH), missing, shown_only) == []
+    too_few = Finding("undecided", "MNIST: undecided, +1.0 points (1 seed), needs 3", WELCH, lacks=SEEDS)
     again = "python -m bench.reproduce plif_table --scale quick --seeds 3"
     assert advice(missing, too_few) == [f"undecided claims (1) rest on 1 seed; more may decide them: {again}"]
+
+
+def test_claims_on_stand_ins_are_counted_by_themselves(store: Store) -> None:
+    one_seed = evaluate(store, PLIF_TABLE, "quick", seeds=[0])
+    claim = Claim("C0", "", "", lambda evidence: Finding("undecided", "", ""))
+    findings = [
+        *(Finding(status, "", "", stand_in=True) for status in ("shown", "mixed", "undecided", "shown", "not shown")),
+        *(Finding(status, "", "") for status in ("holds", "undecided", "fails")),
+    ]
+    result = dataclasses.replace(one_seed, claims=tuple((claim, finding) for finding in findings))
+    assert wording.claims(result) == {
+        "claims": {"holds": 1, "fails": 1, "undecided": 1},
+        "on stand-ins": {"shown": 2, "not shown": 1, "mixed": 1, "undecided": 1},
+    }
+    assert wording.claims(dataclasses.replace(result, claims=())) == {}
+
+
+def test_what_the_authors_do_not_support_is_said() -> None:
+    claim = Claim("C0", "", "", lambda evidence: Finding("undecided", "", ""))
+    assert wording.authors(claim) == ""
+    weak = dataclasses.replace(claim, authors="LIF varies as much")
+    assert wording.authors(weak) == "The authors' own numbers do not support this: LIF varies as much"
 
 
 def test_an_interrupted_run_is_paused_and_not_failed(empty_store: Store) -> None:

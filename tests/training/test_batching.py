@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from core.randomness import seeded
 from tasks import DatasetInfo, Split, Task, Values
 from training.batching import Batching
 from training.loop import evaluate, fit
 from training.measures import AnswerMeasure, NetworkMeasure, Reading
-from training.randomness import seeded
 from training.scheme import Update
 
 

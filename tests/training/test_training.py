@@ -44,9 +44,9 @@ def test_training_learns_digits(digits: tasks.Task) -> None:
     history = fit(BPTT(network, lr=1e-2), digits, epochs=6, batch_size=32, seed=3, device="cpu")
     assert history[-1]["test_accuracy"] > 0.6 > history[0]["train_accuracy"]
     assert history[-1]["train_loss"] < history[0]["train_loss"]
-    assert {"validation_accuracy", "lr", "tau_0", "tau_3", "rate_0", "rate_3"} <= set(history[0])
+    assert {"validation_accuracy", "lr", "tau_conv.0", "tau_fc.6", "rate_conv.0", "rate_fc.6"} <= set(history[0])
     assert history[0]["train_samples"] == 1194 // 32 * 32  # the incomplete batch is dropped
-    assert history[-1]["tau_0"] != pytest.approx(2.0, abs=1e-3)
+    assert history[-1]["tau_conv.0"] != pytest.approx(2.0, abs=1e-3)
 
 
 def test_a_resumed_run_repeats_the_uninterrupted_one_bit_for_bit(digits: tasks.Task, tmp_path: Path) -> None:

@@ -1,0 +1,252 @@
+"""What claims of several works share: two arms of a table held against each other over seeds, column by column.
+
+Arms are not paired by seed: runs of equal seeds are no more alike than others, so their difference is Welch's. An arm
+needs three seeds. Nothing is chosen on the test set where it can be helped: on stand-ins the mean of the last epochs
+counts, and on the work's data, where the work speaks of the best epoch, both readings have to agree.
+"""
+
+from __future__ import annotations
+
+import functools
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from .claims import SCALE, UNDECIDED, Comparison, Finding, Part, conclude
+from .evidence import Evidence
+from .hypotheses import ALPHA, MIN_SEEDS, Estimate, welch
+from .measures import TEST, Measure
+from .protocols import Protocol
+
+WELCH = "Welch over seeds, 2.5 % a side"
+AGAINST = "against the claim by Holm over all its comparisons"
+MARGIN = "2 points, or a quarter of the better one's error where that is less"
+LAST_EPOCHS = 3  # of small and short trainings
+Decide = Callable[[Evidence], Finding]
+Place = tuple[str, str]  # row, column
+Rule = Callable[[Estimate, float], tuple[float, float]]  # of a difference and the larger mean: p for and p against
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A number of a row, column and seed, as stored: `value` is None where the run does not have it."""
+
+    says: str
+    value: Callable[[Evidence, str, str, int], float | None]
+
+
+@dataclass(frozen=True)
+class Score:
+    """What of a measure counts at a scale; of several readings each has to support a claim, or to speak against it."""
+
+    measure: Measure
+    readings: Callable[[str], Sequence[Reading]]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The values of one place, one a seed, in the unit that is shown.
+
+    `lacking` says why they are too few to be tested, empty if they are not; `planned` and `beyond` as in Seeds.
+    """
+
+    values: tuple[float, ...]
+    planned: bool
+    beyond: int
+    lacking: str
+
+
+def by(measure: Measure, protocol: Protocol) -> Score:
+    """The value of a measure by a protocol."""
+    return Score(measure, lambda scale: (reported(measure, protocol),))
+
+
+def level(measure: Measure, *protocols: Protocol, last: int = LAST_EPOCHS) -> Score:
+    """Where a training ends: the mean of the last epochs, and at paper scale also what the work reports.
+
+    `last` is how many epochs count as the last ones of whole trainings.
+    """
+
+    def readings(scale: str) -> Sequence[Reading]:
+        if scale == "paper":
+            return reported(measure, *protocols), last_epochs(measure, last)
+        return (last_epochs(measure, LAST_EPOCHS),)
+
+    return Score(measure, readings)
+
+
+def reported(measure: Measure, *protocols: Protocol) -> Reading:
+    """The value by the first of `protocols` that finds one."""
+
+    def value(evidence: Evidence, row: str, column: str, seed: int) -> float | None:
+        found = (evidence.value(row, column, seed, measure, protocol) for protocol in protocols)
+        return next((value for value in found if value is not None), None)
+
+    return Reading("as reported", value)
+
+
+def last_epochs(measure: Measure, count: int) -> Reading:
+    """The mean over the last `count` epochs on the test set."""
+
+    def mean(evidence: Evidence, row: str, column: str, seed: int) -> float | None:
+        curve = evidence.curves.get((row, column, seed, measure.curve(TEST)), {})
+        return statistics.fmean(v for step, v in curve.items() if step > max(curve) - count) if curve else None
+
+    return Reading(f"over the last {count} epochs", mean)
+
+
+def sample(evidence: Evidence, place: Place, measure: Measure, reading: Reading) -> Sample:
+    """What the seeds that decide have in a place."""
+    seeds = evidence.seeds_of(*place)
+    found = (reading.value(evidence, *place, seed) for seed in seeds.deciding)
+    values = tuple(measure.shown(value) for value in found if value is not None)
+    return Sample(values, seeds.planned is not None, seeds.beyond, lacking(len(values), seeds.planned))
+
+
+def lacking(count: int, planned: int | None) -> str:
+    """Why so many values are too few to be tested; empty if they are not."""
+    if planned is not None and count < planned:
+        return f"{count} of {planned} planned seeds have results"
+    return f"needs {MIN_SEEDS}" if count < MIN_SEEDS else ""
+
+
+def above(margin: float = 0.0) -> Rule:
+    """The first is larger than the second by more than `margin`."""
+    return lambda difference, larger: (difference.above(margin), difference.below(margin))
+
+
+def near(measure: Measure) -> Rule:
+    """The two differ by less than MARGIN, both ways."""
+    whole = measure.shown(1.0)
+    if measure.unit != "fraction" or measure.better != "higher":
+        raise ValueError(f"what counts as near is known for shares of which more is better, not for {measure.title}")
+
+    def rule(difference: Estimate, larger: float) -> tuple[float, float]:
+        margin = min(2.0, (whole - larger) / 4)
+        outside = min(difference.above(margin), difference.below(-margin))
+        return max(difference.above(-margin), difference.below(margin)), outside
+
+    return rule
+
+
+def compare(
+    evidence: Evidence, first: Place, second: Place, score: Score, rule: Rule, name: str = ""
+) -> list[Comparison]:
+    """One comparison of two places, or none where they were not measured."""
+    texts: list[str] = []
+    supports, against = [], []
+    arms: list[Sample] = []
+    readings = score.readings(evidence.scale)
+    least = evidence.resolution(first[1], score.measure)
+    for reading in readings:
+        a, b = arms = [sample(evidence, place, score.measure, reading) for place in (first, second)]
+        if not a.values or not b.values:
+            return []
+        unit, seeds = score.measure.difference, counted(a, b)
+        says = f" {reading.says}" if len(readings) > 1 else ""
+        if why := a.lacking or b.lacking:
+            difference = statistics.fmean(a.values) - statistics.fmean(b.values)
+            texts.append(f"{difference:+.1f} {unit}{says} ({seeds}), {why}")
+            continue
+        estimate = welch(a.values, b.values, least)
+        p_for, p_against = rule(estimate, max(map(statistics.fmean, (a.values, b.values))))
+        supports.append(p_for <= ALPHA)
+        against.append(p_against)
+        texts.append(f"{bounds(estimate)} {unit}{says} ({seeds})")
+    tested = len(against) == len(readings)
+    return [
+        Comparison(
+            "; ".join(texts),
+            tested and all(supports),
+            max(against) if tested else None,
+            name,
+            planned=all(arm.planned for arm in arms),
+        )
+    ]
+
+
+def bounds(estimate: Estimate, sign: str = "+") -> str:
+    """ "+12.0 [+7.0, +17.0]", with two digits where the interval is narrower than 1."""
+    low, high = estimate.interval()
+    places = 1 if high - low >= 1 else 2
+    mean, low, high = (round(value, places) + 0.0 for value in (estimate.mean, low, high))  # no -0.0
+    return f"{mean:{sign}.{places}f} [{low:{sign}.{places}f}, {high:{sign}.{places}f}]"
+
+
+def counted(*arms: Sample) -> str:
+    """ "3 seeds", "3 and 5 seeds"; with how many were left out as beyond the plan."""
+    numbers = list(dict.fromkeys(len(arm.values) for arm in arms))
+    text = f"{' and '.join(map(str, numbers))} seed{'s' * (numbers != [1])}"
+    beyond = sum(arm.beyond for arm in arms)
+    return f"{text}, {beyond} beyond the plan left out" if beyond else text
+
+
+def by_column(
+    build: Callable[[Evidence, str], Iterable[Comparison]], test: str, *where: str, brief: bool = False
+) -> Decide:
+    """Decides a claim column by column.
+
+    `where` are the columns that the work's statement is about, all of the table unless said; the others are shown and
+    decide nothing. On stand-ins all count: no task there is the work's, and each may speak against it.
+    """
+
+    def decide(evidence: Evidence) -> Finding:
+        named = {evidence.same.get(column, column) for column in where}
+        found = [
+            replace(comparison, column=evidence.heading(column), further=further)
+            for column in evidence.columns
+            for further in [bool(named) and not evidence.stand_in and column not in named]
+            for comparison in build(evidence, column)
+        ]
+        return finish(evidence, found, test, brief=brief)
+
+    return decide
+
+
+def finish(evidence: Evidence, found: Iterable[Comparison], test: str, unit: str = "", brief: bool = False) -> Finding:
+    """The finding, in the words of the scale."""
+    unit = unit or ("task" if evidence.stand_in else "column")
+    return conclude(found, test, stand_in=evidence.stand_in, unit=unit, brief=brief)
+
+
+SHOWN_ONLY = {  # why the numbers of a scale do not decide a claim
+    "quick": "the claim is about full data sets, small stand-ins do not decide it",
+    "short": "the claim is about whole trainings, their first epochs do not decide it",
+}
+
+
+def decided_at(*scales: str) -> Callable[[Decide], Decide]:
+    """Elsewhere than at `scales` a claim gives its numbers and stays undecided."""
+
+    def limited(decide: Decide) -> Decide:
+        @functools.wraps(decide)
+        def decided(evidence: Evidence) -> Finding:
+            finding = decide(evidence)
+            if evidence.scale in scales or not finding.test:  # without a test nothing was measured
+                return finding
+            parts = tuple(Part(part.name, UNDECIDED, part.evidence, part.further) for part in finding.parts)
+            return replace(finding, status=UNDECIDED, evidence=SHOWN_ONLY[evidence.scale], parts=parts, lacks=SCALE)
+
+        return decided
+
+    return limited
+
+
+def greater(first: str, second: str, score: Score, *where: str, margin: float = 0.0) -> Decide:
+    """Decides that one row scores higher than another (by more than `margin`), in every column."""
+
+    def build(evidence: Evidence, column: str) -> list[Comparison]:
+        return compare(evidence, (first, column), (second, column), score, above(margin))
+
+    more = f" by more than {margin:g}" if margin else ""
+    return by_column(build, f"{WELCH}: higher{more} in every column; {AGAINST}", *where)
+
+
+def comparable(first: str, second: str, score: Score, *where: str) -> Decide:
+    """Decides that two rows score the same within MARGIN, in every column."""
+    rule = near(score.measure)
+
+    def build(evidence: Evidence, column: str) -> list[Comparison]:
+        return compare(evidence, (first, column), (second, column), score, rule)
+
+    return by_column(build, f"{WELCH}: within {MARGIN}, in every column; {AGAINST}", *where)

@@ -1,0 +1,21 @@
+"""A small build of every network: options, and the shape of a batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
+    "plif_mnist": ({"side": 8, "channels": 3, "hidden": 20, "T": 5}, (2, 1, 8, 8)),
+    "plif_cifar10": ({"side": 8, "channels": 3, "hidden": 20, "T": 5}, (2, 3, 8, 8)),
+    "plif_nmnist": ({"side": 8, "channels": 3, "hidden": 20, "T": 5}, (2, 5, 2, 8, 8)),
+    "plif_cifar10dvs": ({"side": 16, "channels": 3, "hidden": 20, "T": 5}, (2, 5, 2, 16, 16)),
+    "plif_dvs128gesture": ({"side": 32, "channels": 3, "hidden": 20, "T": 5}, (2, 5, 2, 32, 32)),
+    "psn_sequential": ({"side": 8, "inputs": 1, "channels": 3, "answer": 2}, (2, 1, 8, 8)),
+    "psn_cifar10": ({"side": 8, "channels": 3, "T": 5}, (2, 3, 8, 8)),
+    "psn_cifar10dvs": ({"side": 8, "T": 5, "channels": [3, "P"]}, (2, 5, 2, 8, 8)),
+    "vggsnn": ({"side": 8, "T": 5, "channels": [3, "P"]}, (2, 5, 2, 8, 8)),
+    "sew_resnet18": ({"channels": 2, "classes": 6, "T": 5}, (1, 3, 32, 32)),
+    "sew_resnet34": ({"channels": 2, "classes": 6, "T": 5}, (1, 3, 32, 32)),
+    "sew_resnet50": ({"channels": 2, "classes": 6, "T": 5}, (1, 3, 32, 32)),
+    "sequential_fc": ({"side": 4, "hidden": 5, "order": "rows"}, (3, 1, 4, 4)),
+}
