@@ -60,7 +60,8 @@ def shown(value: float, unit: str) -> tuple[float, str]:
 
 
 ACCURACY = Measure("accuracy", "fraction", "higher", "wilson", difference="points")
-EVERY = {measure.name: measure for measure in (ACCURACY,)}
+MSE = Measure("mse", "1", "lower", "student")
+EVERY = {measure.name: measure for measure in (ACCURACY, MSE)}
 
 # What an experiment may name as its measures, and what computes each (training.measures).
 registry = Registry(
@@ -69,6 +70,7 @@ registry = Registry(
         "accuracy": "training.measures:Accuracy",
         "firing_rates": "training.measures:FiringRates",
         "constants": "training.measures:Constants",
+        "mse": "training.squared_error:SquaredError",
     },
     group="spikebench.measures",
 )
