@@ -43,12 +43,15 @@ __all__ = [
 registry = Registry(
     "task",
     {
-        "adding": "tasks.adding:ADDING",
         "digits": "tasks.digits:DIGITS",
         "digits_events": "tasks.digits_events:DIGITS_EVENTS",
         "digits_recall": "tasks.digits_recall:DIGITS_RECALL",
+        "plain_digits": "tasks.plain_images:PLAIN_DIGITS",
+        "adding": "tasks.adding:ADDING",
         "mnist": "tasks.mnist:MNIST",
         "fashion_mnist": "tasks.mnist:FASHION_MNIST",
+        "plain_mnist": "tasks.plain_images:PLAIN_MNIST",
+        "plain_fashion_mnist": "tasks.plain_images:PLAIN_FASHION_MNIST",
         "cifar10": "tasks.cifar:CIFAR10",
         "cifar100": "tasks.cifar:CIFAR100",
         "imagenet": "tasks.imagenet:IMAGENET",

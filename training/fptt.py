@@ -36,7 +36,7 @@ class FPTT:
     """A training scheme (training.scheme): the sequence is cut into chunks, each with a loss and an update of its own.
 
     The state of the network goes on from chunk to chunk and the gradient does not, so that memory grows with the chunk
-    and not with the sequence. The loss of chunk p is c_p times `loss` of its outputs, plus the `auxiliary` loss and R.
+    and not with the sequence. Every chunk is asked for an answer, also the steps that a network calls silent. The loss of chunk p is c_p times `loss` of its outputs, plus the `auxiliary` loss and R.
 
     `chunks` is K, one step each without it; what T / K leaves over is a part of the last. `weights` names c_p, in
     WEIGHTS. Without `last` the last chunk is never trained. `regulariser` has the options of DynamicRegulariser; R is 0
@@ -185,11 +185,6 @@ def _bounds(network: Network, chunks: int | None) -> Iterator[tuple[int, int]]:
     T, count = network.T, network.T if chunks is None else chunks
     if not 1 <= count <= T:
         raise ValueError(f"A sequence of {T} steps was to be cut into {count} chunks; choose 1 to {T}.")
-    if network.silent:
-        raise ValueError(
-            f"The first {network.silent} steps of the network are no answer, but every chunk is learned from; choose a "
-            "network that answers at every step."
-        )
     if count > 1 and (whole := network.uncut()):
         raise ValueError(
             f"The sequence of {', '.join(whole)} is whole and cannot be cut into {count} chunks; use chunks=1."

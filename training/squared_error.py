@@ -20,9 +20,7 @@ class SquaredError(AnswerMeasure):
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         if not isinstance(target, Values):
-            raise ValueError(
-                f"The squared error needs a task of values, and this one has {target}; name other measures."
-            )
+            raise ValueError(f"The squared error needs a task of values, this one has {target}; name other measures.")
         self.sum = torch.zeros((), dtype=torch.float64)
         self.count = 0
 

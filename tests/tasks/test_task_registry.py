@@ -13,8 +13,9 @@ import tasks
 from core.registry import UnknownName
 from tasks import DataMissing, TaskError
 
-EMBEDDED = {"digits", "digits_events", "digits_recall"}
-NEEDS_DATA = {"mnist", "fashion_mnist", "cifar10", "cifar100", "imagenet", "nmnist", "cifar10dvs", "dvs128gesture"}
+EMBEDDED = {"digits", "digits_events", "digits_recall", "plain_digits", "adding"}
+NEEDS_DATA = {"mnist", "fashion_mnist", "plain_mnist", "plain_fashion_mnist"}
+NEEDS_DATA |= {"cifar10", "cifar100", "imagenet", "nmnist", "cifar10dvs", "dvs128gesture"}
 
 
 def test_names() -> None:

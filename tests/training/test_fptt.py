@@ -195,7 +195,7 @@ def test_traces_may_begin_anew(when: str) -> None:
     left = learner.regulariser.dual.clone()
     assert left.any()
     learner.end_epoch()
-    assert not learner.regulariser.dual.any() == (when == "epoch")
+    assert learner.regulariser.dual.any() != (when == "epoch")
     learner.train_batch(*batches()[0])
     assert learner.regulariser.dual.any()
 
@@ -255,7 +255,7 @@ def test_the_adding_problem_is_learned_from_fresh_samples() -> None:
 
 
 def test_what_cannot_be_done_is_said() -> None:
-    with pytest.raises(ValueError, match=r"layers\.1 is whole and makes no|layers\.1 is whole and cannot be cut"):
+    with pytest.raises(ValueError, match=r"layers\.1 is whole and cannot be cut"):
         scheme(Small(neuron=neurons.create("psn", T=7)))
     scheme(Small(neuron=neurons.create("psn", T=7)), chunks=1)
     with pytest.raises(ValueError, match="7 steps was to be cut into 9 chunks; choose 1 to 7"):
@@ -269,10 +269,6 @@ def test_what_cannot_be_done_is_said() -> None:
     for options in ({"weights": "sliip"}, {"forget": "epochs"}, {"auxiliary": {"mean": "sample"}}):
         with pytest.raises(UnknownName, match="Did you mean"):
             scheme(network(), **options)
-    silent = network()
-    silent.silent = 2
-    with pytest.raises(ValueError, match="every chunk is learned from"):
-        scheme(silent)
     mixed = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1).double())
     with pytest.raises(ValueError, match=r"torch\.float32 on cpu, torch\.float64 on cpu"):
         Flat(mixed)
