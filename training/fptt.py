@@ -36,7 +36,8 @@ class FPTT:
     """A training scheme (training.scheme): the sequence is cut into chunks, each with a loss and an update of its own.
 
     The state of the network goes on from chunk to chunk and the gradient does not, so that memory grows with the chunk
-    and not with the sequence. Every chunk is asked for an answer, also the steps that a network calls silent. The loss of chunk p is c_p times `loss` of its outputs, plus the `auxiliary` loss and R.
+    and not with the sequence. Every chunk is asked for an answer, also the steps that a network calls silent. The loss
+    of chunk p is c_p times `loss` of its outputs, plus the `auxiliary` loss and R.
 
     `chunks` is K, one step each without it; what T / K leaves over is a part of the last. `weights` names c_p, in
     WEIGHTS. Without `last` the last chunk is never trained. `regulariser` has the options of DynamicRegulariser; R is 0
