@@ -32,8 +32,12 @@ class Stateful(nn.Module):
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        if not torch.compiler.is_compiling() and recomputation.possible():
-            return recomputation.call(self, self.advance, x)
+        if not torch.compiler.is_compiling():
+            for name in self.memory:
+                if isinstance(value := getattr(self, name), Tensor):
+                    setattr(self, name, recomputation.trainable(value))
+            if recomputation.possible():
+                return recomputation.call(self, self.advance, x)
         return self.advance(x)
 
     def reset(self) -> None:

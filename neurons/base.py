@@ -179,8 +179,10 @@ class Neuron(nn.Module):
         values: list[float | Tensor] = []
         for name in self.states:
             value = getattr(self, name)
-            if isinstance(value, Tensor) and not torch.compiler.is_compiling() and _is_wrapped(value):
-                value = _outlived(name, value)
+            if isinstance(value, Tensor) and not torch.compiler.is_compiling():
+                if _is_wrapped(value):
+                    value = _outlived(name, value)
+                value = recomputation.trainable(value)
             if isinstance(value, Tensor) and value.shape != shape:
                 raise ValueError(
                     f"State {name!r} has shape {list(value.shape)} from an earlier input, this one has "

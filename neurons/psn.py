@@ -168,11 +168,16 @@ class MaskedPSN(PSN):
             and not torch.equal(mask, _band(torch.ones_like(mask), self.k))
         ):
             error_msgs.append(f"{prefix}mask0 is not that of a MaskedPSN of order k={self.k}, as this layer is.")
-        lambda_ = float(state_dict.get(prefix + "_lambda_", self.lambda_))  # parameters alone leave it as it is
-        if 0 <= lambda_ <= 1:
-            self.lambda_ = lambda_
+        found = torch.as_tensor(state_dict.get(prefix + "_lambda_", self.lambda_))  # parameters alone leave it as it is
+        if found.numel() != 1:
+            error_msgs.append(
+                f"size mismatch for {prefix}_lambda_: copying a param with shape {found.shape} from checkpoint, the "
+                "shape in current model is torch.Size([])."
+            )
+        elif 0 <= float(found) <= 1:
+            self.lambda_ = float(found)
         else:
-            error_msgs.append(f"{prefix}_lambda_ must be 0 to 1, got {lambda_}.")
+            error_msgs.append(f"{prefix}_lambda_ must be 0 to 1, got {float(found)}.")
 
     def start_epoch(self, epoch: int, epochs: int) -> None:
         if self.scheduled:

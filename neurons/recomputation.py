@@ -52,6 +52,11 @@ def possible() -> bool:
     )
 
 
+def trainable(kept: Tensor) -> Tensor:
+    """What was kept under torch.inference_mode(), whose tensors take part in no gradient, as a tensor that does."""
+    return kept.clone() if kept.is_inference() and not torch.is_inference_mode_enabled() else kept
+
+
 def running() -> bool:
     """Whether a region is being run again."""
     return torch._C._current_graph_task_id() != _IN_NO_BACKWARD_PASS and _regions()[1] is not None

@@ -19,12 +19,13 @@ from .measures import TEST, Measure
 from .protocols import Protocol
 
 WELCH = "Welch over seeds, 2.5 % a side"
-AGAINST = "against the claim by Holm over all its comparisons"
+AGAINST = "the opposite must survive Holm over all comparisons"
 MARGIN = "2 points, or a quarter of the better one's error where that is less"
 LAST_EPOCHS = 3  # of small and short trainings
 Decide = Callable[[Evidence], Finding]
 Place = tuple[str, str]  # row, column
-Rule = Callable[[Estimate, float], tuple[float, float]]  # of a difference and the larger mean: p for and p against
+Values = Sequence[float]
+Rule = Callable[[Values, Values, float], tuple[float, float]]  # of two arms and their least spread: p for and p against
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,12 @@ def lacking(count: int, planned: int | None) -> str:
 
 def above(margin: float = 0.0) -> Rule:
     """The first is larger than the second by more than `margin`."""
-    return lambda difference, larger: (difference.above(margin), difference.below(margin))
+
+    def rule(first: Values, second: Values, least: float) -> tuple[float, float]:
+        difference = welch(first, second, least)
+        return difference.above(margin), difference.below(margin)
+
+    return rule
 
 
 def near(measure: Measure) -> Rule:
@@ -121,10 +127,17 @@ def near(measure: Measure) -> Rule:
     if measure.unit != "fraction" or measure.better != "higher":
         raise ValueError(f"what counts as near is known for shares of which more is better, not for {measure.title}")
 
-    def rule(difference: Estimate, larger: float) -> tuple[float, float]:
-        margin = min(2.0, (whole - larger) / 4)
-        outside = min(difference.above(margin), difference.below(-margin))
-        return max(difference.above(-margin), difference.below(margin)), outside
+    def side(better: Values, worse: Values, least: float) -> tuple[float, float]:
+        """One way round. The margin is measured, too: that a - b is below (whole - a) / 4 is tested as one sum,
+        1.25 a - b below whole / 4, so that the spread of the margin counts."""
+        fixed, quarter = welch(better, worse, least), welch(better, worse, least, 1.25)
+        within = max(fixed.below(2.0), quarter.below(whole / 4))
+        narrower = (whole - statistics.fmean(better)) / 4 < 2.0
+        return within, quarter.above(whole / 4) if narrower else fixed.above(2.0)
+
+    def rule(first: Values, second: Values, least: float) -> tuple[float, float]:
+        sides = side(first, second, least), side(second, first, least)
+        return max(within for within, _ in sides), min(outside for _, outside in sides)
 
     return rule
 
@@ -148,11 +161,10 @@ def compare(
             difference = statistics.fmean(a.values) - statistics.fmean(b.values)
             texts.append(f"{difference:+.1f} {unit}{says} ({seeds}), {why}")
             continue
-        estimate = welch(a.values, b.values, least)
-        p_for, p_against = rule(estimate, max(map(statistics.fmean, (a.values, b.values))))
+        p_for, p_against = rule(a.values, b.values, least)
         supports.append(p_for <= ALPHA)
         against.append(p_against)
-        texts.append(f"{bounds(estimate)} {unit}{says} ({seeds})")
+        texts.append(f"{bounds(welch(a.values, b.values, least))} {unit}{says} ({seeds})")
     tested = len(against) == len(readings)
     return [
         Comparison(

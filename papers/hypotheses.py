@@ -51,16 +51,17 @@ def resolution(samples: int | None) -> float:
     return 1 / (samples * math.sqrt(6)) if samples else 0.0
 
 
-def welch(first: Sequence[float], second: Sequence[float], least: float = 0.0) -> Estimate:
+def welch(first: Sequence[float], second: Sequence[float], least: float = 0.0, weight: float = 1.0) -> Estimate:
     """Difference of the means of two arms whose spreads may differ, degrees of freedom by Satterthwaite (Welch 1947).
 
-    `least` is the least spread of an arm (resolution). Each arm needs two values.
+    `least` is the least spread of an arm (resolution); the first arm counts `weight` times. Each needs two values.
     """
-    shares = [_deviation(arm, least) ** 2 / len(arm) for arm in (first, second)]
+    arms = ((first, weight), (second, 1.0))
+    shares = [(factor * _deviation(arm, least)) ** 2 / len(arm) for arm, factor in arms]
     total = sum(shares)
-    parts = sum(share**2 / (len(arm) - 1) for share, arm in zip(shares, (first, second), strict=True))
+    parts = sum(share**2 / (len(arm) - 1) for share, (arm, _) in zip(shares, arms, strict=True))
     freedom = total**2 / parts if parts else float(len(first) + len(second) - 2)
-    return Estimate(statistics.fmean(first) - statistics.fmean(second), math.sqrt(total), freedom)
+    return Estimate(weight * statistics.fmean(first) - statistics.fmean(second), math.sqrt(total), freedom)
 
 
 def student(values: Sequence[float], least: float = 0.0) -> Estimate:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from core.parity_rule import WHOLE, closed
 
 if TYPE_CHECKING:
     from results import Parity, Run, StoredRun
 
 GREEN, RED, UNCHECKED, REFERENCE, PEER = "green", "red", "unchecked", "reference", "checked"
+
+
+class Proof(NamedTuple):
+    """What is known of a kernel: `state` is GREEN, RED or UNCHECKED, `reason` a clause that says why, if not green."""
+
+    state: str
+    reason: str = ""
 
 
 def state(run: StoredRun, parities: Iterable[Parity]) -> str:
@@ -23,8 +32,8 @@ def state(run: StoredRun, parities: Iterable[Parity]) -> str:
         return PEER
     what = run.experiment
     neuron = what.get("layer") or what.get("neuron")
-    green = proven(parities, neuron, run.backend, what.get("dtype"), run.device, run.implementation, run.machine)
-    return {None: UNCHECKED, True: GREEN, False: RED}[green]
+    dtype = what.get("dtype")
+    return proof(parities, neuron, run.backend, dtype, run.device, run.implementation, run.machine).state
 
 
 def counts(state: str) -> bool:
@@ -46,11 +55,26 @@ def proven(
     implementation: str,
     machine: Mapping[str, Any],
 ) -> bool | None:
-    """Whether the newest of `checks` (oldest first) of this code on such a processor are all green; None without any.
+    """Whether the whole grid of this code on such a processor is stored green; False if a newest check is red, None if
+    the grid is not whole. `proof` says why."""
+    return {GREEN: True, RED: False}.get(proof(checks, neuron, backend, dtype, device, implementation, machine).state)
+
+
+def proof(
+    checks: Iterable[Parity],
+    neuron: object,
+    backend: str,
+    dtype: object,
+    device: str,
+    implementation: str,
+    machine: Mapping[str, Any],
+) -> Proof:
+    """What the `checks` (oldest first) of this code on such a processor say; of a repeated one the newest counts.
 
     Kernels are compiled for the processor at hand: what another one computes proves nothing here, neither way.
     """
     newest: dict[tuple[str, bool, str], bool] = {}
+    whole: int | None = None  # checks of the grid, known from the record that closes it
     place = processor(machine)
     for check in checks:
         if (
@@ -59,8 +83,19 @@ def proven(
             and check.implementation == implementation
             and (check.dtype, check.device, processor(check.machine)) == (dtype, device, place)
         ):
-            newest[check.step_mode, check.detach_reset, check.case] = check.green
-    return all(newest.values()) if newest else None
+            if check.case == WHOLE:
+                whole = closed(check.reason)
+            else:
+                newest[check.step_mode, check.detach_reset, check.case] = check.green
+    red = sum(not green for green in newest.values())
+    if red:
+        return Proof(RED, f"{red} of {len(newest)} checks are red")
+    if whole is None:
+        found = f"{len(newest)} checks, which are not the whole grid" if newest else "no checks"
+        return Proof(UNCHECKED, f"{found} of this code on this processor")
+    if len(newest) < whole:
+        return Proof(UNCHECKED, f"{len(newest)} of {whole} checks of the grid")
+    return Proof(GREEN)
 
 
 def processor(machine: Mapping[str, Any]) -> tuple[str, str]:

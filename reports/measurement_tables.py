@@ -20,8 +20,8 @@ WIDE = 150  # columns where nobody's window decides
 BASE_NOTE = "{}: its time as a multiple of {}'s, with its 95 % interval."
 COPY_NOTE = "× copy: its time as a multiple of that of a copy of as many bytes as must move."
 UNVERIFIED = (
-    "unverified: no green parity check of this code on this processor is stored (red: one failed), so it is compared "
-    "with nothing; python -m bench.parity makes one."
+    "unverified: the grid of parity checks is not stored whole and green for this code on this processor (red: one "
+    "failed), so it is compared with nothing; python -m bench.parity (without --quick) makes it."
 )
 
 

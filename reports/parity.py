@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.parity_rule import RULE
+from core.parity_rule import RULE, WHOLE, closed
 
 if TYPE_CHECKING:
     from results import Parity
@@ -15,13 +15,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Summary:
-    """The newest checks of one neuron on one backend, data type and device, all of one implementation."""
+    """The newest checks of one neuron on one backend, data type and device, all of one implementation.
+
+    `whole` is how many the grid has there, None if no set of checks was finished.
+    """
 
     neuron: str
     backend: str
     dtype: str
     device: str
     checks: tuple[Parity, ...]
+    whole: int | None
+
+    @property
+    def word(self) -> str:
+        """ "red", "green", or "unchecked" for a part of the grid."""
+        complete = self.whole is not None and len(self.checks) >= self.whole
+        return "red" if self.red else "green" if complete else "unchecked"
 
     @property
     def red(self) -> list[Parity]:
@@ -73,10 +83,14 @@ def summaries(parities: Sequence[Parity]) -> list[Summary]:
     """
     implementation: dict[tuple[str, str, str, str], str] = {}
     newest: dict[tuple[str, str, str, str], dict[tuple[object, ...], Parity]] = {}
+    whole: dict[tuple[str, str, str, str], int | None] = {}
     for check in parities:
         key = (check.neuron, check.backend, check.dtype, check.device)
         if implementation.get(key) != check.implementation:
             implementation[key] = check.implementation
-            newest[key] = {}
+            newest[key], whole[key] = {}, None
+        if check.case == WHOLE:
+            whole[key] = closed(check.reason)
+            continue
         newest[key][check.step_mode, check.detach_reset, check.case] = check
-    return [Summary(*key, tuple(found.values())) for key, found in sorted(newest.items(), key=lambda item: item[0])]
+    return [Summary(*key, tuple(newest[key].values()), whole[key]) for key in sorted(newest) if newest[key]]

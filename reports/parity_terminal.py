@@ -36,11 +36,13 @@ def show(
     used: Mapping[str, float],
     refusals: Iterable[tuple[str, str, str]],
     failures: Iterable[str],
+    whole: bool = True,
 ) -> None:
     """The rule, one line per neuron and backend with the check that came nearest to red, what is red or unchecked.
 
     `used` is the largest share of what the rule allows, by the id of a check; `refusals` are neuron, backend and reason
-    of what was not checked; `failures` are sentences on neurons that could not be run.
+    of what was not checked; `failures` are sentences on neurons that could not be run; `whole` says that the checks
+    are the whole grid.
     """
     refusals = list(refusals)
     _say(console, RULE + "\n")
@@ -67,6 +69,8 @@ def show(
         _say(console, f"not checked {', '.join(neurons)} · {backend}: {reason}")
     red = sum(not check.green for check in checks)
     _say(console, f"{len(checks)} checks, {red} red; {len(refusals)} combinations not checked.")
+    if not whole:
+        _say(console, "These are a part of the grid, so their kernels stay unchecked; without --quick it is whole.")
 
 
 def _summary(group: Sequence[Parity], used: Mapping[str, float]) -> tuple[str, ...]:

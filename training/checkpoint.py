@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,19 @@ def load(path: Path) -> dict[str, Any] | None:
 
 
 def set_aside(path: Path) -> Path:
-    """Renames a checkpoint that cannot be used, so that nobody loads it again; returns its new path."""
+    """Renames a checkpoint that cannot be used, so that nobody loads it again; returns its new path.
+
+    An older one that was set aside is replaced, unless one of them is a folder.
+    """
     aside = path.with_suffix(".unusable")
-    path.replace(aside)
+    for number in itertools.count(2):
+        try:
+            path.replace(aside)
+            break
+        except OSError:
+            if not aside.exists():
+                raise
+            aside = path.with_suffix(f".unusable-{number}")
     return aside
 
 

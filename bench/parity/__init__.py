@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def green(store: Store, neuron: str, backend: str, dtype: str, device: str) -> bool | None:
-    """Whether the stored checks of this combination, made here with the present code, are all green; None without any.
+    """Whether the whole grid of this combination, checked here with the present code, is stored and all green; False if
+    a newest check is red, None if a part of the grid is missing.
 
-    `dtype` as in "float32", `device` "cpu" or "cuda". Of a check that was repeated the newest counts. Raises
-    UnknownName for a neuron or backend that does not exist.
+    `dtype` as in "float32", `device` "cpu" or "cuda". Raises UnknownName for a neuron or backend that does not exist.
     """
     from papers.trust import proven
     from results import environment

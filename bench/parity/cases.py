@@ -43,7 +43,9 @@ class Case:
     """One check: `inputs` (a key of INPUTS) of `shape` [T, N, ...] in a memory `layout`.
 
     `options` are given to the neuron as far as it has them; `cut` is a step at which the sequence is given in two calls
-    with the state carried over; `single` says that it is checked in step mode "s", too, where there is one.
+    with the state carried over; `single` says that it is checked in step mode "s", too, where there is one; `dtypes`
+    are the types it is checked in; `threads` is the number of threads that the kernel has, None for as many as there
+    are.
     """
 
     name: str
@@ -54,8 +56,11 @@ class Case:
     cut: int | None = None
     single: bool = False
     quick: bool = False
+    dtypes: tuple[str, ...] = tuple(DTYPES)
+    threads: int | None = None
 
 
+LARGE = ("float32",)  # types of the large cases, of which each costs as much as many small ones
 CASES = (
     Case("random", "random", (63, 2, 60), single=True, quick=True),
     Case("silent", "silent", (16, 2, 60)),
@@ -64,7 +69,7 @@ CASES = (
     Case("ties", "dyadic", (12, 2, 60)),
     Case("one step", "random", (1, 2, 60), single=True),
     Case("one neuron", "random", (21, 1)),
-    Case("wide", "random", (3, 20011)),
+    Case("wide", "random", (3, 9001)),
     Case("strided", "random", (7, 3, 5, 8), layout="strided", quick=True),
     Case("channels last", "random", (5, 2, 6, 3, 5), layout="channels last", options={"shape": (6, 1, 1)}),
     Case("cut", "random", (21, 2, 60), options={"shape": 60}, cut=8, single=True, quick=True),
@@ -86,6 +91,30 @@ CASES = (
             "b": 0.25,
         },
     ),
+    # Around the checkpoints that the fused kernels keep at every 16th step by default; a block of neurons and a rest.
+    Case("a checkpoint", "random", (16, 3, 43)),
+    Case("past a checkpoint", "random", (17, 1031)),
+    Case("two checkpoints", "random", (32, 2, 97)),
+    # Sizes of the layers of networks; kernels wake a second thread from 32,768 steps of neurons on.
+    Case("layer", "random", (32, 4, 1031), dtypes=LARGE),
+    Case(
+        "layer, other options",
+        "random",
+        (64, 2053),
+        options={"tau": 5.0, "init_tau": 5.0, "v_threshold": 0.75, "v_reset": None, "decay_input": False},
+        dtypes=LARGE,
+        threads=2,
+    ),
+    Case("long", "random", (130, 2, 60), dtypes=LARGE),
+    Case(
+        "long layer",
+        "random",
+        (100, 513),
+        options={"tau": 1.5, "init_tau": 1.5, "v_threshold": 1.25, "v_reset": -0.5},
+        dtypes=LARGE,
+        threads=1,
+    ),
+    Case("wide layer", "random", (33, 20011), dtypes=LARGE, threads=2),
 )
 
 
@@ -212,8 +241,18 @@ def _rate(oracle: Neuron, x: Tensor) -> float:
 
 
 def _silent(oracle: Neuron, shape: tuple[int, ...], digits: torch.dtype) -> Tensor:
-    """The first of a few weak inputs that makes no spike, else the one with the fewest."""
-    drives = [_on(-size * _random(shape).abs(), digits) for size in (0.25, 1.0, 0.0)]
+    """The first of a few inputs that makes no spike, else the one with the fewest.
+
+    Every second element is inhibited; the others swing weakly about rest, so that a rectified potential has a gradient.
+    Where any push makes spikes in the end (EIF), all are inhibited.
+    """
+    noise = _random(shape)
+    inhibited = torch.arange(noise[0].numel()).reshape(shape[1:]) % 2 == 0
+    drives = [
+        _on(torch.where(inhibited, -size * noise.abs(), weak * noise), digits)
+        for size, weak in ((0.25, 2.0**-5), (1.0, 2.0**-5), (1.0, 2.0**-9), (0.0, 0.0))
+    ]
+    drives += [_on(-size * noise.abs(), digits) for size in (0.25, 1.0)]
     return min(drives, key=lambda x: _rate(oracle, x))
 
 

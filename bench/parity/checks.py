@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -80,10 +81,13 @@ def _backends(name: str, backends: list[str], device: str, quick: bool) -> Itera
                 yield Refusal(name, "all", f"{error} (case {case.name!r})")
                 continue
             reference_of = _references(name, case, detach, device)
-            for dtype in dtypes if backends else ():
+            for dtype in [dtype for dtype in dtypes if dtype in case.dtypes] if backends else ():
                 expected = reference_of(dtype)
                 if not expected.finite():
                     yield Refusal(name, "all", f"{dtype}: the plain step leaves the number format in {case.name!r}")
+                    continue
+                if expected.kept.any() and not expected.slopes():
+                    yield Refusal(name, "all", f"{dtype}: the oracle's gradient is zero everywhere in {case.name!r}")
                     continue
                 single = case.single and neurons.registry.get(name).has_step()
                 for backend in backends:
@@ -95,7 +99,8 @@ def _backends(name: str, backends: list[str], device: str, quick: bool) -> Itera
                         except RuntimeError as error:
                             yield Refusal(name, backend, str(error))
                             continue
-                        kernel, verdict = _judged(made, case, expected, mode)
+                        with _threads(case.threads):
+                            kernel, verdict = _judged(made, case, expected, mode)
                         yield Check(name, backend, mode, dtype, detach, case.name, kernel, verdict)
 
 
@@ -188,6 +193,17 @@ def _judged(made: Neuron, case: Case, expected: Reference, mode: str) -> tuple[s
     if verdict.green and made.ran != made.backend:
         verdict = replace(verdict, reason=f"{made.ran} ran instead of {made.backend}")
     return made.kernel or "nothing", verdict
+
+
+@contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    """Inside, PyTorch and the kernels use `number` threads, None for as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _raised(error: Exception) -> Verdict:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from core.parity_rule import WHOLE, closing
 
 from .checks import Check, Refusal, check
 
@@ -15,8 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class Found:
-    """What came of a command: the stored checks, `used` by their ids (the largest share of what the rule allows), the
-    combinations that were not checked, and sentences on neurons whose own definition raised an error."""
+    """What came of a command: the checks (without the records that close a grid), `used` by their ids (the largest
+    share of what the rule allows), the combinations that were not checked, and sentences on neurons whose own
+    definition raised an error."""
 
     checks: list[Parity] = field(default_factory=list)
     used: dict[str, float] = field(default_factory=dict)
@@ -34,12 +37,15 @@ def carry_out(
 ) -> Found:
     """Checks these neurons on these backends and peers; what is finished of a neuron is stored at once.
 
+    Where all checks of the grid were made, whatever came of them, a record says so (core.parity_rule.WHOLE).
+
     `tell` hears how many neurons are through, and what has come of the one that is being checked.
     """
     found = Found()
     record = _recorder(device)
     for number, name in enumerate(names):
         own: list[Parity] = []
+        closings: list[Parity] = []
         red = 0
         try:
             for item in check(name, backends, device, quick):
@@ -51,15 +57,43 @@ def carry_out(
                 found.used[row.id] = item.verdict.used
                 red += not row.green
                 tell(number, f"{name} · {row.backend} · {len(own)} checks, {red} red")
+            if not quick:
+                closings = _closings(own)
         except Exception as error:  # a plug-in's mistake must not cost the others their proof
             place = traceback.extract_tb(error.__traceback__)[-1]
             text = f"{type(error).__name__}: {error}"
             found.failures.append(f"{name} raised {text} ({place.filename}, line {place.lineno})")
         finally:
             found.checks += own
-            store.record_all(parities=own)
+            store.record_all(parities=[*own, *closings])
         tell(number + 1, name)
     return found
+
+
+def _closings(checks: list[Parity]) -> list[Parity]:
+    """A record for each backend and dtype of these checks of one neuron, which are all that the grid has."""
+    from results import new_id, timestamp
+
+    sets: dict[tuple[str, str], list[Parity]] = {}
+    for made in checks:
+        sets.setdefault((made.backend, made.dtype), []).append(made)
+    return [
+        replace(
+            found[0],
+            id=new_id(),
+            started=timestamp(),
+            case=WHOLE,
+            flips=None,
+            first_step=None,
+            threshold_distance=None,
+            state_error=None,
+            grad_error=None,
+            kernel="",
+            green=True,
+            reason=closing(len(found)),
+        )
+        for found in sets.values()
+    ]
 
 
 def _recorder(device: str) -> Callable[[Check], Parity]:

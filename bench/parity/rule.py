@@ -12,6 +12,7 @@ from torch import Tensor
 
 from core.compare import SLACK, first_step, largest, tolerance, worse
 
+from . import whole
 from .edges import edges, gaps
 from .runs import Outcome, Upstream, gradients
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from neurons.base import Neuron
 
 DRAWS = 4  # sign patterns from which the size of a parameter's gradient is estimated
+LEAST = 8  # elements from which on a kernel that leaves most of the plain step's out has proven too little
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,15 @@ class Reference:
         found = [(exact[name], plain[name]) for exact, plain in pairs]
         return max(largest(p.double() - e) for e, p in found if e is not None and p is not None)
 
+    def summed(self, name: str, kept: Tensor) -> tuple[float, float]:
+        """2-norms of a parameter's gradient (root mean square) and of the plain step's error of it (the largest), over
+        the patterns of signs."""
+        pairs = zip(self.oracle.drawn(kept), self.plain.drawn(kept), strict=True)
+        found = [(e, p) for exact, plain in pairs if (e := exact[name]) is not None and (p := plain[name]) is not None]
+        squares = [float(e.square().sum()) for e, _ in found]
+        errors = [float((p.double() - e).norm()) for e, p in found]
+        return math.sqrt(sum(squares) / max(1, len(squares))), max(errors, default=0.0)
+
     @cached_property
     def ties(self) -> Tensor:
         """[T, E]: potentials at the threshold exactly, without any rounding."""
@@ -172,6 +183,11 @@ class Reference:
         """Whether the plain step stays within its number format."""
         values = [self.plain.outcome.distances, *self.plain.outcome.course.values()]
         return all(bool(value.isfinite().all()) for value in values)
+
+    def slopes(self) -> bool:
+        """Whether the oracle has a gradient at all; where it is zero everywhere, none can be proven."""
+        found = self.oracle.gradients(self.kept)["input"]
+        return found is not None and bool(found.any())
 
 
 def judge(kernel: Side, reference: Reference, exact: bool) -> Verdict:
@@ -183,17 +199,17 @@ def judge(kernel: Side, reference: Reference, exact: bool) -> Verdict:
     if made.spikes.dtype != plain.outcome.spikes.dtype:
         return Verdict(reason=f"returned {made.spikes.dtype} for {plain.outcome.spikes.dtype}")
     differs = kernel.spikes != oracle.spikes
-    flips = int(differs.sum())
+    apart = int(differs.sum())
     tally = Tally()
-    first, distance = _flips(differs, reference, tally) if flips else (None, None)
+    first, distance = flips(differs, reference, tally) if apart else (None, None)
     kept = reference.kept & ~oracle.together(differs.any(0))
     state_error = _states(kernel, reference, kept, tally)
     compared = kept & ~reference.edged
-    note = _left_out(kept, compared, tally)
+    note = _left_out(kept, compared, reference, tally)
     grad_error = _gradients(kernel, reference, compared, tally)
     if exact:
         _exactness(kernel, plain, tally)
-    return Verdict(flips, first, distance, state_error, grad_error, "; ".join(tally.faults), tally.used, note)
+    return Verdict(apart, first, distance, state_error, grad_error, "; ".join(tally.faults), tally.used, note)
 
 
 class Tally:
@@ -222,7 +238,7 @@ def _agreed(one: Side, other: Side) -> Tensor:
     return torch.cat([torch.zeros_like(apart[:1]), apart[:-1]]) == 0
 
 
-def _flips(differs: Tensor, reference: Reference, tally: Tally) -> tuple[int, float | None]:
+def flips(differs: Tensor, reference: Reference, tally: Tally) -> tuple[int, float | None]:
     """First diverging step, and the oracle's largest distance to the threshold there."""
     first = first_step(differs)
     nearness = reference.nearness
@@ -257,15 +273,22 @@ def _states(kernel: Side, reference: Reference, kept: Tensor, tally: Tally) -> f
         elif bool(kept.any()):
             errors = (value.detach().double() - exact).flatten()[kept].abs()
             tally.measure(f"error of state {name}", errors, reference.state_allowance(name)[kept])
+            plain = reference.plain.outcome.states[name].detach()
+            sides = whole.Sides(*(side.flatten()[kept] for side in (value.detach(), exact, plain)))
+            whole.judge(f"state {name}", sides, reference.plain.x.dtype, tally)
             worst = largest(errors) if worst is None else worse(worst, largest(errors))
     return worst
 
 
-def _left_out(kept: Tensor, compared: Tensor, tally: Tally) -> str:
+def _left_out(kept: Tensor, compared: Tensor, reference: Reference, tally: Tally) -> str:
     """How many elements' gradients are left out, in words; a fault where more than half of them are."""
-    whole, left = int(kept.sum()), int((kept & ~compared).sum())
-    note = f"gradients of {left} of {whole} elements left out, within rounding of a jump of the surrogate's derivative"
-    if 2 * left > whole:
+    followed, agreed, left = int(kept.sum()), int(reference.kept.sum()), int((kept & ~compared).sum())
+    if 2 * followed < agreed and agreed >= LEAST:
+        tally.fault(f"only {followed} of the {agreed} elements that the plain step keeps follow the oracle throughout")
+    note = (
+        f"gradients of {left} of {followed} elements left out, within rounding of a jump of the surrogate's derivative"
+    )
+    if 2 * left > followed:
         tally.fault(f"{note}: too many")
     return note if left else ""
 
@@ -275,6 +298,7 @@ def _gradients(kernel: Side, reference: Reference, kept: Tensor, tally: Tally) -
     if not bool(kept.any()):
         return None
     exact, found = reference.oracle.gradients(kept), kernel.gradients(kept)
+    dtype = reference.plain.x.dtype
     worst = 0.0
     for name, wanted in exact.items():
         got = found[name]
@@ -286,19 +310,25 @@ def _gradients(kernel: Side, reference: Reference, kept: Tensor, tally: Tally) -
             continue
         scale = reference.gradient_scale(name, kept)
         error = largest(got.double() - wanted) / scale
-        allowed = tolerance("parity", reference.plain.x.dtype)
+        allowed = tolerance("parity", dtype)
         if not error <= allowed:
             allowed = max(allowed, SLACK * reference.gradient_error(name, kept) / scale)
         tally.measure(f"error of the gradient of {name}", torch.tensor([error]), torch.tensor([allowed]))
         worst = worse(worst, error)
+        sides = whole.Sides(got, wanted, reference.plain.gradients(kept)[name])
+        if name == "input":
+            whole.judge(f"the gradient of {name}", sides, dtype, tally)
+        else:  # a sum, which may cancel: held against the size of what is summed
+            size, luck = reference.summed(name, kept)
+            whole.judge(f"the gradient of {name}", sides, dtype, tally, at_least=size, excused=luck)
     return worst
 
 
 def _exactness(kernel: Side, plain: Side, tally: Tally) -> None:
     """Faults for what contradicts the claim to give the plain step's results bit for bit."""
-    flips = int((kernel.spikes != plain.spikes).sum())
-    if flips:
-        tally.fault(f"claims to be exact, but {flips} spikes differ from the plain step")
+    apart = int((kernel.spikes != plain.spikes).sum())
+    if apart:
+        tally.fault(f"claims to be exact, but {apart} spikes differ from the plain step")
     for name, value in kernel.outcome.states.items():
         own = plain.outcome.states[name]
         if value.shape == own.shape and not torch.equal(value.detach(), own.detach().to(value.dtype)):

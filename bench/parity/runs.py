@@ -87,16 +87,13 @@ def gradients(
     outcome: Outcome, x: Tensor, parameters: Mapping[str, Tensor], upstream: Upstream, kept: Tensor
 ) -> dict[str, Tensor | None]:
     """Gradients in `x` ("input") and in each parameter by name, of the elements `kept` [E] alone."""
-    outputs, grads = [outcome.spikes], [upstream.spikes.to(outcome.spikes.dtype)]
-    for name, grad in upstream.states.items():
-        value = outcome.states.get(name)
-        if value is not None and value.requires_grad:
-            outputs.append(value)
-            grads.append(grad.to(value.dtype))
+    ends = [(outcome.spikes, upstream.spikes), *((outcome.states.get(name), g) for name, g in upstream.states.items())]
+    attached = [(value, grad.to(value.dtype)) for value, grad in ends if value is not None and value.requires_grad]
+    outputs, grads = [value for value, _ in attached], [grad for _, grad in attached]
     if not bool(kept.all()):
         grads = [g * kept.reshape(outcome.spikes.shape[1:]).to(g.dtype) for g in grads]
     wanted = {"input": x, **parameters}
-    if not outcome.spikes.requires_grad:
+    if not outputs:
         return dict.fromkeys(wanted)
     found = torch.autograd.grad(outputs, list(wanted.values()), grads, retain_graph=True, allow_unused=True)
     return dict(zip(wanted, found, strict=True))

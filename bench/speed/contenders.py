@@ -38,6 +38,7 @@ class Contender:
     gradients: bool = True  # whether its gradients are meant to be the suite's
     shape_bound: bool = False  # prepared for one shape
     require: Callable[[Tensor], object] = lambda x: None  # raises Unfit where it cannot run on inputs like x
+    layer: Neuron | None = None  # of the suite's own
 
 
 def suite(neuron: str, device: str) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -123,7 +124,9 @@ def own(name: str, layer: Neuron, device: str) -> Contender:
 
     run = saving if name == SAVING else call
     bound = not layer.recurrent or layer.backend == "inductor"
-    return Contender(name, layer.backend, run, dict(layer.named_parameters()), shape_bound=bound, require=require)
+    return Contender(
+        name, layer.backend, run, dict(layer.named_parameters()), shape_bound=bound, require=require, layer=layer
+    )
 
 
 def _compiled(layer: Neuron, steps: int) -> Contender:

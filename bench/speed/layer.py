@@ -65,7 +65,7 @@ def prepare(
     import torch
 
     steps = x.shape[0]
-    reference = None
+    reference: tuple[Contender, gate.Observed] | None = None
     fit: dict[str, Contender] = {}
     results: dict[str, Measured] = {}
     for name in dict.fromkeys([contenders.REFERENCE, *job.contenders]):
@@ -84,8 +84,10 @@ def prepare(
         checked = race.attempt(result, check)
         if checked is not None:
             contender, found = checked
-            reference = reference or found
-            wrong = gate.difference(found, reference, gradients=contender.gradients)
+            reference = reference or checked
+            layer = reference[0].layer
+            assert layer is not None
+            wrong = gate.difference(found, reference[1], layer, x, gradients=contender.gradients)
             if race.admitted(result, wrong) and name in job.contenders:
                 fit[name] = contender
         elif reference is None:

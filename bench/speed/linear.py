@@ -43,7 +43,7 @@ def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
     weights = list(linear.parameters())
     entries: dict[str, Any] = {LINEAR: race.trials(linear, x, grad, weights)}
     results = {LINEAR: Measured(LINEAR, "torch", size)}
-    reference = None
+    reference: tuple[Contender, gate.Observed] | None = None
     for name in dict.fromkeys([contenders.REFERENCE, *job.contenders]):
         emitter.note(f"{label} · {name}: checking")
         result = Measured(name, name, size)
@@ -52,9 +52,11 @@ def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
             emitter.measured(result)
             continue
         contender, observed = found
-        reference = reference or observed
+        reference = reference or found
+        layer = reference[0].layer
+        assert layer is not None
         result.backend, result.differs = contender.backend, contender.differs
-        wrong = gate.difference(observed, reference, gradients=contender.gradients)
+        wrong = gate.difference(observed, reference[1], layer, alone, gradients=contender.gradients)
         if not race.admitted(result, wrong):
             emitter.measured(result)
             continue

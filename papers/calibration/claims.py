@@ -113,7 +113,8 @@ def _right(seeds: int) -> Iterator[Setting]:
         power = _power(effect / scale, 2 * seeds - 2)
         yield Setting("greater", f"ahead by {effect} sd, {seeds} seeds", psn.C7, ahead, HOLDS, power)
     same = drawn({("PSN", COLUMN): 0.0, ("sliding PSN", COLUMN): 0.0})
-    power = max(0.0, 2 * _power(MARGIN / SD / scale, 2 * seeds - 2) - 1)
+    error = SD * math.sqrt((1.25**2 + 1) / seeds)  # of 1.25 a - b
+    power = max(0.0, 2 * _power(MARGIN / error, 2 * seeds - 2) - 1)
     yield Setting("comparable", f"no difference, {seeds} seeds", psn.C10, same, HOLDS, power)
     for spread in (0.1, SD):
         perfect = drawn({("PSN", COLUMN): 0.0}, spread=spread, published=0.0)

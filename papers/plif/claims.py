@@ -168,7 +168,7 @@ C3 = Claim(
         by_column(
             _c3,
             "mean |ln ratio| over layers at the end, over that at the start, ln 8; 95 % interval over seeds (Student) "
-            f"below 2/3 in every column; none of it gone {AGAINST}",
+            f"below 2/3 in every column; {AGAINST} (above 1)",
         )
     ),
 )
@@ -179,8 +179,8 @@ C4 = Claim(
     _of_whole_trainings(
         by_column(
             _c4,
-            "in more seeds than one layer in L would by chance, binomial at 2.5 %, in every column; in fewer than half "
-            f"of all seeds {AGAINST}",
+            "in more seeds than one layer in L would by chance, binomial at 2.5 %, in every column; "
+            f"{AGAINST} (in fewer than half of all seeds)",
         )
     ),
 )

@@ -184,7 +184,7 @@ def _sliding_ahead(evidence: Evidence) -> Finding:
 def _reached(evidence: Evidence) -> Finding:
     test = (
         f"the published run lies less than {REACHED:g} point above ours, as far as one more run of ours may be off "
-        f"(prediction interval, Student, 2.5 % a side); further above {AGAINST}"
+        f"(prediction interval, Student, 2.5 % a side); {AGAINST}"
     )
     found = []
     for (row, column), printed in evidence.published.items():

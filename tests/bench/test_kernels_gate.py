@@ -13,6 +13,8 @@ from bench.speed import contenders, gate, layer
 from bench.speed.child import Emitter
 from bench.speed.inputs import currents
 from bench.speed.job import Job, Measured
+from core import parity_rule
+from core.parity_rule import WHOLE
 from papers import trust
 from results import Parity, Run
 
@@ -21,9 +23,16 @@ def observed(call: Any, x: torch.Tensor, grad: torch.Tensor) -> gate.Observed:
     return gate.observe(call, x, grad)
 
 
+LAYER = neurons.create("lif", backend="torch", detach_reset=True)
+
+
 @pytest.fixture
 def lif() -> Any:
-    neuron = neurons.create("lif", backend="torch", detach_reset=True)
+    return called(LAYER)
+
+
+def called(neuron: Any) -> Any:
+    """The neuron's sequence from rest."""
 
     def call(x: torch.Tensor) -> torch.Tensor:
         neuron.reset()
@@ -32,16 +41,20 @@ def lif() -> Any:
     return call
 
 
+def difference(found: gate.Observed, reference: gate.Observed, **options: Any) -> str | None:
+    return gate.difference(found, reference, LAYER, X, **options)
+
+
 X, GRAD = currents((6, 50), "float32", "cpu")
 
 
 def test_equal_results_pass(lif: Any) -> None:
-    assert gate.difference(observed(lif, X, GRAD), observed(lif, X, GRAD)) is None
+    assert difference(observed(lif, X, GRAD), observed(lif, X, GRAD)) is None
 
 
 def test_shifted_spikes_are_found_with_their_step(lif: Any) -> None:
     late = observed(lambda x: torch.cat([x[:1] * 0, lif(x)[:-1]]), X, GRAD)
-    wrong = gate.difference(late, observed(lif, X, GRAD))
+    wrong = difference(late, observed(lif, X, GRAD))
     assert wrong is not None
     assert "first at step 0" in wrong
 
@@ -52,24 +65,97 @@ def test_a_wrong_gradient_is_found_unless_gradients_are_not_meant_to_be_equal(li
         return spikes.detach() + 1.001 * (spikes - spikes.detach())
 
     found, reference = observed(scaled, X, GRAD), observed(lif, X, GRAD)
-    wrong = gate.difference(found, reference)
+    wrong = difference(found, reference)
     assert wrong is not None
     assert "gradient" in wrong
-    assert gate.difference(found, reference, gradients=False) is None
+    assert difference(found, reference, gradients=False) is None
 
 
 def test_nan_is_no_agreement(lif: Any) -> None:
     found = dataclasses.replace(observed(lif, X, GRAD), gradient=torch.full_like(X, torch.nan))
-    assert gate.difference(found, observed(lif, X, GRAD)) is not None
+    assert difference(found, observed(lif, X, GRAD)) is not None
 
 
-def test_parameters_count() -> None:
-    reference = gate.Observed(torch.ones(2, 3), torch.ones(2, 3), {"w": torch.tensor(2.0)})
-    assert gate.difference(reference, reference) is None
+PLIF = neurons.create("plif", backend="torch")
+WIDE, WIDE_GRAD = currents((16, 30000), "float32", "cpu")
+
+
+def changed(
+    neuron: Any, x: torch.Tensor, grad: torch.Tensor, change: Any = None, parameter: float = 1.0
+) -> gate.Observed:
+    """`neuron` observed, its spikes given to `change`, the gradients of its parameters times `parameter`."""
+
+    def call(x: torch.Tensor) -> torch.Tensor:
+        spikes = called(neuron)(x)
+        return change(spikes) if change else spikes
+
+    def again(grad: torch.Tensor) -> gate.Observed:
+        found = gate.observe(call, x, grad, dict(neuron.named_parameters()))
+        scaled = {name: parameter * value for name, value in found.parameters.items()}
+        return dataclasses.replace(found, parameters=scaled, again=again)
+
+    return again(grad)
+
+
+@pytest.mark.parametrize("factor", [1.0009, 3.0, 0.0, -1.0])
+def test_parameters_count(factor: float) -> None:
+    reference = changed(PLIF, X, GRAD)
+    assert gate.difference(changed(PLIF, X, GRAD), reference, PLIF, X) is None
+    wrong = gate.difference(changed(PLIF, X, GRAD, parameter=factor), reference, PLIF, X)
+    assert "the gradient of 'w' is off by" in str(wrong)
     missing = dataclasses.replace(reference, parameters={})
-    assert "'w'" in str(gate.difference(missing, reference))
-    wrong = dataclasses.replace(reference, parameters={"w": torch.tensor(2.1)})
-    assert "'w' is off by 5.0e-02" in str(gate.difference(wrong, reference))
+    assert "no gradient for the parameter 'w'" in str(gate.difference(missing, reference, PLIF, X))
+
+
+@pytest.mark.parametrize("count", [1, 3, 26, 30000])
+def test_inverted_neurons_are_not_forgiven(count: int) -> None:
+    """Up to three may differ, and those within rounding of the threshold alone."""
+
+    def inverted(spikes: torch.Tensor) -> torch.Tensor:
+        wrong = torch.arange(spikes.shape[1]) < count
+        return torch.where(wrong, 1 - spikes.detach() + 1e6 * (spikes - spikes.detach()), spikes)
+
+    wrong = gate.difference(changed(PLIF, WIDE, WIDE_GRAD, inverted), changed(PLIF, WIDE, WIDE_GRAD), PLIF, WIDE)
+    assert str(wrong).startswith(f"the spikes of {count} of 30000 neurons differ")
+
+
+def tied() -> tuple[torch.Tensor, Any]:
+    """Inputs whose first neuron comes within rounding of the threshold at step 3, and the spikes with a flip there."""
+    x = WIDE[:, :5000].clone()
+    x[:, 0], x[3, 0] = 0.0, 2.0 * (1 + 2.0**-23)  # half of it, 1 and half an ulp, rounds up or down
+
+    def flip(spikes: torch.Tensor) -> torch.Tensor:
+        other = torch.zeros_like(spikes)
+        other[3, 0] = 1 - 2 * spikes[3, 0].detach()
+        return spikes + other
+
+    return x, flip
+
+
+def test_a_flip_within_rounding_is_forgiven_and_hides_no_parameter() -> None:
+    x, flip = tied()
+    grad = WIDE_GRAD[:, :5000].contiguous()
+    plif = neurons.create("plif", backend="torch", init_tau=2.0)
+    reference = changed(plif, x, grad)
+    assert gate.difference(changed(plif, x, grad, flip), reference, plif, x) is None
+    for factor in (1.0009, 3.0):
+        wrong = gate.difference(changed(plif, x, grad, flip, parameter=factor), reference, plif, x)
+        assert "the gradient of 'w' is off by" in str(wrong)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "factor"), [("float32", 1.0009), ("float32", 1.00001), ("bfloat16", 1.005), ("float16", 1.005)]
+)
+def test_a_factor_common_to_all_gradients_is_found(dtype: str, factor: float) -> None:
+    x, grad = currents((6, 3000), dtype, "cpu")
+
+    def scaled(x: torch.Tensor) -> torch.Tensor:
+        inside = x.view_as(x)
+        inside.register_hook(lambda g: factor * g)
+        return called(LAYER)(inside)
+
+    wrong = gate.difference(observed(scaled, x, grad), observed(called(LAYER), x, grad), LAYER, x)
+    assert "the input's gradient" in str(wrong)
 
 
 class Collector(Emitter):
@@ -193,17 +279,37 @@ def check(green: bool, number: int = 1, **changes: Any) -> Parity:
     return Parity(**(settings | changes))
 
 
-def test_parity_of_the_same_code_decides_what_may_be_called_fast() -> None:
+def closing(checks: int, number: int = 9, **changes: Any) -> Parity:
+    """The record that `checks` checks are the whole grid."""
+    return dataclasses.replace(check(True, number, case=WHOLE, **changes), reason=parity_rule.closing(checks))
+
+
+def test_the_whole_grid_of_the_same_code_decides_what_may_be_called_fast() -> None:
     run = kernel_run()
-    assert trust.state(run, []) == "unchecked"
-    assert trust.state(run, [check(True)]) == "green"
-    assert trust.state(run, [check(True), check(False, 2, case="silent")]) == "red"
-    assert trust.state(run, [check(False), check(True, 2)]) == "green"  # repeated: the newest counts
-    for other in ({"implementation": "old"}, {"dtype": "float16"}, {"neuron": "if"}, {"device": "cuda"}):
-        assert trust.state(run, [check(True, **other)]) == "unchecked"
+
+    def found(*parities: Parity) -> str:
+        return trust.state(run, parities)
+
+    one, other = check(True), check(True, 2, case="silent")
+    assert found() == "unchecked"
+    assert found(one, other) == "unchecked"  # interrupted, or --quick
+    assert found(one, other, closing(2)) == "green"
+    assert found(one, other, closing(3)) == "unchecked"  # a part of a store
+    assert found(one, check(False, 2, case="silent"), closing(2)) == "red"
+    assert found(one, check(False, 2, case="silent")) == "red"
+    assert found(check(False), other, closing(2, 3), check(True, 4)) == "green"  # repeated: the newest counts
+    assert found(one, other, closing(2, 3), check(False, 4)) == "red"
+    for changes in (
+        {"implementation": "old"},
+        {"dtype": "float16"},
+        {"neuron": "if"},
+        {"device": "cuda"},
+        {"machine": {"cpu": "another", "gpus": []}},  # compiled for another processor
+    ):
+        assert found(check(True, **changes), closing(1, **changes)) == "unchecked"
+        assert found(one, other, closing(2, **changes)) == "unchecked"
     elsewhere = {"machine": {"cpu": "another", "gpus": []}}
-    assert trust.state(run, [check(True, **elsewhere)]) == "unchecked"  # compiled for another processor
-    assert trust.state(run, [check(False), check(True, 2, **elsewhere)]) == "red"  # and no remedy for this one
+    assert found(check(False), check(True, 2, **elsewhere)) == "red"  # no remedy for this one
     assert trust.state(kernel_run(backend="torch"), []) == "reference"
     assert trust.state(kernel_run(backend="snntorch"), []) == "checked"
     assert [trust.counts(state) for state in ("green", "red", "unchecked", "reference")] == [
@@ -212,3 +318,14 @@ def test_parity_of_the_same_code_decides_what_may_be_called_fast() -> None:
         False,
         True,
     ]
+
+
+def test_the_reason_says_what_is_missing() -> None:
+    def reason(*parities: Parity) -> str:
+        return trust.proof(parities, "lif", "fused", "float32", "cpu", "abc", {}).reason
+
+    assert reason() == "no checks of this code on this processor"
+    assert reason(check(True)) == "1 checks, which are not the whole grid of this code on this processor"
+    assert reason(check(True), closing(144)) == "1 of 144 checks of the grid"
+    assert reason(check(True), check(False, 2, case="silent"), closing(2)) == "1 of 2 checks are red"
+    assert reason(check(True), closing(1)) == ""

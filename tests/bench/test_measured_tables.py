@@ -37,8 +37,10 @@ def test_the_command_behind_a_table(name: str, scale: str, expected: list[str]) 
 def test_speeds_of_psn_come_after_their_proof() -> None:
     with mock.patch.object(measured, "_carry_out", return_value=0) as carry_out:
         measured.COMMANDS["psn_speed"].run("quick", "cpu", None, Path("o"))
-    modules = [call.args[0][:3] for call in carry_out.call_args_list]
-    assert modules == [["bench.parity", "psn", "lif"], ["bench.kernels", "--what", "psn"]]
+    proof, timing = (call.args[0] for call in carry_out.call_args_list)
+    assert proof == ["bench.parity", "psn", "lif", "--device", "cpu"]  # a part of the grid would prove nothing
+    assert timing[:3] == ["bench.kernels", "--what", "psn"]
+    assert "--quick" in timing
 
 
 MEASURES = """

@@ -6,7 +6,8 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,12 @@ from bench.parity import green, record
 from bench.parity.__main__ import app
 from bench.parity.checks import Check
 from bench.parity.rule import Verdict
+from core.parity_rule import WHOLE, closing
 from core.registry import UnknownName
 from core.sources import package
+from papers import trust
 from reports import parity_terminal
-from results import Store, environment
+from results import Parity, Store, environment
 
 PLUGIN = """
 from neurons.base import ThresholdNeuron
@@ -160,9 +163,53 @@ def test_peers_are_checked_or_said_to_be_absent(parity: Command) -> None:
     assert "green" in done.stdout
 
 
-def parity_of(implementation: str, number: int, *, green: bool = True, case: str = "random", dtype: str = "float32"):
-    from results import Parity
+def test_only_the_whole_grid_proves_a_kernel(parity: Command, tmp_path: Path) -> None:
+    done = parity("half", "--quick", "--backend", "torch", "--device", "cpu")
+    assert "These are a part of the grid, so their kernels stay unchecked" in done.stdout
+    done = parity("half", "--backend", "torch", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert "a part of the grid" not in done.stdout
+    with Store(tmp_path / "store.db", read_only=True) as store:
+        stored = store.parity()
+    code, machine = stored[-1].implementation, stored[-1].machine
 
+    def proof(dtype: str, checks: list[Parity]) -> trust.Proof:
+        return trust.proof(checks, "half", "torch", dtype, "cpu", code, machine)
+
+    closings = {check.dtype: check.reason for check in stored if check.case == WHOLE}
+    assert set(closings) == {"float64", "float32", "bfloat16", "float16"}
+    for dtype, reason in closings.items():
+        count = sum(check.dtype == dtype and check.case != WHOLE for check in stored[32:])
+        assert reason == f"{count} checks are the whole grid"
+        assert proof(dtype, stored) == trust.Proof("green")
+        assert proof(dtype, stored[:32]).state == "unchecked"
+        assert proof(dtype, [check for check in stored if check.case != "long"]).state == (
+            "unchecked" if dtype == "float32" else "green"
+        )
+
+
+def test_an_interrupted_set_closes_no_grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Check("lif", "fused", "m", "float32", True, "ties", "fused", Verdict(flips=0))
+
+    def interrupted(*_: object) -> Iterator[Check]:
+        yield made
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(record, "check", interrupted)
+    with Store(tmp_path / "store.db") as store:
+        with pytest.raises(KeyboardInterrupt):
+            record.carry_out(store, ["lif"], ["fused"], "cpu", False, lambda *_: None)
+        assert [check.case for check in store.parity()] == ["ties"]
+        monkeypatch.setattr(record, "check", lambda *_: iter([made]))
+        record.carry_out(store, ["lif"], ["fused"], "cpu", True, lambda *_: None)
+        assert [check.case for check in store.parity()] == ["ties", "ties"]
+        found = record.carry_out(store, ["lif"], ["fused"], "cpu", False, lambda *_: None)
+        assert [check.case for check in found.checks] == ["ties"]
+        assert [check.case for check in store.parity()] == ["ties", "ties", "ties", WHOLE]
+        assert green(store, "lif", "fused", "float32", "cpu") is True
+
+
+def parity_of(implementation: str, number: int, *, green: bool = True, case: str = "random", dtype: str = "float32"):
     return Parity(
         id=f"00000000-0000-0000-0000-{number:012d}",
         started=f"2026-01-01T00:00:{number:02d}.000000Z",
@@ -195,6 +242,8 @@ def test_green_asks_the_newest_checks_of_the_present_code(tmp_path: Path) -> Non
         store.record_all(parities=[parity_of(present, 2, green=False), parity_of(present, 3, case="silent")])
         assert green(store, "lif", "torch", "float32", "cpu") is False
         store.record_all(parities=[parity_of(present, 4)])  # the red one, repeated
+        assert green(store, "lif", "torch", "float32", "cpu") is None  # nothing says that these two are all
+        store.record_all(parities=[replace(parity_of(present, 5, case=WHOLE), reason=closing(2))])
         assert green(store, "lif", "torch", "float32", "cpu") is True
         assert green(store, "lif", "torch", "bfloat16", "cpu") is None
         assert green(store, "lif", "torch", "float32", "cuda") is None

@@ -122,7 +122,7 @@ def test_reasons_say_what_is_wrong(kernel: Callable[..., list[Check | Refusal]])
 
     assert "distance to the threshold at a flip" in first(**WRONG["one step late"])
     assert "gradient of input" in first(**WRONG["detach swapped"])
-    assert "no gradient" in first(**WRONG["no gradient"]) or "missing" in first(**WRONG["no gradient"])
+    assert "gradient of input" in first(**WRONG["no gradient"])  # that of the last states is left
     assert first(**WRONG["an error"]) == "raised FloatingPointError: broken at step 3"
     assert "returned shape [62, 2, 60] for [63, 2, 60]" in first(**WRONG["another shape"])
 
@@ -134,16 +134,26 @@ def test_a_wrong_parameter_gradient_is_red(kernel: Callable[..., list[Check | Re
     assert all("gradient of w" in reason for reason in reasons)
 
 
-def test_a_wrong_gradient_of_a_rectangle_is_red_in_every_case(kernel: Callable[..., list[Check | Refusal]]) -> None:
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Leaves the cases that are checked in all types; their number."""
+    found = tuple(case for case in CASES if len(case.dtypes) == 4)
+    monkeypatch.setattr(checks, "CASES", found)
+    return len(found)
+
+
+def test_a_wrong_gradient_of_a_rectangle_is_red_in_every_case(
+    kernel: Callable[..., list[Check | Refusal]], small: int
+) -> None:
     """Its edges must not give the plain step an error that then excuses a kernel's."""
     tenth_more = "spikes = spikes.detach() + 1.1 * (spikes - spikes.detach())"
     found = kernel("glif", at_end=tenth_more, quick=False)
     sequences = [made for made in found if isinstance(made, Check) and made.step_mode == "m"]
-    assert len({(made.case, made.dtype) for made in sequences}) == 12 * 4
+    assert len({(made.case, made.dtype) for made in sequences}) == (small - 3) * 4  # three are about other options
     assert not [(made.case, made.dtype) for made in sequences if made.verdict.green]
 
 
-def test_a_right_rectangle_errs_by_rounding_alone(kernel: Callable[..., list[Check | Refusal]]) -> None:
+def test_a_right_rectangle_errs_by_rounding_alone(kernel: Callable[..., list[Check | Refusal]], small: int) -> None:
     found = [made for made in kernel("glif", quick=False) if isinstance(made, Check)]
     assert not red(list(found))
     single = [made.verdict.grad_error or 0.0 for made in found if made.dtype == "float32"]

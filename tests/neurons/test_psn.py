@@ -435,6 +435,8 @@ def test_a_state_dict_that_does_not_fit_is_refused() -> None:
         neuron.load_state_dict(peers.MaskedPSN(2, 5, lambda_init=1.5).state_dict())
     with pytest.raises(RuntimeError, match="size mismatch for weight"):
         neuron.load_state_dict(peers.MaskedPSN(2, 4).state_dict())
+    with pytest.raises(RuntimeError, match=r"size mismatch for _lambda_.*shape torch.Size\(\[2\]\) from checkpoint"):
+        neuron.load_state_dict({**neuron.state_dict(), "_lambda_": torch.zeros(2)})
 
 
 KINDS = {

@@ -9,7 +9,6 @@ import pytest
 from papers.claims import NO_PLAN, RESULTS, SCALE, SEEDS, Comparison, Finding, Part, conclude, nothing
 from papers.comparison import above, by, comparable, compare, decided_at, greater, last_epochs, level, near
 from papers.evidence import Evidence, Seeds
-from papers.hypotheses import Estimate
 from papers.measures import ACCURACY, Measure
 from papers.protocols import BEST
 
@@ -167,8 +166,9 @@ def test_the_last_epochs_are_counted_by_their_number() -> None:
 )
 def test_the_margin_of_comparable_goes_with_the_error(larger: float, difference: float, near_enough: bool) -> None:
     rule = near(ACCURACY)
-    for sign in (1, -1):
-        p_for, p_against = rule(Estimate(sign * difference, 0.001, 10.0), larger)
+    better, worse = ([mean - 0.001, mean, mean + 0.001] for mean in (larger, larger - difference))
+    for pair in ((better, worse), (worse, better)):
+        p_for, p_against = rule(*pair, 0.0)
         assert (p_for < 0.025, p_against < 0.025) == (near_enough, not near_enough)
     with pytest.raises(ValueError, match="known for shares"):
         near(Measure("mean_squared_error", "1", "lower", "student"))

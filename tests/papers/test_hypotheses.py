@@ -20,6 +20,11 @@ def test_welch_is_that_of_scipy() -> None:
     assert ours.below(0.0) == pytest.approx(1 - theirs.pvalue / 2)
 
 
+def test_an_arm_may_count_more_than_once() -> None:
+    ours, theirs = welch(ONE, OTHER, weight=1.25), ttest_ind([1.25 * x for x in ONE], OTHER, equal_var=False)
+    assert ours.interval() == pytest.approx(tuple(theirs.confidence_interval(0.95)))
+
+
 def test_the_mean_and_one_more_run_by_hand() -> None:
     quantile = 4.302653  # t(.975, 2); the mean of 1, 2, 3 is 2, s = 1
     for found, error in ((student((1, 2, 3)), math.sqrt(1 / 3)), (next_run((1, 2, 3)), math.sqrt(4 / 3))):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 import pytest
+import synthetic_runs as invented
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reports.curves import of_run
 from reports.figures import BOUND, FRAME, SIZE, Line, panel, swatch
+from results import Metric
 
 SVG = "{http://www.w3.org/2000/svg}"
 UP = Line("up", (0.0, 1.0, 2.0), (10.0, 20.0, 30.0))
@@ -19,6 +22,26 @@ def points(svg: str, colour: str) -> list[tuple[float, float]]:
     path = next(p for p in ET.fromstring(svg).iter(f"{SVG}path") if f"stroke: {colour}" in p.get("style", ""))
     numbers = [word for word in path.get("d", "").split() if word not in "MLz"]
     return list(zip(map(float, numbers[::2]), map(float, numbers[1::2]), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        (("conv.10", "fc.1", "conv.2"), ("conv.2", "conv.10", "fc.1")),
+        (("10", "0", "2"), ("layer 1", "layer 3", "layer 11")),  # results from before layers had names
+    ],
+)
+def test_layers_of_a_run_stand_in_their_order(layers: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    experiment = invented.cell("PLIF 2 max", "MNIST").experiment
+    units = {"rate": "1", "tau": "steps"}
+    metrics = tuple(
+        Metric(f"{name}_{layer}", 2.0 + epoch, unit, epoch)
+        for name, unit in units.items()
+        for layer in layers
+        for epoch in range(3)
+    )
+    run = invented.run(experiment, metrics=metrics)
+    assert [tuple(label for label, _ in legend) for _, legend in of_run(run, run.metrics)] == [expected, expected]
 
 
 def test_same_lines_same_bytes() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from test_site import Page
 
+from core import parity_rule
+from core.parity_rule import WHOLE
 from reports import parity as parity_page
 from reports import site
 from results import Metric, Parity, Run, Sample, Store
@@ -100,6 +102,12 @@ def check(count: int, **changes: Any) -> Parity:
     return Parity(**(settings | changes))
 
 
+def closing(count: int, checks: int = 1, **changes: Any) -> Parity:
+    """The record that `checks` checks are the whole grid."""
+    errors = {"flips": None, "state_error": None, "grad_error": None}
+    return check(count, case=WHOLE, kernel="", reason=parity_rule.closing(checks), **errors, **changes)
+
+
 def built(folder: Path, parities: list[Parity], runs: list[Run] = RUNS) -> Path:
     with Store(folder / "store.db") as store:
         store.record_all(runs, parities)
@@ -114,7 +122,7 @@ def row(page: str, contender: str) -> str:
 
 
 def test_verified_figures_are_compared_and_plotted(tmp_path: Path) -> None:
-    page = (built(tmp_path, [check(1)]) / "kernels-lif.html").read_text()
+    page = (built(tmp_path, [check(1), closing(2)]) / "kernels-lif.html").read_text()
     assert "8.77" in row(page, "norse")
     assert "[7.89, 9.64]" in row(page, "norse")
     assert "unverified" not in row(page, "fused")
@@ -125,7 +133,14 @@ def test_verified_figures_are_compared_and_plotted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "parities", [[], [check(1, implementation="older")], [check(1), check(2, case="silent", green=False, reason="off")]]
+    "parities",
+    [
+        [],
+        [check(1)],
+        [check(1), closing(2, checks=2)],
+        [check(1, implementation="older"), closing(2, implementation="older")],
+        [check(1), check(2, case="silent", green=False, reason="off"), closing(3, checks=2)],
+    ],
 )
 def test_without_green_parity_nothing_is_compared_with_the_backend(tmp_path: Path, parities: list[Parity]) -> None:
     page = (built(tmp_path, parities) / "kernels-lif.html").read_text()
@@ -223,9 +238,13 @@ def test_parity_summary_counts_the_newest_checks_of_the_newest_code() -> None:
         check(3, flips=2, grad_error=None),
         check(4, case="silent", flips=1, state_error=5e-7),
         check(5, dtype="float16", green=False, reason="wrong"),
+        closing(6, checks=2),
+        closing(7, checks=2, dtype="bfloat16"),
     ]
     half, single = parity_page.summaries(checks)
-    assert (half.dtype, len(half.red)) == ("float16", 1)
+    assert (half.dtype, len(half.red), half.word) == ("float16", 1, "red")
+    assert single.word == "green"
+    assert parity_page.summaries(checks[:4])[0].word == "unchecked"
     assert (single.dtype, len(single.checks), single.red, single.flips) == ("float32", 2, [], 3)
     assert single.largest("state_error") == 5e-7
     assert single.largest("grad_error") == 3e-7
@@ -239,6 +258,9 @@ def test_parity_page_states_the_rule_and_what_a_green_check_left_out(tmp_path: P
     assert f"on fused, float32, step mode m, ties, reset detached: {note}." in words
     assert "3. Each gradient (input, every parameter) differs, relative to its size" in words
     assert "Red checks" not in words
+    assert "2 0 0 1.0e-07 3.0e-07 unchecked" in words
+    folder = built(tmp_path, [closing(3, checks=2)], [])  # the same store
+    assert "2 0 0 1.0e-07 3.0e-07 green" in " ".join(Page(folder / "parity.html").text.split())
 
 
 def test_a_store_without_kernels_has_no_such_pages(tmp_path: Path) -> None:

@@ -63,6 +63,18 @@ def test_a_mask_of_infinities_is_no_divergence() -> None:
         finite.check(1)
 
 
+@pytest.mark.parametrize("held", [-torch.inf, torch.nan])
+def test_a_parameter_that_is_not_trained_may_hold_what_it_held(held: float) -> None:
+    network = nn.Linear(2, 2)
+    network.mask = nn.Parameter(torch.tensor([0.0, held]), requires_grad=False)
+    finite = Finite(network)
+    finite.check(0)
+    with torch.no_grad():
+        network.bias[0] = torch.inf
+    with pytest.raises(Diverged, match=r"^bias became infinite in epoch 1$"):
+        finite.check(1)
+
+
 def test_a_loss_alone_is_named_alone() -> None:
     with pytest.raises(Diverged, match=r"^the training loss became inf in epoch 4$"):
         Finite(nn.Linear(2, 2)).check(4, float("inf"))

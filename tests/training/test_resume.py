@@ -89,6 +89,18 @@ def test_training_starts_anew(
     assert train(digits, path) == (uninterrupted, [])  # the new one is as good as any
 
 
+def test_a_folder_is_set_aside_beside_what_was_before(digits: tasks.Task, tmp_path: Path) -> None:
+    path = tmp_path / "run.pt"
+    (tmp_path / "run.unusable").touch()
+    (path / "inner").mkdir(parents=True)
+    _, notes = train(digits, path, epochs=1)
+    assert notes == ["trained anew, for the checkpoint run.pt is damaged; it is kept as run.unusable-2"]
+    path.write_bytes(b"")
+    _, notes = train(digits, path, epochs=1)
+    assert notes == ["trained anew, for the checkpoint run.pt is damaged; it is kept as run.unusable"]
+    assert {file.name for file in tmp_path.iterdir()} == {"run.pt", "run.unusable", "run.unusable-2"}
+
+
 def test_weights_of_other_shapes_leave_no_trace(
     digits: tasks.Task, uninterrupted: list[dict[str, float]], tmp_path: Path
 ) -> None:
