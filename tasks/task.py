@@ -49,8 +49,9 @@ class Values:
 
 @dataclass(frozen=True)
 class Boxes:
-    """Boxes of things of `count` classes: labels are float32 `[N, M, 5]`, the left, top, right and lower edge in pixels
-    and the class; a sample with fewer than M is filled up with rows of -1."""
+    """Boxes around things of `count` classes: labels are float32 `[N, M, 6]`, a row the left, top, right and lower edge
+    in pixels, the class, and 1 for one that is difficult (it need not be found, and finding it is no mistake),
+    else 0; a sample with fewer than M is filled up with rows of -1."""
 
     count: int
 
