@@ -28,8 +28,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Marks:
-    """Boxes in pictures: `picture` [K] counts from 0, `kind` [K] is the class, `box` [K, 4] are the left, top, right and
-    lower edge in pixels. `value` [K] is the score of a detection; of an object 1 if it is difficult, else 0."""
+    """Boxes in pictures: `picture` [K] counts from 0, `kind` [K] is the class, `box` [K, 4] the left, top, right and
+    lower edge in pixels. `value` [K]: the score of a detection; of an object 1 if it is difficult, else 0."""
 
     picture: NDArray[np.int64]
     kind: NDArray[np.int64]
@@ -39,7 +39,7 @@ class Marks:
 
 @dataclass(frozen=True)
 class Ranking:
-    """The detections of a class that count, by rank: in which picture [K], whether it is a hit [K]; and how many objects
+    """The detections of a class that count, by rank: their picture [K], whether it is a hit [K]; and how many objects
     of each picture [pictures] are to be found, those that are not difficult."""
 
     picture: NDArray[np.int64]
@@ -198,5 +198,5 @@ def _joined(parts: list[Marks]) -> Marks:
     if not parts:
         return Marks(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0))
     return Marks(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("picture", "kind", "box", "rank"))
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("picture", "kind", "box", "value"))
     )

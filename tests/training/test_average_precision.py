@@ -21,7 +21,7 @@ def marks(*rows: tuple[float, ...]) -> Marks:
 
 
 def of_class(found: Marks, objects: Marks, pictures: int = 1, overlap: float = 0.5) -> float:
-    (ranking,) = ap.valueings(found, objects, pictures=pictures, classes=1, overlap=overlap)
+    (ranking,) = ap.rankings(found, objects, pictures=pictures, classes=1, overlap=overlap)
     return float(ap.precision(ranking)[0])
 
 
@@ -69,7 +69,7 @@ def plainly(found: Marks, objects: Marks, one: int, overlap: float) -> float:
 def test_it_is_what_the_rules_say(seed: int, overlap: float) -> None:
     generator = np.random.default_rng(seed)
     found, objects = drawn(generator, 5, 3, 60, 6), drawn(generator, 5, 3, 14, 2)
-    by_class = ap.valueings(found, objects, pictures=5, classes=3, overlap=overlap)
+    by_class = ap.rankings(found, objects, pictures=5, classes=3, overlap=overlap)
     expected = [plainly(found, objects, one, overlap) for one in range(3)]
     assert_allclose([ap.precision(ranking)[0] for ranking in by_class], expected, rtol=1e-12)
 
@@ -86,8 +86,8 @@ def test_a_picture_weighed_twice_counts_as_two_pictures() -> None:
         return Marks(picture, of.kind[chosen], of.box[chosen], of.value[chosen])
 
     for times in weights:
-        direct = ap.valueings(copied(found, times), copied(objects, times), pictures=3, classes=2)
-        weighed = ap.valueings(found, objects, pictures=3, classes=2)
+        direct = ap.rankings(copied(found, times), copied(objects, times), pictures=3, classes=2)
+        weighed = ap.rankings(found, objects, pictures=3, classes=2)
         for a, b in zip(direct, weighed, strict=True):
             assert_allclose(ap.precision(b, times[None]), ap.precision(a), rtol=1e-12)
 
@@ -125,7 +125,7 @@ def test_the_interval_resamples_pictures() -> None:
     box = np.concatenate([objects.box + generator.integers(0, 3, (90, 1)), beside.box])
     picture, kind = (np.concatenate([getattr(m, name) for m in (objects, beside)]) for name in ("picture", "kind"))
     found = Marks(picture, kind, box, generator.random(180))
-    by_class = ap.valueings(found, objects, pictures=40, classes=2)
+    by_class = ap.rankings(found, objects, pictures=40, classes=2)
     ends = ap.intervals(by_class, seed=1)
     each = np.stack([ap.precision(ranking) for ranking in by_class])
     values = np.concatenate([ap.mean(each)[None], each])[:, 0]
@@ -135,7 +135,7 @@ def test_the_interval_resamples_pictures() -> None:
     drawn_weights = generator.multinomial(40, np.full(40, 1 / 40), 2000).astype(float)
     low, high = np.quantile(ap.precision(by_class[0], drawn_weights), [0.025, 0.975])
     assert_allclose(ends[1], (low, high), atol=0.02)
-    few = ap.valueings(found, objects, pictures=40, classes=2)
+    few = ap.rankings(found, objects, pictures=40, classes=2)
     one = [ap.Ranking(r.picture[:0], r.hit[:0], r.objects[:1]) for r in few]
     assert np.isnan(ap.intervals(one)).all()
 
