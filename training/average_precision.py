@@ -21,6 +21,7 @@ from . import distributed
 from .measures import AnswerMeasure
 
 OVERLAP = 0.5
+LEVEL = 0.95
 RESAMPLES = 1000
 TOGETHER = 50  # resamples that are computed at once: decides the memory alone
 Array = NDArray[np.float64]
@@ -126,24 +127,24 @@ def mean(by_class: Array) -> Array:
 def intervals(of_classes: list[Ranking], seed: int = 0) -> Array:
     """95 % intervals [1 + classes, 2] of the mean over the classes and of each class, by resampling the pictures.
 
-    Percentiles of RESAMPLES resamples, the same ones for all classes; NaN where there are too few pictures for any.
+    Percentiles of RESAMPLES resamples, the same ones for all classes, of each class those in which it has objects; NaN
+    where there are none, or fewer than two pictures. (scipy.stats.bootstrap has no place for a value that is missing in
+    some resamples, as that of a rare class.)
     """
-    from scipy.stats import bootstrap
-
     pictures = len(of_classes[0].objects)
+    ends = np.full((1 + len(of_classes), 2), np.nan)
     if pictures < 2:
-        return np.full((1 + len(of_classes), 2), np.nan)
-
-    def statistic(chosen: NDArray[np.int64], axis: int = -1) -> Array:
-        flat = chosen.reshape(-1, pictures) + pictures * np.arange(chosen.size // pictures)[:, None]
-        weights = np.bincount(flat.ravel(), minlength=chosen.size).reshape(-1, pictures).astype(float)
+        return ends
+    generator = np.random.default_rng(seed)
+    parts = []
+    for _ in range(RESAMPLES // TOGETHER):
+        weights = generator.multinomial(pictures, np.full(pictures, 1 / pictures), TOGETHER).astype(float)
         each = np.stack([precision(ranking, weights) for ranking in of_classes])
-        return np.concatenate([mean(each)[None], each])
-
-    data = (np.arange(pictures),)
-    found = bootstrap(data, statistic, n_resamples=RESAMPLES, batch=TOGETHER, method="percentile", rng=seed)
-    low, high = (np.asarray(end, dtype=float) for end in found.confidence_interval)
-    return np.stack([low, high], axis=1)
+        parts.append(np.concatenate([mean(each)[None], each]))
+    found = np.concatenate(parts, axis=1)
+    known = ~np.isnan(found).all(1)
+    ends[known] = np.nanquantile(found[known], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1).T
+    return ends
 
 
 class AveragePrecision(AnswerMeasure):

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import os
 import re
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from data_files import put
+from data_files import DETECTIONS, put, put_detections
 from PIL import Image
 
 import tasks
@@ -138,32 +137,13 @@ def test_pictures_have_a_side(tmp_path: Path) -> None:
         tasks.load("voc2007", root=tmp_path, side=0)
 
 
-ENTRIES = {
-    "ground-truth/000002.txt": b"dog 10 10 20 20\nperson 1 2 3 4 difficult\n",
-    "detection-results/000002.txt": b"person 0.0123 1 2 3 4\ndog 0.9000 -2 10 20 20\n",
-    "ground-truth/000001.txt": b"dog 1 1 9 9\n",
-    "detection-results/000001.txt": b"",
-}
-
-
-def put_detections(root: Path, entries: dict[str, bytes]) -> Path:
-    path = root / "VOC2007_detections/spyv4_voc2007_test.tar.gz"
-    path.parent.mkdir(exist_ok=True)
-    with tarfile.open(path, "w:gz") as archive:
-        for name, content in entries.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return path
-
-
 def test_stored_detections_are_the_inputs_of_a_task(tmp_path: Path) -> None:
-    put_detections(tmp_path, ENTRIES)
+    put_detections(tmp_path, DETECTIONS)
     found = tasks.load("voc2007_detections", root=tmp_path)
     answers, labels = found.test.batch([0, 1])
     dog, person = voc.NUMBER["dog"], voc.NUMBER["person"]
     filler = [-1.0] * 6
-    assert labels.tolist() == [[[1, 1, 9, 9, dog, 0], filler], [[10, 10, 20, 20, dog, 0], [1, 2, 3, 4, person, 1]]]
+    assert labels.tolist() == [[[1, 1, 9, 9, dog, 0], filler], [[1, 10, 20, 20, dog, 0], [1, 2, 3, 4, person, 1]]]
     assert torch.equal(answers[0], torch.tensor([filler, filler]))
     expected = torch.tensor([[1, 2, 3, 4, person, 0.0123], [-2, 10, 20, 20, dog, 0.9]])
     assert torch.equal(answers[1], expected)
@@ -173,7 +153,7 @@ def test_stored_detections_are_the_inputs_of_a_task(tmp_path: Path) -> None:
 
 
 def damaged(name: str, content: bytes) -> dict[str, bytes]:
-    return {**ENTRIES, name: content}
+    return {**DETECTIONS, name: content}
 
 
 @pytest.mark.parametrize(
@@ -199,11 +179,11 @@ def test_damaged_detections_are_told(tmp_path: Path, entries: dict[str, bytes], 
 
 
 def test_a_damaged_archive_is_told(tmp_path: Path) -> None:
-    path = put_detections(tmp_path, ENTRIES)
+    path = put_detections(tmp_path, DETECTIONS)
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], b"no archive", b"", whole[:40] + bytes(20) + whole[60:]):
         path.write_bytes(content)
-        with pytest.raises(DataDamaged, match="is damaged at (its archive|byte)"):
+        with pytest.raises(DataDamaged, match=r"is damaged at (its archive|byte)"):
             tasks.load("voc2007_detections", root=tmp_path)
 
 
