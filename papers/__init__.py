@@ -12,6 +12,7 @@ registry = Registry(
         "psn_cifar10": "papers.psn.tables:PSN_CIFAR10",
         "psn_cifar10dvs": "papers.psn.tables:PSN_CIFAR10DVS",
         "psn_imagenet": "papers.psn.tables:PSN_IMAGENET",
+        "fptt_yolo": "papers.fptt.detector:FPTT_YOLO",
     },
     group="spikebench.tables",
 )

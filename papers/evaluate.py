@@ -154,6 +154,13 @@ class _Runs:
         found = cell.protocol.select(self.curves[run.id], cell.measure)
         return None if found is None else found.value
 
+    def around(self, runs: Sequence[StoredRun], cell: Cell) -> tuple[float, float] | None:
+        """The interval that a single run has found itself, as stored: the finals NAME_low and NAME_high."""
+        if len(runs) != 1 or cell.measure.over:
+            return None
+        low, high = (self.finals[runs[0].id].get(f"{cell.measure.name}_{end}") for end in ("low", "high"))
+        return None if low is None or high is None else (low, high)
+
     def stale(self, template: str, run: StoredRun) -> str:
         """Why a run is not current, by what the last command found that knows the sources."""
         now = self.standing.get(template)
@@ -195,6 +202,8 @@ def _cell_result(cell: Cell, runs: _Runs, lookup: _PublishedLookup) -> CellResul
     n = runs.test_samples(measured_runs)
     within = interval(cell.measure.interval, values, n) if values else None
     bounds = (cell.measure.shown(within[0]), cell.measure.shown(within[1])) if within else None
+    around = runs.around(measured_runs, cell)
+    shown_bounds = (cell.measure.shown(around[0]), cell.measure.shown(around[1])) if around else bounds
     mean = cell.measure.shown(statistics.fmean(values)) if values else None
     firm = [value for value in published if value.firm]
     soft = "" if firm or not published else "the published value is " + published[0].provenance.replace("_", " ")
@@ -209,8 +218,8 @@ def _cell_result(cell: Cell, runs: _Runs, lookup: _PublishedLookup) -> CellResul
         published=published,
         values=tuple(cell.measure.shown(value) for value in values),
         measured=mean,
-        low=bounds[0] if bounds else None,
-        high=bounds[1] if bounds else None,
+        low=shown_bounds[0] if shown_bounds else None,
+        high=shown_bounds[1] if shown_bounds else None,
         test_samples=n,
         verdict=word,
         reason=reason,
@@ -301,7 +310,7 @@ class _PublishedLookup:
             return None
         value, _ = shown(found.value, found.unit)
         tolerance = 0.0 if found.decimals is None else shown(0.5 * 10.0**-found.decimals, found.unit)[0]
-        return PublishedValue(value, tolerance, found.source, found.provenance)
+        return PublishedValue(value, max(tolerance, source.within), found.source, found.provenance)
 
     def _from_curve(self, run: str, until: int, cell: Cell) -> PublishedValue | None:
         """What the protocol of the cell finds in the first `until` epochs of the authors' run."""

@@ -6,7 +6,7 @@ for each `over`; one that is measured once, with over = "", is the metric NAME.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.registry import Registry
 
@@ -47,6 +47,10 @@ class Measure:
         """A value in the unit `show` as it is stored."""
         return value / SHOWN.get(self.unit, ("", 1.0))[1]
 
+    def once(self, part: str = "") -> Measure:
+        """The same measured once and not epoch by epoch: the metric NAME, of one `part` the metric NAME_PART."""
+        return replace(self, over="", name=f"{self.name}_{part}" if part else self.name)
+
     @property
     def sign(self) -> int:
         """1 where more is better, else -1."""
@@ -61,7 +65,8 @@ def shown(value: float, unit: str) -> tuple[float, str]:
 
 ACCURACY = Measure("accuracy", "fraction", "higher", "wilson", difference="points")
 MSE = Measure("mse", "1", "lower", "student")
-EVERY = {measure.name: measure for measure in (ACCURACY, MSE)}
+AVERAGE_PRECISION = Measure("average_precision", "fraction", "higher", "bootstrap", difference="points")
+EVERY = {measure.name: measure for measure in (ACCURACY, MSE, AVERAGE_PRECISION)}
 
 # What an experiment may name as its measures, and what computes each (training.measures).
 registry = Registry(
@@ -71,6 +76,7 @@ registry = Registry(
         "firing_rates": "training.measures:FiringRates",
         "constants": "training.measures:Constants",
         "mse": "training.squared_error:SquaredError",
+        "average_precision": "training.average_precision:AveragePrecision",
     },
     group="spikebench.measures",
 )

@@ -21,13 +21,15 @@ class Source:
     """Where a published value stands in the store: table, row and column.
 
     With `until` (a number of epochs) it is read off the first epochs of a curve: `row` is the authors' training run,
-    in which the protocol of the cell finds the value.
+    in which the protocol of the cell finds the value. `within` is how far, in the unit shown, a value may lie from it
+    and be the same, where that is more than its last digit.
     """
 
     table: str
     row: str
     column: str = ""
     until: int | None = None
+    within: float = 0.0
 
 
 @dataclass(frozen=True)

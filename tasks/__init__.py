@@ -58,6 +58,10 @@ registry = Registry(
         "nmnist": "tasks.nmnist:NMNIST",
         "cifar10dvs": "tasks.cifar10dvs:CIFAR10DVS",
         "dvs128gesture": "tasks.dvs128gesture:DVS128GESTURE",
+        "shapes": "tasks.shapes:SHAPES",
+        "voc2007": "tasks.voc:VOC2007",
+        "voc2012": "tasks.voc:VOC2012",
+        "voc2007_detections": "tasks.voc_detections:VOC2007_DETECTIONS",
     },
     group="spikebench.tasks",
 )

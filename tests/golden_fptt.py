@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import golden_fptt_detection
 import golden_fptt_neurons
 import golden_fptt_training
 
 CHECKS: dict[str, Callable[..., None]] = {
+    **golden_fptt_detection.CHECKS,
     **golden_fptt_neurons.CHECKS,
     **golden_fptt_training.CHECKS,
 }
