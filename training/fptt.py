@@ -36,8 +36,9 @@ class FPTT:
     """A training scheme (training.scheme): the sequence is cut into chunks, each with a loss and an update of its own.
 
     The state of the network goes on from chunk to chunk and the gradient does not, so that memory grows with the chunk
-    and not with the sequence. Every chunk is asked for an answer, also the steps that a network calls silent. The loss
-    of chunk p is c_p times `loss` of its outputs, plus the `auxiliary` loss and R.
+    and not with the sequence. Every chunk is asked for an answer, also the steps that a network calls silent; one that
+    has a method `end`, as a network has that answers in its last step alone, is asked by it for that of the last step
+    of the chunk. The loss of chunk p is c_p times `loss` of its outputs, plus the `auxiliary` loss and R.
 
     `chunks` is K, one step each without it; what T / K leaves over is a part of the last. `weights` names c_p, in
     WEIGHTS. Without `last` the last chunk is never trained. `regulariser` has the options of DynamicRegulariser; R is 0
@@ -67,6 +68,7 @@ class FPTT:
         forget: str = "never",
     ) -> None:
         self.network = network
+        self.answer: Callable[[Tensor], Tensor] = getattr(network, "end", network)
         self.bounds = list(_bounds(network, chunks))
         self.chunks = len(self.bounds)
         if not last:
@@ -122,7 +124,7 @@ class FPTT:
 
     def learn(self, chunk: Tensor, labels: Tensor, p: int) -> tuple[Tensor, dict[str, Tensor]]:
         """The update of chunk `p`, from the state that the network is in: what it answered, and the scalars."""
-        outputs = self.network(chunk)
+        outputs = self.answer(chunk)
         loss = self.loss(outputs, labels)
         total = self.weight[p] * loss
         if self.auxiliary is not None and p < self.chunks - 1:

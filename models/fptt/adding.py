@@ -26,6 +26,13 @@ class AddingNet(Network):
     def forward(self, sequence: Tensor) -> Tensor:
         return self.readout(self.hidden(sequence))
 
+    def end(self, sequence: Tensor) -> Tensor:
+        """The answer of the last step alone, [1, N, 1]: nothing is kept of the readout of the others."""
+        return self.readout(self.hidden(sequence)[-1:].clone())  # a view would keep the others
+
+    def run(self, x: Tensor) -> Tensor:
+        return self.end(self.encode(x))
+
 
 def adding(
     neuron: NeuronFactory, *, T: int = 1000, inputs: int = 2, hidden: int = 128, recurrent: bool = True
