@@ -10,5 +10,5 @@ from core.registry import Registry
 TRAINING = "training"
 registry = Registry(
     "kind of experiment",
-    {TRAINING: "bench.worker:train", "detections": "bench.detections:evaluate"},
+    {TRAINING: "bench.worker:train", "detections": "bench.detections:evaluate", "memory": "bench.memory:measure"},
 )

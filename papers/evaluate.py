@@ -259,6 +259,12 @@ def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs, results: Sequence[
         same=same,
         experiments={(cell.row, cell.column): cell.experiment.key for cell in cells},
         planned={(cell.row, cell.column): seeds for cell in cells if (seeds := runs.planned(cell)) is not None},
+        diverged=frozenset(
+            (cell.row, cell.column, run.seed)
+            for cell in cells
+            for run in runs.attempts(cell)
+            if run.outcome == "diverged" and (cell.experiment.key, run.seed) not in runs.ok
+        ),
     )
 
 

@@ -66,7 +66,8 @@ def shown(value: float, unit: str) -> tuple[float, str]:
 ACCURACY = Measure("accuracy", "fraction", "higher", "wilson", difference="points")
 MSE = Measure("mse", "1", "lower", "student")
 AVERAGE_PRECISION = Measure("average_precision", "fraction", "higher", "bootstrap", difference="points")
-EVERY = {measure.name: measure for measure in (ACCURACY, MSE, AVERAGE_PRECISION)}
+SAVED = Measure("saved", "MiB", "lower", "exact", over="")
+EVERY = {measure.name: measure for measure in (ACCURACY, MSE, AVERAGE_PRECISION, SAVED)}
 
 # What an experiment may name as its measures, and what computes each (training.measures).
 registry = Registry(

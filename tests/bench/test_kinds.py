@@ -56,7 +56,7 @@ def test_missing_detections_are_a_sentence(tmp_path: Path) -> None:
 def test_an_unknown_kind_is_unsupported(tmp_path: Path) -> None:
     result, _ = run(tmp_path, replace(stored("paper"), kind="dreams"))
     assert result.outcome == "unsupported"
-    assert "nothing here runs experiments of kind 'dreams', only training, detections" in result.reason
+    assert "nothing here runs experiments of kind 'dreams', only training, detections, memory" in result.reason
     with pytest.raises(UnknownName, match="Unknown kind of experiment 'dreams'"):
         fingerprint.implementation(replace(stored("paper"), kind="dreams"))
 
