@@ -9,10 +9,10 @@ import torch
 import models
 import tasks
 import training
+from core.randomness import seed_all
 from papers.measures import SAVED
 from results import Dataset, Metric
 from training.kept import saved_bytes
-from training.randomness import seed_all
 
 from .job import Request, Result
 

@@ -45,7 +45,7 @@ class _Meter:
 
 
 def _extent(tensor: Tensor) -> tuple[int, int]:
-    """Where a tensor begins, and where it would end without gaps: numbers between those of a strided one do not count."""
+    """Where a tensor begins, and where it would end without gaps: what lies between its numbers does not count."""
     return tensor.data_ptr(), tensor.data_ptr() + tensor.numel() * tensor.element_size()
 
 

@@ -173,10 +173,10 @@ FPTT_ADDING = Table(
     (claims.C1, claims.C1_CHANCE, claims.C2, claims.C3, claims.C4),
     (
         "Who always says 1 has an error of 0.1667. A task is solved when the mean over 100 updates is below 0.01.",
-        "The authors' stored runs carry no settings, seeds or code version; scheme and length are those that their file "
-        "names tell. One to four runs a cell, of 10,000 updates, or that became NaN before.",
-        "At quick scale T is 20 and 50. There backpropagation through time learns faster than FPTT, and nothing follows "
-        "from it for T = 1000.",
+        "The authors' stored runs carry no settings, seeds or code version; scheme and length are those that their "
+        "file names tell. One to four runs a cell, of 10,000 updates, or that became NaN before.",
+        "At quick scale T is 20 and 50. There backpropagation through time learns faster than FPTT, and nothing "
+        "follows from it for T = 1000.",
         "FPTT makes 9 updates of each batch, backpropagation one; an update is counted here as a batch, as the authors "
         "count.",
     ),

@@ -161,16 +161,15 @@ C3 = Claim(
 )
 C4 = Claim(
     "C4",
-    "With an LSTM backpropagation solves T = 200 and not 500 and 1000, which FPTT solves; a tanh RNN solves none of them",
+    "With an LSTM backpropagation solves T = 200 and not 500 and 1000, which FPTT solves; a tanh RNN solves none of "
+    "them",
     "the authors' stored runs: one of each",
-    _of_the_work(
-        by_column(_c4, f"{STUDENT}: {BELOW} or not, as the claim says, in every row and column; {AGAINST}")
-    ),
+    _of_the_work(by_column(_c4, f"{STUDENT}: {BELOW} or not, as the claim says, in every row and column; {AGAINST}")),
 )
 C6 = Claim(
     "C6",
-    "Memory for the backward pass grows with T in backpropagation, with T / K in FPTT of K chunks, and not at all with an "
-    "update after each step",
+    "Memory for the backward pass grows with T in backpropagation, with T / K in FPTT of K chunks, and not at all with "
+    "an update after each step",
     "abstract: constant in T; measured on the released network",
     _c6,
 )

@@ -213,8 +213,8 @@ FPTT_SEQUENTIAL = Table(
     (
         RECALLED,
         RANDOM_START,
-        "The order of the permuted pixels is drawn by a seed, which names the data set; the authors' differs from run to "
-        "run and is not recorded.",
+        "The order of the permuted pixels is drawn by a seed, which names the data set; the authors' differs from run "
+        "to run and is not recorded.",
     ),
     (
         departures.TWO_LAYERS, departures.ROWS_AS_RECALLED, departures.OWN_ROWS, departures.ALIF_OF_CLASSES,

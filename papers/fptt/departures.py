@@ -16,18 +16,18 @@ SHAPES = Departure(
 )
 EVALUATED = Departure(
     3,
-    "On the adding problem the authors evaluate one fresh batch after every update and average 25 of them for a point of "
-    "the curve; here 25 fresh batches are evaluated after every 25 updates, by the network as it is then.",
+    "On the adding problem the authors evaluate one fresh batch after every update and average 25 of them for a point "
+    "of the curve; here 25 fresh batches are evaluated after every 25 updates, by the network as it is then.",
 )
 AVERAGED = Departure(
     4,
-    "On the adding problem the authors put the average of the weights in their place once, after the last update and the "
-    "last recorded evaluation; here it is not done.",
+    "On the adding problem the authors put the average of the weights in their place once, after the last update and "
+    "the last recorded evaluation; here it is not done.",
 )
 SETTINGS = Departure(
     5,
-    "Of the adding runs the README tells the settings for T = 1000 (learning rate 3e-3) and T = 200 (1e-3); T = 500 has "
-    "those of T = 1000. Whether the stored runs had them is not recorded.",
+    "Of the adding runs the README tells the settings for T = 1000 (learning rate 3e-3) and T = 200 (1e-3); T = 500 "
+    "has those of T = 1000. Whether the stored runs had them is not recorded.",
 )
 ALIF_OF_CURVES = Departure(
     6,
@@ -47,8 +47,8 @@ JOINT_MATRIX = Departure(
 )
 TWO_LAYERS = Departure(
     9,
-    "Sequential MNIST is learned with two layers, as the script does as released, in which the second layer is fed back "
-    "the spikes of the first; in the corrected row its own. The README describes one layer.",
+    "Sequential MNIST is learned with two layers, as the script does as released, in which the second layer is fed "
+    "back the spikes of the first; in the corrected row its own. The README describes one layer.",
 )
 ROWS_AS_RECALLED = Departure(
     10,
@@ -56,12 +56,13 @@ ROWS_AS_RECALLED = Departure(
 )
 ALIF_OF_CLASSES = Departure(
     11,
-    "The release has no ALIF for sequences of pixels. Here it has the threshold and the starts of the LTC neurons of that "
-    "network.",
+    "The release has no ALIF for sequences of pixels. Here it has the threshold and the starts of the LTC neurons of "
+    "that network.",
 )
 SHOWN_AS_OFTEN = Departure(
     12,
-    "A constant image is shown 20 times, in training and at the test; the released script trains on 100 and tests on 20.",
+    "A constant image is shown 20 times, in training and at the test; the released script trains on 100 and tests on "
+    "20.",
 )
 DEFAULTS = Departure(
     13,
