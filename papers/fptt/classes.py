@@ -64,7 +64,10 @@ ROWS = (
     Row(claims.ALIF_FPTT, "fptt", ALIF),
     Row(claims.ALIF_BPTT, "bptt", ALIF),
 )
-MAIN = (claims.LTC_FPTT, claims.LTC_BPTT, claims.ALIF_FPTT)  # the rows of the longer columns at quick scale
+MAIN = {  # the rows of the longer columns at quick scale
+    "S-MNIST": (claims.LTC_FPTT, claims.LTC_BPTT, claims.ALIF_FPTT),
+    "PS-MNIST": (claims.LTC_FPTT, claims.LTC_BPTT),
+}
 
 
 def learning(column: Column, row: Row) -> tuple[str, Options]:
@@ -145,7 +148,7 @@ def sequential_cells(scale: str) -> list[Cell]:
     found = []
     for row in ROWS:
         for column in QUICK_SEQUENCES if scale == "quick" else SEQUENCES:
-            if scale == "quick" and column.model_options["order"] == "pixels" and row.name not in MAIN:
+            if scale == "quick" and row.name not in MAIN.get(column.name, (row.name,)):
                 continue
             found += _cells(column, row, scale, NEURONS["sequential"])
     return found
