@@ -14,7 +14,9 @@ from bench.job import Request, Result
 from bench.plan import plan
 from core.registry import UnknownName
 from papers.experiment import Experiment
+from papers.fptt import claims
 from papers.fptt.detector import stored
+from papers.fptt.memory import FPTT_MEMORY
 from papers.labels import label
 
 
@@ -51,6 +53,21 @@ def test_missing_detections_are_a_sentence(tmp_path: Path) -> None:
     assert "published at https://github.com/byin-cwi/sFPTT" in result.reason
     (step,) = plan(None, [stored("paper")], str(tmp_path))
     assert (step.status, step.reason) == ("unavailable", result.reason)
+
+
+def test_memory_is_measured_exactly(tmp_path: Path) -> None:
+    cells = {(cell.row, cell.column): cell for cell in FPTT_MEMORY.cells("quick")}
+    found = {}
+    for place in (("T=50", claims.ONE_STEP), ("T=100", claims.ONE_STEP), ("T=50", claims.TEN_CHUNKS)):
+        result, sent = run(tmp_path, cells[place].experiment)
+        assert (result.outcome, sent) == ("ok", [("stage", "measuring")])
+        values = {metric.name: (metric.value, metric.unit) for metric in result.metrics}
+        assert values["parameters"] == (82_689, "count")
+        found[place] = values["saved"]
+    assert round(found["T=50", claims.ONE_STEP][0], 2) == 0.44
+    assert found["T=50", claims.ONE_STEP] == found["T=100", claims.ONE_STEP]
+    assert round(found["T=50", claims.TEN_CHUNKS][0], 2) == 1.19
+    assert {unit for _, unit in found.values()} == {"MiB"}
 
 
 def test_an_unknown_kind_is_unsupported(tmp_path: Path) -> None:

@@ -254,6 +254,17 @@ def test_the_adding_problem_is_learned_from_fresh_samples() -> None:
     assert history.units["test_mse"] == "1"
 
 
+def test_an_error_needs_values_and_predictions_of_their_shape() -> None:
+    with pytest.raises(ValueError, match=r"needs a task of values, this one has Classes"):
+        SquaredError(tasks.Classes(10))
+    error = SquaredError(tasks.Values(1))
+    error.update(torch.zeros(2, 3, 1), torch.tensor([[1.0], [3.0]]), torch.tensor([[2.0], [1.0]]))
+    error.update(torch.zeros(2, 1, 1), torch.tensor([[0.0]]), torch.tensor([[1.0]]))
+    assert error.value() == pytest.approx((1 + 4 + 1) / 3)
+    with pytest.raises(ValueError, match="choose a decision that tells values, such as 'last_value'"):
+        error.update(torch.zeros(2, 3, 1), torch.zeros(3, dtype=torch.int64), torch.zeros(3, 1))
+
+
 def test_what_cannot_be_done_is_said() -> None:
     with pytest.raises(ValueError, match=r"layers\.1 is whole and cannot be cut"):
         scheme(Small(neuron=neurons.create("psn", T=7)))
