@@ -149,7 +149,7 @@ def check_addtask(case: dict[str, Any], arrays: Arrays) -> None:
 
 def check_classes(case: dict[str, Any], arrays: Arrays) -> None:
     """Sequential MNIST with an update after each pixel, then the end of the epoch."""
-    sizes, layers = case["sizes"], case.get("layers", 1)
+    sizes, layers = case["sizes"], 2 if "init.network.layer2_x.weight" in arrays else 1
     images = {"x": arrays["x"][0], "train_logp": arrays["logp"], **_renamed(arrays)}
     network, loaded, _ = smnist(images, sizes["hid"], layers)
     classes = arrays["logp"].shape[-1]
@@ -189,6 +189,8 @@ def check_classes(case: dict[str, Any], arrays: Arrays) -> None:
 def _regulariser(case: dict[str, Any], arrays: Arrays, seen: Arrays) -> np.ndarray:
     """R at each update, less what the biases before a batch norm have in it."""
     R = seen["regulariser"].astype(np.float64)
+    if case.get("debias"):
+        return R
     for name in (name.removeprefix("w.") for name in arrays if name.startswith("w.") and _before_norm(name)):
         start = arrays[f"init.{name}"].astype(np.float64)
         before = {"w": start, "wbar": start, "lam": np.zeros_like(start)}
