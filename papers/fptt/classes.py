@@ -1,4 +1,4 @@
-"""Classes from sequences of pixels or rows, and from images that are shown at every step (spec 4.2 and 4.3)."""
+"""Classes from sequences of pixels or rows (spec 4.2), and what other tables of classes share with them."""
 
 from __future__ import annotations
 
@@ -162,44 +162,12 @@ def sequential_cells(scale: str) -> list[Cell]:
         for column in QUICK_SEQUENCES if scale == "quick" else SEQUENCES:
             if scale == "quick" and row.name not in MAIN.get(column.name, (row.name,)):
                 continue
-            found += _cells(column, row, scale, NEURONS["sequential"])
+            found += cells_of(column, row, scale, NEURONS["sequential"])
     return found
 
 
-def _image(name: str, task: str) -> Column:
-    return Column(
-        name, task, "fptt_images", {"T": 20, "hidden": 256}, 200, 128, {"name": "adam", "lr": 5e-3},
-        {"name": "periodic", "T_max": 20}, {}, uniform=20, recalled=name,
-    )  # fmt: skip
-
-
-IMAGES = (_image("MNIST", "plain_mnist"), _image("Fashion-MNIST", "plain_fashion_mnist"))
-QUICK_IMAGES = (
-    Column(
-        "MNIST",
-        "plain_digits",
-        "fptt_images",
-        {"T": 5, "side": 8, "channels": [16, "P", 32, "P"], "hidden": 32},
-        QUICK_EPOCHS,
-        64,
-        QUICK_ADAMAX,
-        CONSTANT,
-        {},
-        uniform=2,
-        why=f"8x8 digits in a narrow network of two convolutions stand in for MNIST, 5 steps, {QUICK_EPOCHS} epochs",
-        data="8x8 digits",
-    ),
-)
-
-
-def image_cells(scale: str) -> list[Cell]:
-    """Each image is shown at every step."""
-    rows = [row for row in ROWS if row.neuron is None]
-    columns = QUICK_IMAGES if scale == "quick" else IMAGES
-    return [cell for row in rows for column in columns for cell in _cells(column, row, scale, NEURONS["images"])]
-
-
-def _cells(column: Column, row: Row, scale: str, neuron: tuple[str, Options]) -> list[Cell]:
+def cells_of(column: Column, row: Row, scale: str, neuron: tuple[str, Options]) -> list[Cell]:
+    """The last epoch and, at the scales of the work, the best one in front; `neuron` is the work's in this network."""
     made = experiment(column, row, scale, neuron)
     recalled = scale == "paper" and row.name == claims.LTC_FPTT and column.recalled
     sources = (Source("paper_recalled", column.recalled, "FPTT"),) if recalled else ()
@@ -236,12 +204,3 @@ FPTT_SEQUENTIAL = Table(
         departures.QUICK,
     ),
 )  # fmt: skip
-FPTT_IMAGES = Table(
-    "fptt_images",
-    "fptt",
-    "Constant images: FPTT against BPTT",
-    image_cells,
-    (claims.C9_OFFLINE, claims.C9_ONLINE),
-    (RECALLED, RANDOM_START),
-    (departures.SHOWN_AS_OFTEN, departures.DEFAULTS, departures.OWN_ROWS, departures.QUICK),
-)
