@@ -40,7 +40,8 @@ def main(
 ) -> int:
     """Simulate how often verdicts and claims are wrong.
 
-    The truth is known, and the code that judges measured results judges. Takes some minutes; the rates are stored and get a page of the report.
+    The truth is known, and the code that judges measured results judges. Takes some minutes; the rates are stored and
+    get a page of the report.
     """
     from core.console import Console
     from reports import calibration, site

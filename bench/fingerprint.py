@@ -21,8 +21,10 @@ def implementation(experiment: Experiment) -> str:
     import training
     from papers import checks, measures
 
+    from . import kinds
+
     named = _named(experiment.scheme_options)
-    parts = (
+    every = (
         (tasks.registry, experiment.task),
         (models.registry, experiment.model),
         (neurons.registry, experiment.neuron),
@@ -31,8 +33,10 @@ def implementation(experiment: Experiment) -> str:
         *((checks.registry, name) for name in experiment.checks),
         *((part, name) for part in training.PARTS for name in named.intersection(part.names())),
     )
+    parts = [(registry, name) for registry, name in every if name]  # not every kind has all of them
     modules = {registry.module(name) for registry, name in parts}
-    return digest({*modules, "training.loop"}, (registry.plugin(name) for registry, name in parts))
+    run = "training.loop" if experiment.kind == kinds.TRAINING else kinds.registry.module(experiment.kind)
+    return digest({*modules, run}, (registry.plugin(name) for registry, name in parts))
 
 
 def _named(options: object) -> set[str]:
@@ -62,7 +66,9 @@ def kernel_implementation(neuron: str, backend: str) -> str:
 
 
 def kernels(neuron: str) -> dict[str, dict[str, str]]:
-    """What each backend would compute `neuron` with, by its name, as in `results.standing`."""
+    """What each backend would compute `neuron` with, by its name, as in `results.standing`; nothing for no neuron."""
+    if not neuron:
+        return {}
     import neurons
 
     rule = digest(package("bench.parity", without=SHOWING))

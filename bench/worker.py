@@ -31,6 +31,7 @@ from training import distributed, loop
 from training.batching import Batching
 from training.clock import Clock
 
+from . import kinds
 from .job import Request, Result
 
 BETWEEN_NEWS = 0.5  # seconds between two messages about the preparation of data
@@ -111,10 +112,16 @@ class _Busy(Exception):
 
 
 def run(request: Request, send: Send, clock: Clock) -> Result:
-    """Trains and measures; raises what goes wrong, a divergence aside. `clock` runs since this process began."""
+    """What becomes of an experiment of any kind; raises what goes wrong. `clock` runs since this process began."""
+    kind, known = request.experiment.kind, kinds.registry.names()
+    if kind not in known:
+        return Result("unsupported", f"nothing here runs experiments of kind {kind!r}, only {', '.join(known)}")
+    return kinds.registry.get(kind)(request, send, clock)
+
+
+def train(request: Request, send: Send, clock: Clock) -> Result:
+    """Trains and measures; raises what goes wrong, a divergence aside."""
     experiment = request.experiment
-    if experiment.kind != "training":
-        return Result("unsupported", f"nothing here runs experiments of kind {experiment.kind!r}, only trainings")
     notes: list[str] = []
 
     def note(text: str) -> None:

@@ -35,6 +35,10 @@ registry = Registry(
         "sew_resnet34": "models.sew_resnet:resnet34",
         "sew_resnet50": "models.sew_resnet:resnet50",
         "sequential_fc": "models.sequences:sequential_fc",
+        "fptt_adding": "models.fptt.adding:adding",
+        "fptt_adding_lstm": "models.fptt.adding:lstm",
+        "fptt_adding_rnn": "models.fptt.adding:rnn",
+        "fptt_sequential": "models.fptt.sequential:sequential",
     },
     group="spikebench.models",
 )

@@ -1,10 +1,11 @@
-"""Recurrence: the spikes of a layer are a part of its own input one step later."""
+"""Recurrence: the spikes of a layer are a part of its own input one step later. And reading what no spike tells."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+import neurons
 from neurons.base import STEP_MODES, Neuron
 
 from .stateful import Stateful, fitting
@@ -13,9 +14,9 @@ from .stateful import Stateful, fitting
 class Recurrent(Stateful):
     """`neuron` with the input X[t] + `feedback`(S[t-1]), S = 0 before the first step.
 
-    `feedback` takes spikes [N, ...] to inputs of the same shape: nn.Linear, a convolution. In step mode "m" a call
-    takes [T, N, ...], in "s" one step; the neuron itself runs step by step, because an input needs the spikes before
-    it. ValueError for a neuron that has no single step.
+    `feedback` takes spikes [N, ...] to inputs of the same shape: nn.Linear, a convolution; it may have a state of its
+    own. In step mode "m" a call takes [T, N, ...], in "s" one step; the neuron itself runs step by step, because an
+    input needs the spikes before it. ValueError for a neuron that has no single step.
     """
 
     memory = ("spikes",)
@@ -41,11 +42,37 @@ class Recurrent(Stateful):
     def reset(self) -> None:
         super().reset()
         if "neuron" in self._modules:  # there is none yet when the constructor asks
-            self.neuron.reset()
+            neurons.reset(self.neuron)
+            neurons.reset(self.feedback)
 
     def detach(self) -> None:
         super().detach()
-        self.neuron.detach()
+        neurons.detach(self.neuron)
+        neurons.detach(self.feedback)
 
     def extra_repr(self) -> str:
         return f"step_mode={self.step_mode!r}"
+
+
+class Potentials(nn.Module):
+    """The potentials of the neurons of `layer` after each step [T, N, ...], in place of their spikes.
+
+    `layer` is a neuron with the state `v` and a single step, or a Recurrent one of such; it runs step by step.
+    ValueError for another neuron.
+    """
+
+    def __init__(self, layer: Neuron | Recurrent) -> None:
+        super().__init__()
+        neuron = layer.neuron if isinstance(layer, Recurrent) else layer
+        if not neuron.has_step() or "v" not in neuron.states:
+            raise ValueError(f"{type(neuron).__name__} has no potential after each step that could be read.")
+        layer.step_mode = "s"
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        neuron = self.layer.neuron if isinstance(self.layer, Recurrent) else self.layer
+        potentials: list[Tensor] = []
+        for x_t in x.unbind(0):
+            self.layer(x_t)
+            potentials.append(neuron.v)  # type: ignore[arg-type]
+        return torch.stack(potentials)

@@ -12,6 +12,10 @@ registry = Registry(
         "psn_cifar10": "papers.psn.tables:PSN_CIFAR10",
         "psn_cifar10dvs": "papers.psn.tables:PSN_CIFAR10DVS",
         "psn_imagenet": "papers.psn.tables:PSN_IMAGENET",
+        "fptt_adding": "papers.fptt.adding:FPTT_ADDING",
+        "fptt_sequential": "papers.fptt.classes:FPTT_SEQUENTIAL",
+        "fptt_memory": "papers.fptt.memory:FPTT_MEMORY",
+        "fptt_yolo": "papers.fptt.detector:FPTT_YOLO",
     },
     group="spikebench.tables",
 )

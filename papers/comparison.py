@@ -123,21 +123,28 @@ def above(margin: float = 0.0) -> Rule:
 
 def near(measure: Measure) -> Rule:
     """The two differ by less than MARGIN, both ways."""
+    one_way = not_worse(measure)
+
+    def rule(first: Values, second: Values, least: float) -> tuple[float, float]:
+        sides = one_way(first, second, least), one_way(second, first, least)
+        return max(within for within, _ in sides), min(outside for _, outside in sides)
+
+    return rule
+
+
+def not_worse(measure: Measure) -> Rule:
+    """The first is as large as the second, or smaller by less than MARGIN."""
     whole = measure.shown(1.0)
     if measure.unit != "fraction" or measure.better != "higher":
         raise ValueError(f"what counts as near is known for shares of which more is better, not for {measure.title}")
 
-    def side(better: Values, worse: Values, least: float) -> tuple[float, float]:
-        """One way round. The margin is measured, too: that a - b is below (whole - a) / 4 is tested as one sum,
-        1.25 a - b below whole / 4, so that the spread of the margin counts."""
+    def rule(worse: Values, better: Values, least: float) -> tuple[float, float]:
+        """The margin is measured, too: that a - b is below (whole - a) / 4 is tested as one sum, 1.25 a - b below
+        whole / 4, so that the spread of the margin counts."""
         fixed, quarter = welch(better, worse, least), welch(better, worse, least, 1.25)
         within = max(fixed.below(2.0), quarter.below(whole / 4))
         narrower = (whole - statistics.fmean(better)) / 4 < 2.0
         return within, quarter.above(whole / 4) if narrower else fixed.above(2.0)
-
-    def rule(first: Values, second: Values, least: float) -> tuple[float, float]:
-        sides = side(first, second, least), side(second, first, least)
-        return max(within for within, _ in sides), min(outside for _, outside in sides)
 
     return rule
 

@@ -185,6 +185,13 @@ class _Runs:
         found = cell.protocol.select(self.curves[run.id], cell.measure)
         return None if found is None else found.value
 
+    def around(self, runs: Sequence[StoredRun], cell: Cell) -> Interval | None:
+        """The interval that a single run has found itself, as shown: the finals NAME_low and NAME_high."""
+        if len(runs) != 1 or cell.measure.over:
+            return None
+        low, high = (self.finals[runs[0].id].get(f"{cell.measure.name}_{end}") for end in ("low", "high"))
+        return None if low is None or high is None else (cell.measure.shown(low), cell.measure.shown(high))
+
     def stale(self, template: str, run: StoredRun) -> str:
         """Why a run is not current, by what the last command found that knows the sources."""
         now = self.standing.get(template)
@@ -298,6 +305,7 @@ def _cell_result(this: _Measured, runs: _Runs, every: Iterable[_Measured]) -> Ce
     cell, values, attempts = this.cell, this.values, runs.attempts(this.cell)
     n = runs.test_samples(this.runs)
     bounds = _interval(cell.measure, values, n, runs.readings(this.runs, cell)) if values else None
+    around = runs.around(this.runs, cell) or bounds
     found = verdict(
         cell.measure,
         values,
@@ -317,8 +325,8 @@ def _cell_result(this: _Measured, runs: _Runs, every: Iterable[_Measured]) -> Ce
         published=this.published,
         values=tuple(values),
         measured=_mean(cell.measure, values) if values else None,
-        low=bounds[0] if bounds else None,
-        high=bounds[1] if bounds else None,
+        low=around[0] if around else None,
+        high=around[1] if around else None,
         test_samples=n,
         verdict=found.word,
         reason=reason,
@@ -359,6 +367,12 @@ def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs, results: Sequence[
         same=same,
         experiments={(cell.row, cell.column): cell.experiment.key for cell in cells},
         planned={(cell.row, cell.column): seeds for cell in cells if (seeds := runs.planned(cell)) is not None},
+        diverged=frozenset(
+            (cell.row, cell.column, run.seed)
+            for cell in cells
+            for run in runs.attempts(cell)
+            if run.outcome == "diverged" and (cell.experiment.key, run.seed) not in runs.ok
+        ),
     )
 
 
@@ -435,4 +449,5 @@ def _printed(
         return PublishedValue(value, tolerance, place, provenance, unit, runs=source.runs, repeat=source.repeat)
     # Binary noise of the conversion must not show; no published number has that many digits.
     turned = float(f"{turned:.12g}")
+    allowed = max(allowed, source.within)
     return PublishedValue(turned, allowed, place, provenance, runs=source.runs, repeat=source.repeat)

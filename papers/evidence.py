@@ -38,8 +38,8 @@ class Evidence:
     where that is not their name; `at` the places of the rows on the table's axis. Columns behind which stand equal
     experiments are one of `columns`; `same` leads from the names of the others to it. `experiments` are the keys of
     what each row and column is measured by (with seed 0); `planned` the seeds that were to decide when it was first
-    run, by row and column. Claims about speed look at `measurements`, the newest last, and the `parities` that back
-    them.
+    run, by row and column; `diverged` where a training diverged, of which there is no curve. Claims about speed look at
+    `measurements`, the newest last, and the `parities` that back them.
     """
 
     scale: str = ""
@@ -54,6 +54,7 @@ class Evidence:
     same: Mapping[str, str] = field(default_factory=dict)
     experiments: Mapping[tuple[str, str], str] = field(default_factory=dict)
     planned: Mapping[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
+    diverged: frozenset[Place] = frozenset()
     measurements: Sequence[Run] = ()
     parities: Sequence[Parity] = ()
 
@@ -91,7 +92,7 @@ class Evidence:
         return measure.shown(resolution(self.test_samples.get(column))) if measure.interval == "wilson" else 0.0
 
     def seeds_of(self, row: str, column: str) -> Seeds:
-        """The seeds that decide, of those measured in a place.
+        """The seeds that decide, of those measured in a place; one that diverged is among them, without a value.
 
         They are the planned ones, for adding seeds until a test decides makes it decide wrongly. A plan of fewer than
         MIN_SEEDS can decide nothing and is filled up to that many, no further. Without a plan all count.
@@ -105,7 +106,7 @@ class Evidence:
 
     @cached_property
     def _measured(self) -> set[Place]:
-        return {(row, column, seed) for row, column, seed, _ in (*self.curves, *self.finals)}
+        return {(row, column, seed) for row, column, seed, _ in (*self.curves, *self.finals)} | self.diverged
 
     @cached_property
     def _places(self) -> Mapping[Place, Curves]:

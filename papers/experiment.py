@@ -24,7 +24,7 @@ LATER: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Experiment:
-    """One training run, described by plain values.
+    """One training run, or what its `kind` says (bench.kinds), described by plain values.
 
     `key` is a hash of the canonical JSON: equal descriptions have equal keys and are never run twice. The seed decides
     initial weights, batches and masks: of two experiments that differ in the neuron alone they are the same, what the

@@ -111,4 +111,4 @@ def _joined(parts: tuple[str, ...], words: list[tuple[str, str]]) -> str:
     for name, text in words:
         owner = name.partition("_options.")[0]
         (lines[owner] if owner in lines and name not in OWN_WORDS else rest).append(text)
-    return " · ".join([*(" ".join(line) for line in lines.values()), *rest])
+    return " · ".join([*filter(None, (" ".join(line) for line in lines.values())), *rest])

@@ -7,7 +7,7 @@ for each `over`; one that is measured once, with over = "", is the metric NAME.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.registry import Registry
 
@@ -60,6 +60,10 @@ class Measure:
         """A value in the unit `show` as it is stored."""
         return value / SHOWN.get(self.unit, ("", 1.0))[1]
 
+    def once(self, part: str = "") -> Measure:
+        """The same measured once and not epoch by epoch: the metric NAME, of one `part` the metric NAME_PART."""
+        return replace(self, over="", name=f"{self.name}_{part}" if part else self.name)
+
     @property
     def share(self) -> bool:
         """Whether its values are parts of a whole."""
@@ -104,7 +108,10 @@ def shown(value: float, unit: str) -> tuple[float, str]:
 
 
 ACCURACY = Measure("accuracy", "fraction", "higher", "wilson", difference="points")
-EVERY = {measure.name: measure for measure in (ACCURACY,)}
+MSE = Measure("mse", "1", "lower", "student", logarithmic=True)
+AVERAGE_PRECISION = Measure("average_precision", "fraction", "higher", "bootstrap", difference="points")
+SAVED = Measure("saved", "MiB", "lower", "exact", over="")
+EVERY = {measure.name: measure for measure in (ACCURACY, MSE, AVERAGE_PRECISION, SAVED)}
 
 # What an experiment may name as its measures, and what computes each (training.measures).
 registry = Registry(
@@ -113,6 +120,8 @@ registry = Registry(
         "accuracy": "training.measures:Accuracy",
         "firing_rates": "training.measures:FiringRates",
         "constants": "training.measures:Constants",
+        "mse": "training.squared_error:SquaredError",
+        "average_precision": "training.average_precision:AveragePrecision",
     },
     group="spikebench.measures",
 )

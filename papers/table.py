@@ -22,7 +22,8 @@ class Source:
 
     With `until` (a number of epochs) it is read off the first epochs of a curve: `row` is the authors' training run,
     in which the protocol of the cell finds the value. `runs` is the number of runs that the value is stated to be the
-    mean of. A `repeat` is another run of the same setting by the authors, no other document of the same value.
+    mean of. A `repeat` is another run of the same setting by the authors, no other document of the same value. `within`
+    is how far, in the unit shown, a value may lie from it and be the same, where that is more than its last digit.
     """
 
     table: str
@@ -31,6 +32,7 @@ class Source:
     until: int | None = None
     runs: int = 1
     repeat: bool = False
+    within: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich import progress as rich_progress
 from rich.table import Column
 
-from papers.measures import TEST, of_metric
+from papers.measures import TEST, Measure, of_metric
 from papers.protocols import BEST, CHOSEN
 
 if TYPE_CHECKING:
@@ -187,9 +187,15 @@ def _score(record: Mapping[str, float]) -> str:
     """What an epoch came to on the test set, by each measure: "test accuracy 91.2 %"."""
     found = [(name, value, of_metric(name)) for name, value in record.items() if name.startswith(f"{TEST}_")]
     return ", ".join(
-        f"test {known[1].title} {known[1].shown(value):.1f} {known[1].show}" if known else f"{name} {value:.4g}"
+        f"test {known[1].title} {_brief(value, known[1])}" if known else f"{name} {value:.4g}"
         for name, value, known in found
     )
+
+
+def _brief(value: float, measure: Measure) -> str:
+    """ "91.2 %", "0.0234"."""
+    of_unit = measure.show if measure.show != "1" else ""
+    return f"{measure.shown(value):.1f} {of_unit}" if measure.unit == "fraction" else f"{value:.3g} {of_unit}".rstrip()
 
 
 def _measured(metrics: Iterable[Metric]) -> str:
@@ -202,5 +208,5 @@ def _measured(metrics: Iterable[Metric]) -> str:
     for _, measure in filter(None, map(of_metric, curves)):
         for protocol in (BEST, CHOSEN):
             if selected := protocol.select(curves, measure):
-                found.append(f"{protocol.name} {measure.shown(selected.value):.1f} {measure.show}")
+                found.append(f"{protocol.name} {_brief(selected.value, measure)}")
     return " ".join(dict.fromkeys(found)) or "done"

@@ -40,11 +40,13 @@ def decimals(result: TableResult) -> int:
     """Digits behind the point for the measured values of a table: as many as its narrowest interval deserves.
 
     One, and below 1 as many as make two digits of the interval's width. Without intervals three digits of the values.
+    At least two where values are compared to the printed digits.
     """
     widths = [cell.high - cell.low for cell in result.cells if cell.low is not None and cell.high is not None]
     fine = widths or [abs(cell.measured) / 10 for cell in result.cells if cell.measured is not None]
     least = min((width for width in fine if width > 0), default=1.0)
-    return max(1, 1 - math.floor(math.log10(least)))
+    few = 2 if any(cell.cell.measure.interval == "exact" for cell in result.cells) else 1
+    return max(few, 1 - math.floor(math.log10(least)))
 
 
 def number(value: float | None, places: int) -> str:

@@ -12,6 +12,7 @@ UNITS: dict[str, str] = {
     "ms": "milliseconds",
     "us": "microseconds",
     "B": "bytes",
+    "MiB": "2^20 bytes",
     "samples/s": "samples per second",
     "GMAC": "10^9 multiply-accumulate operations",
     "op": "arithmetic operations",

@@ -65,7 +65,7 @@ class JpegSplit(Split):
         v2 = transforms()
 
         def prepare(i: int, path: str) -> None:
-            image = _decode(path)
+            image = decode(path)
             if drawn is not None:
                 parts, flips = drawn
                 left, top, width, height = random_part(image.width, image.height, parts[i])
@@ -106,7 +106,7 @@ def random_part(width: int, height: int, drawn: np.ndarray) -> tuple[int, int, i
     return (width - w) // 2, (height - h) // 2, w, h
 
 
-def _decode(path: str) -> Any:
+def decode(path: str) -> Any:
     """The image as an RGB PIL image. Raises DataDamaged, and TaskError when the file cannot be read."""
     from PIL import Image
 

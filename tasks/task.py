@@ -49,8 +49,9 @@ class Values:
 
 @dataclass(frozen=True)
 class Boxes:
-    """Boxes of things of `count` classes: labels are float32 `[N, M, 5]`, the left, top, right and lower edge in pixels
-    and the class; a sample with fewer than M is filled up with rows of -1."""
+    """Boxes around things of `count` classes: labels are float32 `[N, M, 6]`, in each row the left and top pixel that a
+    box begins with, the right and lower one that it ends with, its class, and 1 for a difficult one (it need not be
+    found, and finding it is no mistake), else 0. A sample with fewer than M is filled up with rows of -1."""
 
     count: int
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import struct
-from collections.abc import Callable
+import tarfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,25 @@ def put_gesture(root: Path) -> None:
 def put_imagenet(root: Path) -> None:
     for part in ("train", "val"):
         put(root / f"ImageNet/{part}/n1/a.JPEG", b"never decoded here")
+
+
+DETECTIONS = {
+    "ground-truth/000002.txt": b"dog 1 10 20 20\nperson 1 2 3 4 difficult\n",
+    "detection-results/000002.txt": b"person 0.0123 1 2 3 4\ndog 0.9000 -2 10 20 20\n",
+    "ground-truth/000001.txt": b"dog 1 1 9 9\n",
+    "detection-results/000001.txt": b"",
+}
+
+
+def put_detections(root: Path, entries: Mapping[str, bytes] = DETECTIONS) -> Path:
+    path = root / "VOC2007_detections/spyv4_voc2007_test.tar.gz"
+    path.parent.mkdir(exist_ok=True)
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in entries.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
 
 
 SETS: dict[str, Callable[[Path], None]] = {

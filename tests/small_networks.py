@@ -18,4 +18,8 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "sew_resnet34": ({"channels": 2, "classes": 6, "T": 5}, (1, 3, 32, 32)),
     "sew_resnet50": ({"channels": 2, "classes": 6, "T": 5}, (1, 3, 32, 32)),
     "sequential_fc": ({"side": 4, "hidden": 5, "order": "rows"}, (3, 1, 4, 4)),
+    "fptt_adding": ({"T": 5, "hidden": 6}, (3, 5, 2)),
+    "fptt_adding_lstm": ({"T": 5, "hidden": 6}, (3, 5, 2)),
+    "fptt_adding_rnn": ({"T": 5, "hidden": 6}, (3, 5, 2)),
+    "fptt_sequential": ({"side": 3, "hidden": 6, "layers": 2}, (4, 1, 3, 3)),
 }

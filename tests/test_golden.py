@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import golden_fptt
 import golden_plif
 import golden_psn
 import numpy as np
@@ -19,6 +20,7 @@ FILES = sorted(ROOT.glob("*/*.json"))
 PAPERS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "plif": ("level", golden_plif.CHECKS),
     "psn": ("kind", golden_psn.CHECKS),
+    "fptt": ("family", golden_fptt.CHECKS),
 }
 
 

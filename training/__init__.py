@@ -5,17 +5,29 @@ A scheme is named with its options; a part that has options of its own is given 
 
 from core.registry import Registry
 
-registry = Registry("training scheme", {"bptt": "training.bptt:BPTT"}, group="spikebench.schemes")
+registry = Registry(
+    "training scheme", {"bptt": "training.bptt:BPTT", "fptt": "training.fptt:FPTT"}, group="spikebench.schemes"
+)
 LOSSES = Registry(
     "loss",
     {
         "rate_mse": "training.losses:rate_mse",
         "cross_entropy": "training.losses:cross_entropy",
+        "last_cross_entropy": "training.last_step:last_cross_entropy",
+        "last_mse": "training.last_step:last_mse",
         "tet": "training.losses:tet",
     },
     group="spikebench.losses",
 )
-DECISIONS = Registry("decision", {"rate": "training.decisions:rate"}, group="spikebench.decisions")
+DECISIONS = Registry(
+    "decision",
+    {
+        "rate": "training.decisions:rate",
+        "last": "training.last_step:last",
+        "last_value": "training.last_step:last_value",
+    },
+    group="spikebench.decisions",
+)
 OPTIMIZERS = Registry(
     "optimizer",
     {

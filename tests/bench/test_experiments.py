@@ -46,6 +46,11 @@ def test_keys_are_equal_for_equal_descriptions_only() -> None:
     assert all(len(key) == 20 for key in keys)
 
 
+EMBEDDED = {"digits", "digits_events", "digits_recall", "plain_digits", "adding"}
+# With rows, lengths and last epochs that the work has no number for, as their notes and departures say.
+OWN_CELLS = {"fptt_adding", "fptt_sequential", "fptt_images", "fptt_memory"}
+
+
 @pytest.mark.parametrize("name", registry.names())
 @pytest.mark.parametrize("scale", SCALES)
 def test_tables_are_complete_and_say_what_is_not_comparable(name: str, scale: str) -> None:
@@ -54,16 +59,22 @@ def test_tables_are_complete_and_say_what_is_not_comparable(name: str, scale: st
     places = [(cell.row, cell.heading) for cell in cells]
     assert len(places) == len(set(places))
     if scale == "paper":
-        assert all(cell.sources for cell in cells)
+        assert all(cell.sources for cell in cells) or name in OWN_CELLS
     if scale == "quick":
-        assert all(cell.not_comparable for cell in cells)
-        assert {cell.experiment.task for cell in cells} <= {"digits", "digits_events", "digits_recall"}
+        trained = [cell for cell in cells if cell.experiment.kind == "training"]
+        assert all(cell.not_comparable for cell in trained)
+        assert {cell.experiment.task for cell in trained} <= EMBEDDED
 
 
 @pytest.mark.parametrize("name", registry.names())
 @pytest.mark.parametrize("scale", SCALES)
 def test_a_column_says_what_stands_in_for_its_data(name: str, scale: str) -> None:
-    named = {"digits": ("8x8 digits", "pixel digits"), "digits_events": ("digit events",), "digits_recall": ("recall",)}
+    named = {
+        "digits": ("8x8 digits", "pixel digits"),
+        "plain_digits": ("8x8 digits",),
+        "digits_events": ("digit events",),
+        "digits_recall": ("recall",),
+    }
     for cell in registry.get(name).cells(scale):
         words = named.get(cell.experiment.task, ())
         assert any(word in cell.heading for word in words) == bool(words), cell.heading

@@ -1,15 +1,21 @@
-"""ALIF and the diagonal LTC by hand, against the vectors of the FPTT work and against a recursion in NumPy."""
+"""ALIF and LTC by hand, their options, and the diagonal LTC against a recursion in NumPy.
+
+tests/test_golden.py holds both against the authors' code.
+"""
 
 from __future__ import annotations
 
+import math
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import vectors
 
 import neurons
+from core.registry import UnknownName
+from neurons.gates import Sigmoid
 from neurons.surrogate import MultiGaussian
 
 
@@ -47,6 +53,53 @@ def test_accumulation_and_soft_reset_by_hand() -> None:
     assert steps(neuron, [1.5, 5.75]) == [(1, 0.25, 0), (1, 0.5, 1)]
 
 
+def test_a_late_soft_reset_with_retention_and_resistance_by_hand() -> None:
+    # V = V / 2 + 3 X / 2 - threshold S: 1.5 > 0.5 fires; B = 1/2, threshold 1.5, V = 0.75 + 3 - 1.5 = 2.25 fires;
+    # B = 3/4, threshold 2, V = 1.125 - 2
+    options = {"v_threshold": 0.5, "beta": 2.0, "v_reset": None, "late_reset": True, "retains": True, "r_m": 3.0}
+    neuron = half_gates("alif", **options)
+    assert steps(neuron, [1.0, 2.0, 0.0]) == [(1, 1.5, 0), (1, 2.25, 0.5), (0, -0.875, 0.75)]
+    with pytest.raises(ValueError, match="late_reset is a time of the soft reset"):
+        neurons.create("alif", late_reset=True)
+
+
+def test_which_share_is_kept() -> None:
+    kept, taken = (half_gates("alif", v_threshold=10.0, retains=retains) for retains in (True, False))
+    for neuron in (kept, taken):
+        neuron.p_m.data.fill_(math.log(3))  # 3/4
+    assert [steps(neuron, [1.0])[0][1] for neuron in (kept, taken)] == pytest.approx([0.25, 0.75])
+
+
+def test_refractory_input_and_a_constant_threshold_by_hand() -> None:
+    # After the spike the membrane does not see the current 9; a constant threshold leaves B where it starts.
+    neuron = half_gates("ltc", v_threshold=0.5, adaptive=False, refractory=True, b_start=0.1)
+    assert [spike for spike, _, _ in steps(neuron, [2.0, 9.0, 2.0])] == [1, 0, 1]
+    assert neuron.b.item() == pytest.approx(0.1)
+
+
+def test_the_first_potential_is_drawn_anew_for_each_sequence() -> None:
+    neuron, x = (
+        neurons.create("ltc", v_threshold=10.0, v_start=0.2, b_start=0.1, backend="torch"),
+        torch.zeros(1, 50, 40),
+    )
+    assert neuron.v is None
+    began = []
+    for seed in (1, 1, 2):
+        with neurons.drawn_from(torch.Generator().manual_seed(seed)):
+            neuron.begin(x.shape[1:])
+        began.append(neuron.v)
+        assert torch.equal(neuron.b, torch.full((50, 40), 0.1))
+        neuron(x)
+        neuron.reset()
+    assert torch.equal(began[0], began[1])
+    assert not torch.equal(began[0], began[2])
+    assert began[0].min() >= 0
+    assert began[0].max() < 0.2
+    assert began[0].mean().item() == pytest.approx(0.1, abs=0.01)
+    with pytest.raises(ValueError, match="v_start is the end of the range"):
+        neurons.create("alif", v_start=-1.0)
+
+
 def test_without_reset_by_hand() -> None:
     # The second potential, 3.0, fires at the threshold 0.5 and keeps its value, though the reset would be soft.
     neuron = half_gates("alif", v_threshold=0.5, beta=2.0, v_reset=None, without_reset=True)
@@ -55,89 +108,85 @@ def test_without_reset_by_hand() -> None:
 
 def test_ltc_gates_by_hand() -> None:
     neuron = half_gates("ltc", v_threshold=10.0)
-    vectors.set_parameters(neuron, w_mx=torch.tensor(100.0), w_mv=torch.tensor(-200.0))
+    neuron.gates.w_mx.data.fill_(100.0)
+    neuron.gates.w_mv.data.fill_(-200.0)
     # a strong input opens the gate: V = X = 3; then 100 * 3 - 200 * 3 closes it
     assert [round(v, 12) for _, v, _ in steps(neuron, [3.0, 3.0])] == [3, 3]
     assert [round(v, 12) for _, v, _ in steps(neuron, [1.0])] == [3]
 
 
-@pytest.mark.parametrize("name", vectors.names("fptt", "step_*"))
-def test_one_update_is_that_of_the_work(name: str) -> None:
-    """Gates are given; where the work leaves `b` unchanged, only what does not depend on it is compared."""
-    case, arrays = vectors.load("fptt", name)
-    fixed = case["hyper"].get("threshold", "").startswith("fixed")
-    threshold = float(case["hyper"]["threshold"].split()[1]) if fixed else case["hyper"]["b_j0"]
-    neuron = neurons.create("alif", v_threshold=threshold, beta=0.0 if fixed else case["hyper"]["beta"])
-    leaves = {key: arrays[key].clone().requires_grad_() for key in ("inputs", "mem", "spike", "tau_m", "tau_adp", "b")}
-    r, s = leaves["tau_adp"], leaves["spike"]
-    b = r * leaves["b"] + (s if "accum" in name else (1 - r) * s)
-    spikes, mem, b, _ = neuron.respond(leaves["inputs"], leaves["mem"], b, leaves["tau_m"])
-    loss = (mem * arrays["cot_mem"]).sum() + (spikes * arrays["cot_spike"]).sum() + (b * arrays["cot_b"]).sum()
-    loss.backward()
-    assert torch.equal(spikes.detach(), arrays["out_spike"])
-    close = {"rtol": 1e-3, "atol": 1e-4}
-    torch.testing.assert_close(mem.detach(), arrays["out_mem"], **close)
-    if not fixed:
-        torch.testing.assert_close(b.detach(), arrays["out_b"], **close)
-    for key in ("inputs", "mem", "tau_m") if fixed else leaves:
-        torch.testing.assert_close(leaves[key].grad, arrays[f"g_{key}"], **close)
+GATES: dict[str, tuple[Any, tuple[int, ...]]] = {
+    "dense": ("dense", (4,)),
+    "sloped": ({"name": "dense", "slope": True}, (4,)),
+    "sum": ("conv", (4, 1, 1)),
+    "concatenated": ({"name": "conv", "norm": False, "adaptation": "concatenated"}, (4, 1, 1)),
+    "dense behind maps": ({"name": "conv", "dense": {"slope": True}}, (4,)),
+}
 
 
-def check_cell(arrays: dict[str, torch.Tensor], trajectories: dict[str, list[torch.Tensor]], leaves: Any) -> None:
-    stacked = {key: torch.stack(values) for key, values in trajectories.items()}
-    loss = (stacked["mem"] * arrays["cot_mem"]).sum() + (stacked["spk"] * arrays["cot_spk"]).sum()
-    loss.backward()
-    assert torch.equal(stacked["spk"].detach(), arrays["spk"])
-    torch.testing.assert_close(stacked["mem"].detach(), arrays["mem"], rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(stacked["b"].detach(), arrays["b"], rtol=1e-4, atol=1e-5)
-    for key, leaf in leaves.items():
-        torch.testing.assert_close(leaf.grad, arrays[key], rtol=1e-3, atol=1e-3)
+@pytest.mark.parametrize("name", GATES)
+def test_gates_that_mix_neurons_leave_kernels_out_quietly(name: str) -> None:
+    gates, shape = GATES[name]
+    neuron = neurons.create("ltc", gates=gates, shape=shape)
+    assert not neuron.pointwise
+    neuron.eval()
+    x = torch.randn(5, 3, 4, *[6] * (len(shape) - 1)).requires_grad_()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        whole = neuron(x)
+    assert neuron.ran == "torch"
+    assert 0 < whole.mean() < 1
+    neuron.reset()
+    assert torch.equal(torch.cat([neuron(x[:2]), neuron(x[2:])]), whole)
+    whole.sum().backward()
+    assert all(p.grad is not None for p in neuron.parameters())
+    assert neurons.create("ltc").pointwise
 
 
-@pytest.mark.parametrize("name", vectors.names("fptt", "cell_alif_*"))
-def test_a_recurrent_layer_of_alif_is_that_of_the_work(name: str) -> None:
-    case, arrays = vectors.load("fptt", name)
-    gates = ("tau_m", "tau_adp") if "w.tau_m" in arrays else ("layer1_tauM", "layer1_tauAdp")
-    neuron = neurons.create(
-        "alif",
-        v_threshold=case["b_j0"],
-        beta=case["beta"],
-        accumulate="accum" in case["kind"],
-        shape=case["sizes"]["hid"],
-        step_mode="s",
-    )
-    vectors.set_parameters(neuron, p_m=arrays[f"w.{gates[0]}"], p_a=arrays[f"w.{gates[1]}"])
-    neuron.v, neuron.b, neuron.s = arrays["mem0"], arrays["b0"], arrays["spk0"]
-    x, weight, bias = (arrays[key].clone().requires_grad_() for key in ("x", "w.layer1_x.weight", "w.layer1_x.bias"))
-    seen: dict[str, list[torch.Tensor]] = {"spk": [], "mem": [], "b": []}
-    for x_t in x.unbind(0):
-        current = torch.nn.functional.linear(torch.cat([x_t, neuron.s], -1), weight, bias)
-        seen["spk"].append(neuron(current))
-        seen["mem"].append(neuron.v)
-        seen["b"].append(neuron.b)
-    leaves = {"g_x": x, "g.layer1_x.weight": weight, "g.layer1_x.bias": bias}
-    check_cell(arrays, seen, {**leaves, f"g.{gates[0]}": neuron.p_m, f"g.{gates[1]}": neuron.p_a})
+def test_gates_see_the_whole_layer_and_their_own_state() -> None:
+    neuron = neurons.create("ltc", gates="dense", shape=2, v_threshold=10.0, step_mode="s")
+    gates = neuron.gates
+    with torch.no_grad():
+        for layer in (gates.membrane, gates.adaptation):
+            layer.weight.copy_(torch.tensor([[1.0, 2, 4, 8], [0, 0, 0, 0]]))
+            layer.bias.zero_()
+        x, v, b = torch.tensor([[0.1, 0.2]]), torch.tensor([[0.3, 0.4]]), torch.tensor([[0.5, 0.6]])
+        g, r = gates(x, v, b)
+    assert g.flatten().tolist() == pytest.approx([sigmoid(0.1 + 0.4 + 1.2 + 3.2), 0.5])
+    assert r.flatten().tolist() == pytest.approx([sigmoid(0.1 + 0.4 + 2.0 + 4.8), 0.5])
 
 
-def test_dense_gates_on_the_same_update_are_the_ltc_layer_of_the_work() -> None:
-    case, arrays = vectors.load("fptt", "cell_ltc_ff")
-    neuron = neurons.create("ltc", v_threshold=case["b_j0"], beta=case["beta"])
-    x = arrays["x"].clone().requires_grad_()
-    w = {key[2:]: value.clone().requires_grad_() for key, value in arrays.items() if key.startswith("w.")}
+def test_a_slope_of_zero_is_the_identity() -> None:
+    squash = Sigmoid()
+    x = torch.linspace(-3, 3, 7)
+    assert torch.equal(squash(x), x.sigmoid())
+    squash.a.data.fill_(2.0)
+    assert torch.equal(squash(x), (2 * x).sigmoid())
+    squash.a.data.zero_()
+    assert torch.equal(squash(x), x)
 
-    def dense(layer: str, inputs: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.linear(inputs, w[f"{layer}.weight"], w[f"{layer}.bias"])
 
-    mem, b, spike = arrays["mem0"], arrays["b0"], arrays["spk0"]
-    seen: dict[str, list[torch.Tensor]] = {"spk": [], "mem": [], "b": []}
-    for x_t in x.unbind(0):
-        current = dense("layer1_x", x_t)
-        g = dense("layer1_tauM", torch.cat([current, mem], -1)).sigmoid()
-        r = dense("layer1_tauAdp", torch.cat([current, b], -1)).sigmoid()
-        spike, mem, b, _ = neuron.respond(current, mem, r * b + (1 - r) * spike, g)
-        for key, value in (("spk", spike), ("mem", mem), ("b", b)):
-            seen[key].append(value)
-    check_cell(arrays, seen, {"g_x": x, **{f"g.{key}": value for key, value in w.items()}})
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"gates": "dense"}, r"need its shape=\(C,\), got shape=\(\)"),
+        ({"gates": "dense", "shape": (4, 1, 1)}, r"need its shape=\(C,\), got shape=\(4, 1, 1\)"),
+        ({"gates": "conv", "shape": (4, 1)}, r"shape=\(C,\) or \(C, 1, 1\), got shape=\(4, 1\)"),
+        ({"gates": {"name": "conv", "adaptation": None}, "shape": (4, 1, 1)}, "give adaptive=False"),
+    ],
+)
+def test_gates_that_do_not_fit_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        neurons.create("ltc", **options)
+
+
+def test_unknown_gates_and_options_are_named() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'dense'"):
+        neurons.create("ltc", gates="dence", shape=4)
+    with pytest.raises(UnknownName, match="xavier_normal"):
+        neurons.create("ltc", gates={"name": "dense", "start": "xavier"}, shape=4)
+    with pytest.raises(TypeError, match="Gates 'dense'"):
+        neurons.create("ltc", gates={"name": "dense", "norm": True}, shape=4)
 
 
 def ltc_recursion(
@@ -186,7 +235,7 @@ def test_ltc_gradients_follow_the_recursion(detach: bool) -> None:
     rng = np.random.default_rng(2)
     x, g = rng.normal(0.5, 1.5, (15, 4, 6)), rng.normal(size=(15, 4, 6))
     neuron = neurons.create("ltc", shape=6, detach_reset=detach).double()
-    parameters = {key: value.detach().numpy().copy() for key, value in neuron.named_parameters()}
+    parameters = {key: value.detach().numpy().copy() for key, value in neuron.gates.named_parameters()}
     inputs = torch.from_numpy(x).requires_grad_()
     spikes = neuron(inputs)
     spikes.backward(torch.from_numpy(g))
@@ -194,7 +243,7 @@ def test_ltc_gradients_follow_the_recursion(detach: bool) -> None:
     assert 0.05 < expected.mean() < 0.6
     np.testing.assert_array_equal(spikes.detach(), expected)
     np.testing.assert_allclose(inputs.grad, grad_x, rtol=1e-9, atol=1e-12)
-    for key, value in neuron.named_parameters():
+    for key, value in neuron.gates.named_parameters():
         np.testing.assert_allclose(value.grad, grads[key], rtol=1e-9, atol=1e-12)
 
 
@@ -204,3 +253,12 @@ def test_gates_start_where_the_work_starts_them() -> None:
     assert (alif.p_m.std().item(), alif.p_a.std().item()) == pytest.approx((1, 1), abs=0.1)
     ltc = neurons.create("ltc", shape=4000)
     assert {round(p.abs().max().item(), 2) for p in ltc.parameters()} == {0.71}
+    uniform = neurons.create("alif", shape=4000, start="uniform")
+    for p in uniform.parameters():
+        assert p.abs().max() <= 1
+        assert p.std().item() == pytest.approx(3**-0.5, abs=0.02)
+    saturated = neurons.create("alif", shape=40, start="saturated")
+    assert all(gate.min() > 0.999 for gate in saturated.mixing(*[torch.zeros(40)] * 3))
+    dense = neurons.create("ltc", shape=50, gates={"name": "dense", "start": "xavier_uniform", "zero_bias": True}).gates
+    assert dense.membrane.weight.abs().max().item() == pytest.approx((6 / 150) ** 0.5, rel=0.01)
+    assert not dense.adaptation.bias.any()

@@ -28,7 +28,7 @@ def leaves(values: Mapping[str, Any], *path: str) -> Iterator[tuple[str, Any]]:
         if isinstance(value, Mapping):
             yield from leaves(value, *path, name)
         else:
-            yield ".".join((*path, name)), NONE if value is None else value
+            yield ".".join((*path, name)), list(value) if isinstance(value, tuple) else NONE if value is None else value
 
 
 def expected(table: str, cell: Cell) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hashes, "SETTLED_NS", -1)
 
 
-@pytest.mark.parametrize("name", ["digits", "digits_events", "digits_recall", *SETS])
+@pytest.mark.parametrize("name", ["digits", "digits_events", "digits_recall", "plain_digits", "adding", *SETS])
 def test_it_is_the_digest_of_the_task_that_is_loaded(name: str, tmp_path: Path) -> None:
     if name in SETS:
         SETS[name](tmp_path / "data")
@@ -101,7 +101,7 @@ def test_asking_imports_neither_torch_nor_numpy(tmp_path: Path) -> None:
         "print([m for m in ('torch', 'numpy', 'h5py', 'sklearn', 'torchvision') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["['fashion_mnist', 'cifar100']", "[]"]
+    assert done.stdout.splitlines() == ["['fashion_mnist', 'plain_fashion_mnist', 'cifar100']", "[]"]
 
 
 def test_a_digest_is_of_names_contents_and_order(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""The networks of sequential MNIST: a pixel or a row at each step, batch norm with statistics of each step."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from .. import NeuronFactory
+from ..readout import LiquidReadout
+from ..recurrent import Recurrent
+from ..sequences import SequentialNet, extent, steps
+from ..steps import Lagged, TimeBatchNorm1d
+from .layers import spiking
+
+
+def _normed(inputs: int, hidden: int, T: int) -> nn.Sequential:
+    linear = nn.Linear(inputs, hidden)
+    nn.init.xavier_normal_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(linear, TimeBatchNorm1d(hidden, T, weight=0.1))
+
+
+def _fed_back(hidden: int, T: int, step_mode: str = "s") -> nn.Sequential:
+    linear = nn.Linear(hidden, hidden)
+    nn.init.orthogonal_(linear.weight)
+    return nn.Sequential(linear, TimeBatchNorm1d(hidden, T, weight=0.1, step_mode=step_mode))
+
+
+def sequential(
+    neuron: NeuronFactory,
+    *,
+    layers: int = 1,
+    released: bool = True,
+    recurrent: bool = True,
+    order: str = "pixels",
+    side: int = 28,
+    width: int | None = None,
+    answer: int | None = 1,
+    inputs: int = 1,
+    classes: int = 10,
+    hidden: int = 256,
+) -> SequentialNet:
+    """S-MNIST: `layers` of BNx(W X[t]) + BNr(W_r S[t-1]) and neurons, then BNo(W_o S[t]) and a liquid readout.
+
+    `released` keeps a slip of the two-layer network: its second layer is fed back the spikes of the first, not its own.
+    Neurons without a single step (PSN) take part with recurrent=False, which leaves the feedback out.
+    `side`, `width` and `answer` as in SequentialNet.
+    """
+    if layers < 1 or (released and layers > 2):
+        raise ValueError(
+            f"The released network has one or two layers, another number needs released=False; got layers={layers}."
+        )
+    T, values = steps(order, side, width or side), inputs * extent(order, side, width)
+    fc: list[nn.Module] = [nn.Flatten(2)]
+    for layer in range(layers):
+        direct = _normed(hidden if layer else values, hidden, T)
+        if recurrent and released and layer:
+            fc += [Lagged(direct, _fed_back(hidden, T, "m")), neuron((hidden,))]
+        elif recurrent:
+            fc += [direct, Recurrent(spiking(neuron((hidden,))), _fed_back(hidden, T))]
+        else:
+            fc += [direct, neuron((hidden,))]
+    readout = LiquidReadout(classes, slope=True)
+    nn.init.xavier_normal_(readout.mixing.weight)
+    nn.init.zeros_(readout.mixing.bias)
+    return SequentialNet(
+        nn.Identity(), nn.Sequential(*fc, _normed(hidden, classes, T), readout), order, side, width, answer
+    )

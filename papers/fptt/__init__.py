@@ -1,0 +1,1 @@
+"""FPTT: forward propagation through time, with liquid time constants (Yin, Corradi and Bohte, 2023)."""

@@ -1,0 +1,185 @@
+"""The networks of the FPTT work: sizes as published, any neuron in them, pieces, and what starts from where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+import models
+import neurons
+from models.fptt import NEURONS
+from models.network import Network
+from models.steps import Lagged, TimeBatchNorm1d
+from neurons.base import Neuron
+
+
+def factory(kind: str, **more: Any) -> models.NeuronFactory:
+    name, options = NEURONS[kind]
+    return models.factory(name, **{**options, **more})
+
+
+# Row of the published table (with its number): network, its options, the neurons of the work in it.
+SIZES: dict[str, tuple[int, str, dict[str, Any], str]] = {
+    "adding LTC H=128": (82_689, "fptt_adding", {}, "adding"),
+    "adding LSTM H=128": (67_713, "fptt_adding_lstm", {}, "adding"),
+    "adding RNN H=128": (17_025, "fptt_adding_rnn", {}, "adding"),
+    "S-MNIST 1-layer H=128": (84_595, "fptt_sequential", {"hidden": 128}, "sequential"),
+    "S-MNIST 1-layer H=256": (332_787, "fptt_sequential", {}, "sequential"),
+    "S-MNIST 1-layer H=512": (1_320_691, "fptt_sequential", {"hidden": 512}, "sequential"),
+    "S-MNIST 2-layer H=128": (183_925, "fptt_sequential", {"hidden": 128, "layers": 2}, "sequential"),
+    "S-MNIST 2-layer H=256": (728_053, "fptt_sequential", {"layers": 2}, "sequential"),
+}
+
+
+@pytest.mark.parametrize("row", SIZES)
+def test_parameter_counts(row: str) -> None:
+    published, name, options, kind = SIZES[row]
+    with torch.device("meta"):
+        network = models.create(name, neuron=factory(kind), **options)
+    assert sum(p.numel() for p in network.parameters()) == published
+
+
+def test_the_second_layer_with_and_without_the_slip_has_as_many_parameters() -> None:
+    counts = set()
+    for released in (True, False):
+        made = models.create("fptt_sequential", neuron=factory("sequential"), layers=2, hidden=8, released=released)
+        counts.add(sum(p.numel() for p in made.parameters()))
+        assert any(isinstance(layer, Lagged) for layer in made.modules()) is released
+    assert len(counts) == 1
+
+
+# Small builds: options, shape of a batch, neurons of the work, shape of an answer.
+SMALL: dict[str, tuple[str, dict[str, Any], tuple[int, ...], str, tuple[int, ...]]] = {
+    "adding": ("fptt_adding", {"T": 6, "hidden": 5}, (3, 6, 2), "adding", (1, 3, 1)),
+    "asrnn": ("fptt_adding", {"T": 6, "hidden": 5}, (3, 6, 2), "adding_asrnn", (1, 3, 1)),
+    "sequential": ("fptt_sequential", {"side": 3, "hidden": 6}, (4, 1, 3, 3), "sequential", (1, 4, 10)),
+    "two layers": ("fptt_sequential", {"side": 3, "hidden": 6, "layers": 2}, (4, 1, 3, 3), "sequential", (1, 4, 10)),
+    "corrected": (
+        "fptt_sequential",
+        {"side": 3, "hidden": 6, "layers": 2, "released": False, "order": "rows"},
+        (4, 1, 3, 3),
+        "sequential",
+        (1, 4, 10),
+    ),
+}
+
+
+def small(name: str, neuron: models.NeuronFactory | None = None) -> tuple[Network, torch.Tensor]:
+    torch.manual_seed(3)
+    model, options, shape, kind, _ = SMALL[name]
+    return models.create(model, neuron=neuron or factory(kind, backend="torch"), **options), torch.rand(shape)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_network_of_the_work_answers_learns_and_is_cut(name: str) -> None:
+    network, x = small(name)
+    answer = network.run(x)
+    assert answer.shape == SMALL[name][-1]
+    answer.square().sum().backward()
+    unused = {key for key, p in network.named_parameters() if p.grad is None}
+    assert all("gates.adaptation" in key or "p_a" in key for key in unused)
+    assert bool(unused) is (name == "adding")  # its threshold is constant, so that gate is there and has no part
+    models.reset(network)
+    network.eval()
+    with torch.no_grad():
+        sequence = network.encode(x)
+        outputs = []
+        for cut in (len(sequence), 1, 3):
+            with neurons.drawn_from(torch.Generator().manual_seed(1)):
+                outputs.append(torch.cat([network(part) for part in (sequence[:cut], sequence[cut:]) if len(part)]))
+            models.reset(network)
+    for cut in outputs[1:]:
+        torch.testing.assert_close(cut, outputs[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_training_in_pieces_moves_the_statistics_of_each_step_once_and_sends_no_gradient_back(name: str) -> None:
+    network, x = small(name)
+    whole = models.create(SMALL[name][0], neuron=factory(SMALL[name][3], backend="torch"), **SMALL[name][1])
+    whole.load_state_dict(network.state_dict())
+    for made, cut in ((network, 2), (whole, network.T)):
+        sequence = made.encode(x).clone().requires_grad_()
+        with neurons.drawn_from(torch.Generator().manual_seed(1)):
+            made(sequence[:cut])
+            if cut < len(sequence):
+                models.detach(made)
+                made(sequence[cut:]).square().sum().backward()
+                assert sequence.grad is not None
+                assert not sequence.grad[:cut].any()
+                assert sequence.grad[cut:].any()
+        models.reset(made)
+    for (key, first), second in zip(network.named_buffers(), whole.buffers(), strict=True):
+        torch.testing.assert_close(first, second, msg=key)
+
+
+WITHOUT_STEP = [n for n in neurons.names() if not neurons.registry.get(n).has_step()]
+
+
+@pytest.mark.parametrize("neuron", neurons.names())
+@pytest.mark.parametrize("model", ["fptt_adding", "fptt_sequential"])
+def test_every_neuron_of_the_suite_takes_part(model: str, neuron: str) -> None:
+    options: dict[str, Any] = {"T": 6} if model == "fptt_adding" else {"side": 2, "width": 3, "layers": 2}
+    options |= {"hidden": 5, "recurrent": neurons.registry.get(neuron).recurrent}
+    made = factory_of(neuron, 6)
+    network = models.create(model, neuron=made, **options)
+    x = torch.rand(4, 6, 2) if model == "fptt_adding" else torch.rand(4, 1, 2, 3)
+    out = network.run(x)
+    assert out.shape[:2] == (1, 4)
+    out.sum().backward()
+    models.reset(network)
+    assert network.uncut() == [
+        key for key, layer in network.named_modules() if isinstance(layer, Neuron) and not layer.recurrent
+    ]
+
+
+def factory_of(neuron: str, T: int) -> models.NeuronFactory:
+    return models.factory(neuron, **neurons.registry.get(neuron).example(T))
+
+
+def test_a_neuron_without_a_step_cannot_be_fed_back() -> None:
+    assert WITHOUT_STEP
+    with pytest.raises(ValueError, match="no single step, so nothing can be fed back"):
+        models.create("fptt_adding", neuron=factory_of(WITHOUT_STEP[0], 6), T=6, hidden=5)
+
+
+def test_joint_weights_start_as_one_matrix() -> None:
+    # PyTorch's bound is 1 / sqrt(inputs + hidden) for both parts.
+    network, _ = small("adding")
+    wide = models.create("fptt_adding", neuron=factory("adding"), hidden=200, T=3)
+    linear, read = wide.hidden
+    for weight in (linear.weight, read.layer.feedback.weight):
+        assert weight.abs().max().item() == pytest.approx(202**-0.5, rel=0.02)
+    assert network.readout.weight.shape == (1, 5)
+
+
+def test_sequences_of_another_length_and_layers_are_refused() -> None:
+    network, _ = small("adding")
+    with pytest.raises(ValueError, match="built for sequences of 6 steps, the input has 7"):
+        network.run(torch.rand(3, 7, 2))
+    with pytest.raises(ValueError, match=r"one or two layers, .* got layers=3"):
+        models.create("fptt_sequential", neuron=factory("sequential"), layers=3)
+    lstm = models.create("fptt_adding_lstm", neuron=None, T=4)
+    lstm(torch.rand(2, 3, 2))
+    with pytest.raises(ValueError, match=r"that of 3 samples, this input has 2; call reset\(\)"):
+        lstm(torch.rand(2, 2, 2))
+
+
+def test_batch_norm_of_a_step_by_hand() -> None:
+    norm = TimeBatchNorm1d(1, T=2, weight=0.5, eps=1e-12)
+    x = torch.tensor([[[1.0], [3.0]], [[10.0], [30.0]]])  # means 2 and 20, deviations 1 and 10
+    assert norm(x).flatten().tolist() == [-0.5, 0.5, -0.5, 0.5]
+    torch.testing.assert_close(norm.running_mean, torch.tensor([[0.2], [2.0]]))
+    torch.testing.assert_close(norm.running_var, torch.tensor([[1.1], [0.9 + 0.1 * 200]]))  # unbiased: 2 and 200
+    with pytest.raises(ValueError, match=r"statistics of T=2 steps, 3 were given since the last reset\(\)"):
+        norm(x[:1])
+    norm.reset()
+    single = TimeBatchNorm1d(1, T=2, weight=0.5, eps=1e-12, step_mode="s")
+    assert torch.equal(torch.stack([single(step) for step in x]), norm(x))
+    norm.eval()
+    norm.reset()
+    expected = (x - norm.running_mean[:, None]) / norm.running_var[:, None].sqrt() * 0.5
+    torch.testing.assert_close(norm(x), expected)
+    with pytest.raises(ValueError, match="Unknown step mode 'x'"):
+        TimeBatchNorm1d(1, T=2, step_mode="x")
