@@ -91,7 +91,7 @@ def test_its_parity_is_green_and_says_what_it_could_not_check(monkeypatch: pytes
     assert [c for c in checks if not c.verdict.green] == []
     reasons = {item.reason for item in found if not isinstance(item, Check)}
     assert any("act on each other" in reason for reason in reasons)
-    assert any("dense gates of 20011 neurons" in reason and "'wide'" in reason for reason in reasons)
+    assert any("dense gates of 9001 neurons" in reason and "'wide'" in reason for reason in reasons)
 
 
 @pytest.mark.usefixtures("dense")
