@@ -39,6 +39,10 @@ registry = Registry(
         "fptt_adding_lstm": "models.fptt.adding:lstm",
         "fptt_adding_rnn": "models.fptt.adding:rnn",
         "fptt_sequential": "models.fptt.sequential:sequential",
+        "fptt_images": "models.fptt.maps:images",
+        "fptt_cifar10": "models.fptt.maps:cifar10",
+        "fptt_gesture": "models.fptt.streams:gesture",
+        "fptt_gesture_conv": "models.fptt.maps:gesture",
     },
     group="spikebench.models",
 )

@@ -142,7 +142,7 @@ class LTC(_AdaptiveThreshold):
     "diagonal" (the default): each neuron sees its own input and state. "dense": the gates of the work, which mix the
     neurons of a layer [N, C]; "conv": those of feature maps. A mapping gives options: {"name": "dense", "slope": True}.
     `shape` is that of the layer's channel-wise parameters (neurons.parameters.Shape), which dense and convolved gates
-    need; `kernel` the size of the gates' convolutions.
+    need.
     """
 
     name = "ltc"
@@ -153,11 +153,10 @@ class LTC(_AdaptiveThreshold):
         v_threshold: float = 0.1,
         shape: Shape = (),
         gates: gating.Spec = "diagonal",
-        kernel: int = 3,
         **common: Any,
     ) -> None:
         super().__init__(v_threshold=v_threshold, **common)
-        self.gates = gating.create(gates, dimensions(shape), kernel)
+        self.gates = gating.create(gates, shape)
         self.pointwise = self.gates.pointwise
         if self.adaptive and not self.gates.adapts:
             raise ValueError("These gates have none for the adaptation; give adaptive=False for a constant threshold.")

@@ -15,8 +15,22 @@ from torch import Tensor, nn
 
 from core.registry import unknown
 
+from .parameters import Shape, dimensions
+
 Spec = str | Mapping[str, Any]
 """Gates by name ("dense") or by name and options ({"name": "dense", "slope": True})."""
+
+
+class Maps(tuple[int, ...]):
+    """Shape (C, 1, 1) of the channel-wise parameters of feature maps, and the `kernel` of the convolution that made
+    them."""
+
+    kernel: int
+
+    def __new__(cls, channels: int, kernel: int) -> Maps:
+        made = super().__new__(cls, (channels, 1, 1))
+        made.kernel = kernel
+        return made
 
 
 class Sigmoid(nn.Module):
@@ -156,13 +170,15 @@ def _apply(layer: nn.Module, x: Tensor) -> Tensor:
 NAMES = ("diagonal", "dense", "conv")
 
 
-def create(spec: Spec, shape: tuple[int, ...], kernel: int = 3) -> Diagonal | Dense | Convolved:
-    """The gates of a layer whose channel-wise parameters have `shape`, behind a convolution with `kernel`.
+def create(spec: Spec, shape: Shape) -> Diagonal | Dense | Convolved:
+    """The gates of a layer whose channel-wise parameters have `shape`.
 
     "diagonal" takes every shape, "dense" one like (C,). "conv" takes one like (C, 1, 1) and is dense where the shape is
-    (C,), with the options under "dense"; so one description serves all layers of a network. UnknownName for another
-    name, ValueError for a shape that does not fit.
+    (C,), with the options under "dense"; so one description serves all layers of a network. Its kernel is by default
+    that of `Maps`, else 3. UnknownName for another name, ValueError for a shape that does not fit.
     """
+    kernel = getattr(shape, "kernel", 3)
+    shape = dimensions(shape)
     options: dict[str, Any] = {"name": spec} if isinstance(spec, str) else dict(spec)
     name = str(options.pop("name", None))
     if name not in NAMES:

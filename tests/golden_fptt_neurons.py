@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 import models
 import neurons
-from models.fptt import NEURONS
+from models.fptt.neurons import NEURONS
 from models.layers import Conv2d, StepBatchNorm2d
 from models.network import Network
 from models.readout import leak
 from models.recurrent import Recurrent
 from models.steps import TimeBatchNorm1d
 from neurons.adaptive_threshold import ALIF, LTC, IzhikevichLike
+from neurons.gates import Maps
 from neurons.surrogate import MultiGaussian
 
 Arrays = dict[str, np.ndarray]
@@ -231,8 +232,7 @@ def check_conv_cell(case: Case, arrays: Arrays) -> None:
     neuron = neurons.create(
         "ltc",
         gates={"name": "conv", **gates},
-        shape=(channels, 1, 1),
-        kernel=weights["conv_tauM.weight"].shape[-1],
+        shape=Maps(channels, weights["conv_tauM.weight"].shape[-1]),
         v_threshold=1.0 if case["b_j0"] is None else case["b_j0"],
         adaptive=case["b_j0"] is not None,
         backend="torch",
@@ -402,6 +402,48 @@ def check_smnist(case: Case, arrays: Arrays) -> None:
         close(run(), arrays["eval_logp"], rtol=1e-4, atol=1e-4)
 
 
+def check_gesture_net(case: Case, arrays: Arrays) -> None:
+    """The network of two streams, in evaluation."""
+    weights = tensors(arrays, "w.network.")
+    hidden, layers = (
+        case["sizes"]["hid"],
+        sum(re.fullmatch(r"snn\d\.layer1_x\.bias", name) is not None for name in weights),
+    )
+    neuron, options = NEURONS["gesture"]
+    network = models.create(
+        "fptt_gesture",
+        neuron=models.factory(neuron, **options),
+        T=case["sizes"]["T"],
+        side=arrays["x"].shape[-1],
+        classes=arrays["logp"].shape[-1],
+        hidden=hidden,
+        deep=layers == 4,
+    ).eval()
+    _, front = network.conv
+    behind = list(network.fc)
+    pairs = [(front.first[0], front.first[1]), (front.second[0], front.second[1])]
+    pairs += [(behind[i], behind[i + 1]) for i in range(0, 2 * (layers - 2), 2)]
+    parts: dict[str, list[nn.Parameter]] = {"tau_m_o": [behind[-1].p], **named("layer3_x", behind[-2])}
+    liquid: list[LTC] = []
+    for i, (linear, layer) in enumerate(pairs):
+        liquid.append(layer.neuron if isinstance(layer, Recurrent) else layer)
+        names = joint("layer1_x", linear, layer) | gates_of("layer1", liquid[-1])
+        parts |= {f"snn{i + 1}.{name}": ours for name, ours in names.items()}
+    Loaded({name: w for name, w in weights.items() if not re.search(r"snn\d\.tau_", name)}, parts)
+    states = [torch.from_numpy(arrays[f"h0_{i}"]) for i in range(3 * layers + 1)]
+    for i, (_, layer) in enumerate(pairs):
+        liquid[i].v, liquid[i].s, liquid[i].b = states[3 * i : 3 * i + 3]
+        if isinstance(layer, Recurrent):
+            layer.spikes = liquid[i].s
+    behind[-1].o = states[-1]
+    seen = [observed(layer) for layer in liquid]
+    with torch.no_grad():
+        out = network.run(torch.from_numpy(arrays["x"]).float())
+    for i, of_layer in enumerate(seen):
+        equal(torch.stack(of_layer["spk"]), arrays[f"spk{i + 1}"])
+    close(out.log_softmax(-1), arrays["logp"], rtol=0, atol=1e-4)
+
+
 CHECKS: dict[str, Callable[[Case, Arrays], None]] = {
     "surrogate": check_surrogate,
     "step": check_step,
@@ -411,4 +453,5 @@ CHECKS: dict[str, Callable[[Case, Arrays], None]] = {
     "conv_cell": check_conv_cell,
     "addtask_model": check_adding_model,
     "smnist": check_smnist,
+    "gesture_net": check_gesture_net,
 }

@@ -22,4 +22,11 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "fptt_adding_lstm": ({"T": 5, "hidden": 6}, (3, 5, 2)),
     "fptt_adding_rnn": ({"T": 5, "hidden": 6}, (3, 5, 2)),
     "fptt_sequential": ({"side": 3, "hidden": 6, "layers": 2}, (4, 1, 3, 3)),
+    "fptt_images": ({"side": 8, "channels": [3, 4, "P"], "hidden": 20, "T": 5}, (2, 1, 8, 8)),
+    "fptt_cifar10": ({"side": 8, "channels": [3, 4, "P"], "hidden": 20, "T": 5}, (2, 3, 8, 8)),
+    "fptt_gesture": ({"side": 16, "hidden": 20, "T": 5}, (2, 5, 2, 16, 16)),
+    "fptt_gesture_conv": (
+        {"side": 8, "channels": [3, "P"], "kernels": 5, "hidden": 20, "T": 5, "recurrent": True},
+        (2, 5, 2, 8, 8),
+    ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,10 @@ from torch import Tensor, nn
 from neurons.base import Neuron
 
 from .. import NeuronFactory
+from ..network import Network
 from ..recurrent import Recurrent
+
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 
 
 def dense(
@@ -47,3 +51,10 @@ def spiking(layer: nn.Module) -> Neuron:
     if not isinstance(layer, Neuron):
         raise TypeError(f"A neuron that can be called step by step is needed here, the factory made {type(layer)}.")
     return layer
+
+
+def unused(network: AnyNetwork, count: int) -> AnyNetwork:
+    """`network` with `count` more parameters that take no part in it, as released networks have them."""
+    if count:
+        network.register_parameter("unused", nn.Parameter(torch.zeros(count)))
+    return network

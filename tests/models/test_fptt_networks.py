@@ -9,9 +9,10 @@ import torch
 
 import models
 import neurons
-from models.fptt import NEURONS
+from models.fptt.neurons import NEURONS
 from models.network import Network
 from models.steps import Lagged, TimeBatchNorm1d
+from neurons.adaptive_threshold import IzhikevichLike
 from neurons.base import Neuron
 
 
@@ -19,6 +20,8 @@ def factory(kind: str, **more: Any) -> models.NeuronFactory:
     name, options = NEURONS[kind]
     return models.factory(name, **{**options, **more})
 
+
+V1 = {"channels": [32, 128, "P", 256, "P", 512, "P"], "recurrent": True}
 
 # Row of the published table (with its number): network, its options, the neurons of the work in it.
 SIZES: dict[str, tuple[int, str, dict[str, Any], str]] = {
@@ -30,6 +33,24 @@ SIZES: dict[str, tuple[int, str, dict[str, Any], str]] = {
     "S-MNIST 1-layer H=512": (1_320_691, "fptt_sequential", {"hidden": 512}, "sequential"),
     "S-MNIST 2-layer H=128": (183_925, "fptt_sequential", {"hidden": 128, "layers": 2}, "sequential"),
     "S-MNIST 2-layer H=256": (728_053, "fptt_sequential", {"layers": 2}, "sequential"),
+    "gesture dense dp2 (4 LTC layers) H=512": (6_303_254, "fptt_gesture", {}, "gesture"),
+    "gesture dense ref H=512": (4_728_854, "fptt_gesture", {"streams": "summed", "deep": False}, "gesture_refractory"),
+    "gesture dense single layer H=512": (2_366_486, "fptt_gesture", {"streams": "single", "deep": False}, "gesture"),
+    "gesture dense ASRNN H=512": (1_845_270, "fptt_gesture", {"deep": False, "pool": "max"}, "gesture_asrnn"),
+    "gesture dense ASRNN plus H=512": (1_845_270, "fptt_gesture", {"deep": False}, "gesture_asrnn_plus"),
+    "gesture e-prop ALIF H=512": (1_317_910, "fptt_gesture", {"streams": "single", "deep": False}, "gesture_eprop"),
+    "gesture conv v4 (recurrent last layer) H=512": (
+        14_378_195,
+        "fptt_gesture_conv",
+        {"recurrent": True},
+        "gesture_conv",
+    ),
+    "gesture conv as logged H=512": (14_116_051, "fptt_gesture_conv", {}, "gesture_conv"),
+    "28x28 CNN H=256": (5_634_215, "fptt_images", {}, "images"),
+    "28x28 CNN H=512": (10_619_047, "fptt_images", {"hidden": 512}, "images"),
+    "28x28 CNN v1 H=256": (9_570_983, "fptt_images", V1, "images"),
+    "28x28 CNN v1 H=512": (12_720_807, "fptt_images", {**V1, "hidden": 512}, "images"),
+    "CIFAR-10 CNN H=256": (7_434_587, "fptt_cifar10", {}, "cifar10"),
 }
 
 
@@ -39,6 +60,18 @@ def test_parameter_counts(row: str) -> None:
     with torch.device("meta"):
         network = models.create(name, neuron=factory(kind), **options)
     assert sum(p.numel() for p in network.parameters()) == published
+
+
+def test_the_three_layer_gesture_net_but_for_vectors_that_it_never_uses() -> None:
+    """Published: 4,994,070. Each of the three layers of the released one has two vectors that are never read."""
+    with torch.device("meta"):
+        network = models.create("fptt_gesture", neuron=factory("gesture_default"), deep=False, dropout=0.0)
+    assert sum(p.numel() for p in network.parameters()) + 3 * 2 * 512 == 4_994_070
+
+
+def test_the_network_of_the_broken_quadratic_neuron() -> None:
+    network = models.create("fptt_gesture", neuron=lambda shape: IzhikevichLike(shape=shape), deep=False)
+    assert sum(p.numel() for p in network.parameters()) == 1_845_270
 
 
 def test_the_second_layer_with_and_without_the_slip_has_as_many_parameters() -> None:
