@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from models.fptt import NEURONS
+from models.fptt.neurons import NEURONS
 
 from ..experiment import Experiment
 from ..measures import ACCURACY
