@@ -14,6 +14,7 @@ registry = Registry(
         "psn_imagenet": "papers.psn.tables:PSN_IMAGENET",
         "fptt_adding": "papers.fptt.adding:FPTT_ADDING",
         "fptt_sequential": "papers.fptt.classes:FPTT_SEQUENTIAL",
+        "fptt_images": "papers.fptt.images:FPTT_IMAGES",
         "fptt_memory": "papers.fptt.memory:FPTT_MEMORY",
         "fptt_yolo": "papers.fptt.detector:FPTT_YOLO",
     },

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import models
 from core.registry import unknown
-from models.fptt import NEURONS
+from models.fptt.neurons import NEURONS
 from models.network import Network
 from tasks import adding
 from training.fptt import FPTT
