@@ -109,13 +109,21 @@ def test_the_rows_of_a_table_start_alike(place: str) -> None:
     assert differences(ROWS[place][0].model, rows) == []
 
 
+RECURRENT = ("fptt_adding", "fptt_sequential", "fptt_gesture", "fptt_gesture_conv")  # feed spikes back to a layer
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_every_network_starts_alike_with_every_neuron(name: str) -> None:
     options, _ = SMALL[name]
     T = built(name, models.factory("lif"), options).T
     factories = [models.factory("lif")]
     for neuron in neurons.names():
-        factories.append(models.factory(neuron, **neurons.registry.get(neuron).example(T)))
+        factory = models.factory(neuron, **neurons.registry.get(neuron).example(T))
+        if name in RECURRENT and not neurons.registry.get(neuron).recurrent:
+            with pytest.raises(ValueError, match="has no single step, so nothing can be fed back"):
+                built(name, factory, options)
+        else:
+            factories.append(factory)
     assert differences(name, [(factory, options) for factory in (*factories, reckless)]) == []
 
 
