@@ -118,8 +118,9 @@ def test_every_network_starts_alike_with_every_neuron(name: str) -> None:
     T = built(name, models.factory("lif"), options).T
     factories = [models.factory("lif")]
     for neuron in neurons.names():
-        factory = models.factory(neuron, **neurons.registry.get(neuron).example(T))
-        if name in RECURRENT and not neurons.registry.get(neuron).recurrent:
+        example = neurons.registry.get(neuron).example(T)
+        factory = models.factory(neuron, **example)
+        if name in RECURRENT and not neurons.create(neuron, **example).has_step():
             with pytest.raises(ValueError, match="has no single step, so nothing can be fed back"):
                 built(name, factory, options)
         else:
