@@ -118,7 +118,7 @@ def cifar10(
     hidden: int = 256,
     released: bool = True,
 ) -> RepeatNet:
-    """CIFAR-10: convolutions without batch norm, two hidden layers, a readout with constant gates; options as in images."""
+    """CIFAR-10: convolutions without batch norm, two hidden layers, readout with constant gates; options as images."""
     conv = _conv(neuron, inputs, channels, 3, norm=False, zero_bias=False)
     fc = nn.Sequential(
         nn.Flatten(2),

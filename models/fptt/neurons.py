@@ -1,4 +1,4 @@
-"""The neurons that the FPTT work has in its networks: name and options, by network; spec, sections 2.1 to 2.4 and 2.8."""
+"""The neurons that the FPTT work has in its networks: name and options, by network (spec, sections 2.1 to 2.8)."""
 
 from __future__ import annotations
 

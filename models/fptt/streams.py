@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +15,7 @@ from ..readout import LeakyReadout
 from .layers import dense
 from .maps import FrameNet
 
-POOLS = {"average": AvgPool2d, "max": MaxPool2d}
+POOLS: dict[str, Callable[[int], nn.Module]] = {"average": AvgPool2d, "max": MaxPool2d}
 STREAMS = ("concatenated", "summed", "single")
 
 
