@@ -54,6 +54,17 @@ class Recurrent(Stateful):
         return f"step_mode={self.step_mode!r}"
 
 
+def neuron_of(layer: nn.Module) -> nn.Module:
+    """The neuron of a Recurrent layer, else `layer` itself."""
+    return layer.neuron if isinstance(layer, Recurrent) else layer
+
+
+def has_potential(layer: nn.Module) -> bool:
+    """Whether `layer` is a neuron, or a Recurrent one, that has a potential `v` after each step."""
+    neuron = neuron_of(layer)
+    return isinstance(neuron, Neuron) and neuron.has_step() and "v" in neuron.states
+
+
 class Potentials(nn.Module):
     """The potentials of the neurons of `layer` after each step [T, N, ...], in place of their spikes.
 
@@ -61,16 +72,16 @@ class Potentials(nn.Module):
     ValueError for another neuron.
     """
 
-    def __init__(self, layer: Neuron | Recurrent) -> None:
+    def __init__(self, layer: nn.Module) -> None:
         super().__init__()
-        neuron = layer.neuron if isinstance(layer, Recurrent) else layer
-        if not neuron.has_step() or "v" not in neuron.states:
-            raise ValueError(f"{type(neuron).__name__} has no potential after each step that could be read.")
-        layer.step_mode = "s"
+        if not has_potential(layer):
+            name = type(neuron_of(layer)).__name__
+            raise ValueError(f"{name} has no potential after each step that could be read.")
+        layer.step_mode = "s"  # type: ignore[assignment]
         self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
-        neuron = self.layer.neuron if isinstance(self.layer, Recurrent) else self.layer
+        neuron = neuron_of(self.layer)
         potentials: list[Tensor] = []
         for x_t in x.unbind(0):
             self.layer(x_t)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from .. import NeuronFactory
 from ..network import Network
-from ..recurrent import Potentials, Recurrent
+from ..recurrent import Potentials, has_potential
 from ..stateful import Stateful
 from .layers import dense
 
@@ -32,11 +32,12 @@ def adding(
 ) -> AddingNet:
     """One recurrent layer, read from its potentials after the reset.
 
-    Neurons whose sequence is whole (PSN) take part with recurrent=False and are read from their spikes.
+    Neurons without a potential are read from their spikes; those without a single step (PSN) take part with
+    recurrent=False.
     """
     linear, spiking = dense(neuron, inputs, hidden, recurrent=recurrent)
-    readable = isinstance(spiking, Recurrent) or getattr(spiking, "recurrent", False)
-    network = AddingNet(nn.Sequential(linear, Potentials(spiking) if readable else spiking), hidden, T)  # type: ignore[arg-type]
+    read = Potentials(spiking) if has_potential(spiking) else spiking
+    network = AddingNet(nn.Sequential(linear, read), hidden, T)
     nn.init.xavier_normal_(network.readout.weight)
     return network
 

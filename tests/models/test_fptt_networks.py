@@ -200,7 +200,7 @@ SIX: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
 @pytest.mark.parametrize("model", SIX)
 def test_every_neuron_of_the_suite_takes_part(model: str, neuron: str) -> None:
     options, shape = SIX[model]
-    recurrent = neurons.registry.get(neuron).recurrent
+    recurrent = neurons.registry.get(neuron).has_step()
     made = factory_of(neuron, 6)
     network = models.create(model, neuron=made, **{**options, "hidden": 5, "recurrent": recurrent})
     assert network.T == 6
