@@ -54,34 +54,28 @@ class Recurrent(Stateful):
         return f"step_mode={self.step_mode!r}"
 
 
-def neuron_of(layer: nn.Module) -> nn.Module:
-    """The neuron of a Recurrent layer, else `layer` itself."""
-    return layer.neuron if isinstance(layer, Recurrent) else layer
-
-
-def has_potential(layer: nn.Module) -> bool:
-    """Whether `layer` is a neuron, or a Recurrent one, that has a potential `v` after each step."""
-    neuron = neuron_of(layer)
-    return isinstance(neuron, Neuron) and neuron.has_step() and "v" in neuron.states
-
-
 class Potentials(nn.Module):
     """The potentials of the neurons of `layer` after each step [T, N, ...], in place of their spikes.
 
-    `layer` is a neuron with the state `v` and a single step, or a Recurrent one of such; it runs step by step.
-    ValueError for another neuron.
+    `layer` is a neuron or a Recurrent one. It runs step by step; a neuron without a single step or without a potential
+    `v` is read from its spikes.
     """
 
-    def __init__(self, layer: nn.Module) -> None:
+    def __init__(self, layer: Neuron | Recurrent) -> None:
         super().__init__()
-        if not has_potential(layer):
-            name = type(neuron_of(layer)).__name__
-            raise ValueError(f"{name} has no potential after each step that could be read.")
-        layer.step_mode = "s"  # type: ignore[assignment]
         self.layer = layer
+        self.readable = self._neuron.has_step() and "v" in self._neuron.states
+        if self.readable:
+            layer.step_mode = "s"
+
+    @property
+    def _neuron(self) -> Neuron:
+        return self.layer.neuron if isinstance(self.layer, Recurrent) else self.layer
 
     def forward(self, x: Tensor) -> Tensor:
-        neuron = neuron_of(self.layer)
+        if not self.readable:
+            return self.layer(x)
+        neuron = self._neuron
         potentials: list[Tensor] = []
         for x_t in x.unbind(0):
             self.layer(x_t)

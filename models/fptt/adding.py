@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 from .. import NeuronFactory
 from ..network import Network
-from ..recurrent import Potentials, has_potential
+from ..recurrent import Potentials, Recurrent
 from ..stateful import Stateful
-from .layers import dense
+from .layers import dense, spiking
 
 
 class AddingNet(Network):
@@ -35,8 +35,8 @@ def adding(
     Neurons without a potential are read from their spikes; those without a single step (PSN) take part with
     recurrent=False.
     """
-    linear, spiking = dense(neuron, inputs, hidden, recurrent=recurrent)
-    read = Potentials(spiking) if has_potential(spiking) else spiking
+    linear, layer = dense(neuron, inputs, hidden, recurrent=recurrent)
+    read = Potentials(layer if isinstance(layer, Recurrent) else spiking(layer))
     network = AddingNet(nn.Sequential(linear, read), hidden, T)
     nn.init.xavier_normal_(network.readout.weight)
     return network
