@@ -57,20 +57,25 @@ class Recurrent(Stateful):
 class Potentials(nn.Module):
     """The potentials of the neurons of `layer` after each step [T, N, ...], in place of their spikes.
 
-    `layer` is a neuron with the state `v` and a single step, or a Recurrent one of such; it runs step by step.
-    ValueError for another neuron.
+    `layer` is a neuron or a Recurrent one. It runs step by step; a neuron without a single step or without a potential
+    `v` is read from its spikes.
     """
 
     def __init__(self, layer: Neuron | Recurrent) -> None:
         super().__init__()
-        neuron = layer.neuron if isinstance(layer, Recurrent) else layer
-        if not neuron.has_step() or "v" not in neuron.states:
-            raise ValueError(f"{type(neuron).__name__} has no potential after each step that could be read.")
-        layer.step_mode = "s"
         self.layer = layer
+        self.readable = self._neuron.has_step() and "v" in self._neuron.states
+        if self.readable:
+            layer.step_mode = "s"
+
+    @property
+    def _neuron(self) -> Neuron:
+        return self.layer.neuron if isinstance(self.layer, Recurrent) else self.layer
 
     def forward(self, x: Tensor) -> Tensor:
-        neuron = self.layer.neuron if isinstance(self.layer, Recurrent) else self.layer
+        if not self.readable:
+            return self.layer(x)
+        neuron = self._neuron
         potentials: list[Tensor] = []
         for x_t in x.unbind(0):
             self.layer(x_t)

@@ -204,13 +204,18 @@ def check_cell(case: Case, arrays: Arrays) -> None:
         close(gradient, arrays[f"g.{name}"])
 
 
-# Kind of a convolutional layer: its gates, and where its batch norms are [current, membrane gate, adaptation gate].
-CONVOLVED: dict[str, tuple[Case, list[str]]] = {
-    "v4": ({}, ["BN", "BN1", "BN2"]),
-    "cnn_28": ({}, ["BN1", "BN2", "BN3"]),
-    "cnn_concat": ({"norm": False, "adaptation": "concatenated"}, []),
-    "yolo": ({"adaptation": None}, ["BN", "BN1"]),
-}
+def convolved(weights: dict[str, Tensor]) -> tuple[Case, list[str]]:
+    """Options of the gates of a convolutional layer, and its batch norms: of current, membrane and adaptation gate."""
+    adapts = "conv_tauAdp.weight" in weights
+    norms = sorted({name.partition(".")[0] for name in weights if name.startswith("BN")})
+    adaptation = None
+    if adapts:
+        membrane, gate = (weights[f"conv_{name}.weight"].shape[1] for name in ("tauM", "tauAdp"))
+        adaptation = "sum" if gate == membrane else "concatenated"
+    assert len(norms) in (0, 2 + adapts), norms
+    return {"norm": bool(norms), "adaptation": adaptation}, norms
+
+
 POOLS: dict[str | None, Callable[[], nn.Module]] = {
     None: nn.Identity,
     "max": lambda: nn.MaxPool2d(2),
@@ -222,7 +227,7 @@ POOLS: dict[str | None, Callable[[], nn.Module]] = {
 def check_conv_cell(case: Case, arrays: Arrays) -> None:
     """A convolutional layer: convolution, batch norm, pooling, neuron."""
     sizes, weights = case["sizes"], tensors(arrays, "w.")
-    gates, norms = CONVOLVED[case["kind"]]
+    gates, norms = convolved(weights)
     kernel, channels = sizes["kernel"], sizes["cout"]
     main = next(name for name in ("conv1_x", "conv_x") if f"{name}.weight" in weights)
     bias = f"{main}.bias" in weights

@@ -8,7 +8,7 @@ from .. import NeuronFactory
 from ..network import Network
 from ..recurrent import Potentials, Recurrent
 from ..stateful import Stateful
-from .layers import dense
+from .layers import dense, spiking
 
 
 class AddingNet(Network):
@@ -39,11 +39,12 @@ def adding(
 ) -> AddingNet:
     """One recurrent layer, read from its potentials after the reset.
 
-    Neurons whose sequence is whole (PSN) take part with recurrent=False and are read from their spikes.
+    Neurons without a potential are read from their spikes; those without a single step (PSN) take part with
+    recurrent=False.
     """
-    linear, spiking = dense(neuron, inputs, hidden, recurrent=recurrent)
-    readable = isinstance(spiking, Recurrent) or getattr(spiking, "recurrent", False)
-    network = AddingNet(nn.Sequential(linear, Potentials(spiking) if readable else spiking), hidden, T)  # type: ignore[arg-type]
+    linear, layer = dense(neuron, inputs, hidden, recurrent=recurrent)
+    read = Potentials(layer if isinstance(layer, Recurrent) else spiking(layer))
+    network = AddingNet(nn.Sequential(linear, read), hidden, T)
     nn.init.xavier_normal_(network.readout.weight)
     return network
 

@@ -6,14 +6,21 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 import models
 import neurons
+from core.registry import UnknownName
 from models.fptt.neurons import NEURONS
+from models.fptt.streams import Streams
+from models.layers import StepBatchNorm2d
 from models.network import Network
+from models.readout import LiquidReadout
+from models.recurrent import Potentials, Recurrent
 from models.steps import Lagged, TimeBatchNorm1d
-from neurons.adaptive_threshold import IzhikevichLike
+from neurons.adaptive_threshold import LTC, IzhikevichLike
 from neurons.base import Neuron
+from neurons.gates import Convolved, Maps
 
 
 def factory(kind: str, **more: Any) -> models.NeuronFactory:
@@ -83,6 +90,8 @@ def test_the_second_layer_with_and_without_the_slip_has_as_many_parameters() -> 
     assert len(counts) == 1
 
 
+TINY: dict[str, Any] = {"side": 8, "channels": [3, 4, "P"], "hidden": 6}
+
 # Small builds: options, shape of a batch, neurons of the work, shape of an answer.
 SMALL: dict[str, tuple[str, dict[str, Any], tuple[int, ...], str, tuple[int, ...]]] = {
     "adding": ("fptt_adding", {"T": 6, "hidden": 5}, (3, 6, 2), "adding", (1, 3, 1)),
@@ -96,6 +105,31 @@ SMALL: dict[str, tuple[str, dict[str, Any], tuple[int, ...], str, tuple[int, ...
         "sequential",
         (1, 4, 10),
     ),
+    "images": ("fptt_images", {**TINY, "T": 5}, (3, 1, 8, 8), "images", (5, 3, 10)),
+    "recurrent images": ("fptt_images", {**TINY, "T": 5, "recurrent": True}, (3, 1, 8, 8), "images", (5, 3, 10)),
+    "cifar10": ("fptt_cifar10", {**TINY, "T": 5}, (3, 3, 8, 8), "cifar10", (5, 3, 10)),
+    "gesture conv": (
+        "fptt_gesture_conv",
+        {**TINY, "kernels": [5, 3], "T": 5, "recurrent": True, "dropout": 0.0},
+        (3, 5, 2, 8, 8),
+        "gesture_conv",
+        (5, 3, 11),
+    ),
+    **{
+        f"gesture {kind} {streams}": (
+            "fptt_gesture",
+            {"side": 8, "hidden": 6, "T": 5, "streams": streams, "deep": deep, "dropout": 0.0},
+            (3, 5, 2, 8, 8),
+            kind,
+            (5, 3, 11),
+        )
+        for kind, streams, deep in (
+            ("gesture", "concatenated", True),
+            ("gesture_refractory", "summed", False),
+            ("gesture_asrnn", "concatenated", False),
+            ("gesture_asrnn_plus", "single", False),
+        )
+    },
 }
 
 
@@ -111,9 +145,11 @@ def test_a_network_of_the_work_answers_learns_and_is_cut(name: str) -> None:
     answer = network.run(x)
     assert answer.shape == SMALL[name][-1]
     answer.square().sum().backward()
-    unused = {key for key, p in network.named_parameters() if p.grad is None}
-    assert all("gates.adaptation" in key or "p_a" in key for key in unused)
-    assert bool(unused) is (name == "adding")  # its threshold is constant, so that gate is there and has no part
+    without = {key for key, p in network.named_parameters() if p.grad is None}
+    # On the adding task the threshold is constant: the gate of the adaptation is there and takes no part.
+    constant = {key for key, _ in network.named_parameters() if "gates.adaptation" in key and name == "adding"}
+    assert without - {"unused"} == constant
+    assert ("unused" in without) is hasattr(network, "unused")
     models.reset(network)
     network.eval()
     with torch.no_grad():
@@ -150,16 +186,26 @@ def test_training_in_pieces_moves_the_statistics_of_each_step_once_and_sends_no_
 WITHOUT_STEP = [n for n in neurons.names() if not neurons.registry.get(n).has_step()]
 
 
+# Options and shape of a batch of six steps.
+SIX: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
+    "fptt_adding": ({"T": 6}, (4, 6, 2)),
+    "fptt_sequential": ({"side": 2, "width": 3, "layers": 2}, (4, 1, 2, 3)),
+    "fptt_images": ({**TINY, "T": 6}, (4, 1, 8, 8)),
+    "fptt_gesture": ({"side": 8, "T": 6}, (4, 6, 2, 8, 8)),
+    "fptt_gesture_conv": ({**TINY, "kernels": 3, "T": 6}, (4, 6, 2, 8, 8)),
+}
+
+
 @pytest.mark.parametrize("neuron", neurons.names())
-@pytest.mark.parametrize("model", ["fptt_adding", "fptt_sequential"])
+@pytest.mark.parametrize("model", SIX)
 def test_every_neuron_of_the_suite_takes_part(model: str, neuron: str) -> None:
-    options: dict[str, Any] = {"T": 6} if model == "fptt_adding" else {"side": 2, "width": 3, "layers": 2}
-    options |= {"hidden": 5, "recurrent": neurons.registry.get(neuron).recurrent}
+    options, shape = SIX[model]
+    recurrent = neurons.registry.get(neuron).has_step()
     made = factory_of(neuron, 6)
-    network = models.create(model, neuron=made, **options)
-    x = torch.rand(4, 6, 2) if model == "fptt_adding" else torch.rand(4, 1, 2, 3)
-    out = network.run(x)
-    assert out.shape[:2] == (1, 4)
+    network = models.create(model, neuron=made, **{**options, "hidden": 5, "recurrent": recurrent})
+    assert network.T == 6
+    out = network.run(torch.rand(shape))
+    assert out.shape[:2] == (6 - network.silent, 4)
     out.sum().backward()
     models.reset(network)
     assert network.uncut() == [
@@ -216,3 +262,73 @@ def test_batch_norm_of_a_step_by_hand() -> None:
     torch.testing.assert_close(norm(x), expected)
     with pytest.raises(ValueError, match="Unknown step mode 'x'"):
         TimeBatchNorm1d(1, T=2, step_mode="x")
+
+
+def test_gates_have_the_kernel_of_the_convolution_in_front_of_them() -> None:
+    network, _ = small("gesture conv")
+    kernels = [
+        (layer.gates.membrane[0].kernel_size, layer.gates.adaptation[0].kernel_size)
+        for layer in network.modules()
+        if isinstance(layer, LTC) and isinstance(layer.gates, Convolved)
+    ]
+    assert kernels == [((5, 5), (5, 5)), ((3, 3), (3, 3))]
+    fixed = neurons.create("ltc", gates={"name": "conv", "kernel": 1}, shape=Maps(4, 5))
+    assert fixed.gates.membrane[0].kernel_size == (1, 1)
+
+
+def test_pooling_acts_on_the_current() -> None:
+    network, _ = small("images")
+    kinds = [type(layer).__name__ for layer in network.conv]
+    assert kinds == ["Conv2d", "StepBatchNorm2d", "LTC", "Conv2d", "StepBatchNorm2d", "MaxPool2d", "LTC"]
+    assert not any(isinstance(m, StepBatchNorm2d | nn.BatchNorm2d) for m in small("cifar10")[0].modules())
+
+
+def test_polarity_1_comes_first_and_a_sum_is_one() -> None:
+    x = torch.rand(2, 3, 2, 4, 4)
+    for summed in (False, True):
+        streams = Streams(nn.Identity(), nn.Identity(), summed=summed)
+        first, second = x[:, :, 0].flatten(2), x[:, :, 1].flatten(2)
+        assert torch.equal(streams(x), second + first if summed else torch.cat([second, first], -1))
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        ("fptt_images", {"channels": ["P", 3]}, "lists widths"),
+        ("fptt_images", {"side": 2, "channels": [3, "P", 3, "P"]}, "2 poolings leave nothing of a side of 2"),
+        ("fptt_gesture_conv", {"channels": [3], "kernels": [3, 3]}, "1 convolutions and 2 kernels"),
+        ("fptt_gesture", {"side": 2}, "leaves nothing of a side of 2"),
+        ("fptt_gesture", {"streams": "mixed"}, "concatenated"),
+        ("fptt_gesture", {"pool": "mean"}, "average"),
+    ],
+)
+def test_networks_that_cannot_be_built_are_refused(model: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises((ValueError, UnknownName), match=message):
+        models.create(model, neuron=factory("images"), **options)
+
+
+def test_recurrence_resets_what_its_feedback_keeps() -> None:
+    layer = Recurrent(neurons.create("lif"), nn.Sequential(nn.Linear(4, 4), TimeBatchNorm1d(4, T=3, step_mode="s")))
+    x = 2 * torch.rand(3, 5, 4)
+    first = layer(x)
+    layer.reset()
+    assert torch.equal(layer(x), first)
+
+
+def test_potentials_are_those_after_the_reset() -> None:
+    read = Potentials(neurons.create("if"))
+    x = torch.tensor([0.6, 0.6, 0.6]).view(3, 1, 1)
+    torch.testing.assert_close(read(x).flatten(), torch.tensor([0.6, 0.0, 0.6]))
+    psn = neurons.create("psn", T=3)
+    assert torch.equal(Potentials(psn)(x), psn(x))
+
+
+def test_a_liquid_readout_by_hand() -> None:
+    readout = LiquidReadout(1, slope=True)
+    with torch.no_grad():
+        readout.mixing.weight.copy_(torch.tensor([[2.0, -3.0]]))
+        readout.mixing.bias.zero_()
+    o1 = torch.sigmoid(torch.tensor(2.0))  # from 0 towards 1
+    o2 = o1 + torch.sigmoid(2 * 0.5 - 3 * o1) * (0.5 - o1)
+    found = readout(torch.tensor([1.0, 0.5]).view(2, 1, 1)).flatten()
+    torch.testing.assert_close(found, torch.stack([o1, o2]))

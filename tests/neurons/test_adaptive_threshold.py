@@ -5,6 +5,7 @@ tests/test_golden.py holds both against the authors' code.
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from typing import Any
@@ -98,6 +99,38 @@ def test_the_first_potential_is_drawn_anew_for_each_sequence() -> None:
     assert began[0].mean().item() == pytest.approx(0.1, abs=0.01)
     with pytest.raises(ValueError, match="v_start is the end of the range"):
         neurons.create("alif", v_start=-1.0)
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "asrnn": {"v_reset": None, "late_reset": True, "retains": True, "r_m": 3.0, "v_threshold": 0.1},
+    "accumulating": {"accumulate": True, "b_start": 0.1, "v_threshold": 0.1},
+    "refractory": {"refractory": True, "v_threshold": 0.3},
+    "constant": {"adaptive": False, "v_threshold": 0.5},
+    "drawn": {"v_start": 1.0, "b_start": 0.5},
+}
+
+
+@pytest.mark.skipif("fused" not in neurons.backends("ltc", "cpu"), reason="needs the fused backend")
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize("name", ["alif", "ltc"])
+def test_every_option_has_a_fused_kernel_that_agrees(name: str, options: str) -> None:
+    torch.manual_seed(7)
+    plain = neurons.create(name, shape=6, backend="torch", **OPTIONS[options]).double()
+    fused = copy.deepcopy(plain)
+    fused.backend = "fused"
+    found = []
+    for neuron in (plain, fused):
+        x = (
+            2 * torch.randn(12, 4, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(8))
+        ).requires_grad_()
+        with neurons.drawn_from(torch.Generator().manual_seed(9)):
+            spikes = neuron(x)
+        (spikes * torch.arange(12.0).view(12, 1, 1)).sum().backward()
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in neuron.parameters()]
+        found.append([spikes, neuron.v, neuron.b, x.grad, *gradients])
+    assert 0 < found[0][0].mean() < 1
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-11)
 
 
 def test_without_reset_by_hand() -> None:
