@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 import neurons
+from neurons.backends import recurrence
 from neurons.base import STEP_MODES, Neuron
 
 from .stateful import Stateful, fitting
@@ -20,6 +21,8 @@ class Recurrent(Stateful):
     """
 
     memory = ("spikes",)
+    spikes: Tensor | None
+    potentials = False  # whether a call tells the potentials after each step in place of the spikes
 
     def __init__(self, neuron: Neuron, feedback: nn.Module, *, step_mode: str = "m") -> None:
         super().__init__()
@@ -31,12 +34,44 @@ class Recurrent(Stateful):
         self.neuron, self.feedback, self.step_mode = neuron, feedback, step_mode
 
     def advance(self, x: Tensor) -> Tensor:
-        return self.step(x) if self.step_mode == "s" else torch.stack([self.step(x_t) for x_t in x.unbind(0)])
+        if self.step_mode == "s":
+            return self._told(self.step(x))
+        sequence = recurrence.find(self.neuron, self.feedback, x)
+        if sequence is not None:  # a kernel computes the neuron and its feedback together
+            return self._at_once(x, sequence)
+        return torch.stack([self._told(self.step(x_t)) for x_t in x.unbind(0)])
+
+    def _told(self, spikes: Tensor) -> Tensor:
+        """What the layer tells of a step: its spikes or its potentials."""
+        return self.neuron.v if self.potentials else spikes  # type: ignore[return-value]
+
+    def _at_once(self, x: Tensor, sequence: recurrence.Sequence) -> Tensor:
+        neuron = self.neuron
+        found: list[Tensor] = []
+
+        def advance(x: Tensor) -> Tensor:
+            v, *others = neuron.load_states(x[0])
+            spikes, potentials = sequence(x, v, fitting(self.spikes, x[0], "The spikes fed back"))
+            neuron.store_states([potentials[-1], *others[:-1], spikes[-1]])
+            object.__setattr__(neuron, "ran", recurrence.BACKEND)
+            object.__setattr__(neuron, "kernel", recurrence.KERNEL)
+            found.append(potentials)
+            return spikes
+
+        # A call like any other of the neuron, so that hooks and checkpointing see it, with another way to compute it.
+        neuron.step_mode, neuron.advance = "m", advance  # type: ignore[method-assign]
+        try:
+            spikes = neuron(x)
+        finally:
+            neuron.step_mode = "s"
+            del neuron.advance
+        self.spikes = spikes[-1]
+        return found[0] if self.potentials else spikes
 
     def step(self, x: Tensor) -> Tensor:
         """Spikes of one step's input [N, ...]."""
         before = fitting(self.spikes, x, "The spikes fed back")
-        self.spikes: Tensor | None = self.neuron(x + self.feedback(before).to(x.dtype))
+        self.spikes = self.neuron(x + self.feedback(before).to(x.dtype))
         return self.spikes
 
     def reset(self) -> None:
@@ -63,21 +98,19 @@ class Potentials(nn.Module):
 
     def __init__(self, layer: Neuron | Recurrent) -> None:
         super().__init__()
+        neuron = layer.neuron if isinstance(layer, Recurrent) else layer
         self.layer = layer
-        self.readable = self._neuron.has_step() and "v" in self._neuron.states
-        if self.readable:
+        self.readable = neuron.has_step() and "v" in neuron.states
+        if isinstance(layer, Recurrent):
+            layer.potentials = self.readable
+        elif self.readable:
             layer.step_mode = "s"
 
-    @property
-    def _neuron(self) -> Neuron:
-        return self.layer.neuron if isinstance(self.layer, Recurrent) else self.layer
-
     def forward(self, x: Tensor) -> Tensor:
-        if not self.readable:
+        if isinstance(self.layer, Recurrent) or not self.readable:
             return self.layer(x)
-        neuron = self._neuron
         potentials: list[Tensor] = []
         for x_t in x.unbind(0):
             self.layer(x_t)
-            potentials.append(neuron.v)  # type: ignore[arg-type]
+            potentials.append(self.layer.v)  # type: ignore[arg-type]
         return torch.stack(potentials)

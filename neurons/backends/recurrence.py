@@ -1,0 +1,212 @@
+"""All steps of a recurrent layer of liquid neurons at once, on a CPU.
+
+A layer whose spikes come back through a matrix cannot be computed neuron by neuron, so that the kernels of `fused`
+refuse it. Its samples are independent all the same: see `recurrence_cpp`. It is for the layer of the adding task: LTC
+with dense gates, a constant threshold and a hard reset, in float32. Everything else runs step by step.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.compare import relative, tolerance
+
+from .. import gates
+from ..adaptive_threshold import LTC
+from ..surrogate import MultiGaussian
+from . import recurrence_cpp
+from .fused import compiler, cpp_preamble
+from .fused.call import once_only
+from .fused.kernel import bind_functions
+
+BACKEND, KERNEL = "fused", "dense recurrence"
+Sequence = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def find(neuron: nn.Module, feedback: nn.Module, x: Tensor) -> Sequence | None:
+    """What computes inputs like `x` [T, N, width] of `neuron` with its spikes fed back by `feedback`; None: nothing.
+
+    It takes the input, the potentials and the spikes before the first step, [N, width], and returns spikes and
+    potentials after each step, [T, N, width].
+    """
+    if not _fits(neuron, feedback, x) or not _sound():
+        return None
+    assert isinstance(neuron, LTC)
+    assert isinstance(feedback, nn.Linear)
+    assert isinstance(neuron.gates, gates.Dense)
+    membrane, surrogate, threshold = neuron.gates.membrane, neuron.surrogate, neuron.v_threshold
+
+    def sequence(x: Tensor, v: Tensor, spikes: Tensor) -> tuple[Tensor, Tensor]:
+        if feedback.bias is not None:
+            x = x + feedback.bias
+        return _All.apply(x, v, spikes, feedback.weight, membrane.weight, membrane.bias, _scalars(threshold, surrogate))
+
+    return sequence
+
+
+def _fits(neuron: nn.Module, feedback: nn.Module, x: Tensor) -> bool:
+    if type(neuron) is not LTC or type(feedback) is not nn.Linear or neuron.backend not in ("auto", BACKEND):
+        return False
+    inner = (neuron.gates, neuron.surrogate, feedback)
+    plain = (
+        type(neuron.gates) is gates.Dense
+        and type(neuron.gates.squash_membrane) is nn.Sigmoid
+        and type(neuron.surrogate) is MultiGaussian
+        and neuron.surrogate.strict
+        and isinstance(neuron.surrogate.slope, float)
+        and not (neuron.adaptive or neuron.refractory or neuron.late_reset or neuron.retains or neuron.without_reset)
+        and neuron.r_m == 1
+        and neuron.v_reset == 0
+        and not neuron.detach_reset
+    )
+    return (
+        plain
+        and x.device.type == "cpu"
+        and x.dtype is torch.float32
+        and x.ndim == 3
+        and x.numel() > 0
+        and x.shape[-1] % recurrence_cpp.LANES == 0
+        and x.shape[-1] == feedback.in_features == feedback.out_features
+        and all(p.dtype is torch.float32 for module in inner for p in module.parameters())
+        and not any(module._forward_hooks or module._forward_pre_hooks for m in inner for module in m.modules())
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
+        and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+    )
+
+
+def _scalars(threshold: float, surrogate: nn.Module) -> tuple[float, ...]:
+    """In the order of recurrence_cpp.SCALARS."""
+    assert isinstance(surrogate, MultiGaussian)
+    factor = surrogate.gamma / math.sqrt(2 * math.pi) * surrogate.slope
+    return threshold, float(surrogate.slope), surrogate.scale, surrogate.height, float(factor)
+
+
+class _All(torch.autograd.Function):
+    """Spikes and potentials of all steps."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        v: Tensor,
+        spikes: Tensor,
+        back: Tensor,
+        gate: Tensor,
+        bias: Tensor,
+        scalars: tuple[float, ...],
+    ) -> tuple[Tensor, Tensor]:
+        T, _, width = x.shape
+        keep = any(ctx.needs_input_grad)
+        rows = [torch.empty((T if keep else 1, *x.shape[1:])) for _ in range(3)]
+        u, z = (torch.empty((T + 1, *x.shape[1:])) for _ in range(2))
+        u[0], z[0] = v, spikes
+        weights = [w.t().contiguous() for w in (back, gate[:, :width], gate[:, width:])]
+        _call("forward", [x.contiguous(), *weights, bias.contiguous(), *rows, u, z], scalars, x.shape, keep)
+        if keep:
+            ctx.save_for_backward(x, v, spikes, back, gate, bias, *rows, u, z)
+            ctx.scalars = scalars
+            ctx.set_materialize_grads(False)
+        return z[1:], u[1:]
+
+    @staticmethod
+    def backward(ctx: Any, gz: Tensor | None, gu: Tensor | None) -> tuple[Tensor | None, ...]:
+        x, v, spikes, back, gate, bias, *kept = ctx.saved_tensors  # once: checkpointing makes them anew each time
+        with torch.no_grad():
+            gradients = _gradients(gz, gu, back, gate, kept, ctx.scalars)
+        return (*once_only(gradients, gz, gu, x, v, spikes, back, gate, bias), None)
+
+
+def _gradients(
+    gz: Tensor | None,
+    gu: Tensor | None,
+    back: Tensor,
+    gate: Tensor,
+    kept: list[Tensor],
+    scalars: tuple[float, ...],
+) -> list[Tensor | None]:
+    """Those of the input, of the state before the first step and of the weights, as `_All` takes them."""
+    currents, gated, before, u, z = kept
+    shape = currents.shape
+    width = shape[-1]
+    first = [torch.zeros(shape[1:]) for _ in range(2)]
+    into = [torch.empty(shape) for _ in range(2)]
+    weights = [w.contiguous() for w in (back, gate[:, :width], gate[:, width:])]
+    told = [None if g is None else g.contiguous() for g in (gu, gz)]
+    _call("backward", [*weights, currents, gated, before, u, z, *told, *into, *first], scalars, shape, True)
+    of_current, of_gate = (g.flatten(0, 1) for g in into)
+    g_back = of_current.t() @ z[:-1].flatten(0, 1)
+    g_gate = torch.cat([of_gate.t() @ seen.flatten(0, 1) for seen in (currents, u[:-1])], 1)
+    return [into[0], *first, g_back, g_gate, of_gate.sum(0)]
+
+
+def _call(name: str, arrays: list[Tensor | None], scalars: tuple[float, ...], shape: torch.Size, keep: bool) -> None:
+    T, batch, width = shape
+    threads = min(torch.get_num_threads(), batch)
+    sizes = (T, batch, -(-batch // threads), threads, 0, width, int(keep))
+    pointers = (ctypes.c_void_p * len(arrays))(*(None if a is None else a.data_ptr() for a in arrays))
+    getattr(_library().functions, name)(
+        pointers, (ctypes.c_double * len(scalars))(*scalars), (ctypes.c_long * len(sizes))(*sizes)
+    )
+
+
+@cache
+def _library() -> compiler.Library:
+    """Raises CompilationError."""
+    made = compiler.library(recurrence_cpp.source(), ("-ffp-contract=fast",))
+    bind_functions(made.functions, cpp_preamble.used_functions(recurrence_cpp.graph()), torch.float32)
+    return made
+
+
+@cache
+def _sound() -> bool:
+    """Whether the kernel can be compiled here and gives what the steps give, tried on a small layer."""
+    try:
+        _library()
+    except compiler.CompilationError:
+        return False
+    generator = torch.Generator().manual_seed(0)
+    T, N, width = 4, 7, recurrence_cpp.LANES
+
+    def drawn(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator)
+
+    x, v, back = drawn(T, N, width), drawn(N, width), drawn(width, width)
+    gate, bias, surrogate = drawn(width, 2 * width), drawn(width), MultiGaussian(strict=True)
+    values = [x, v, back, gate, bias]
+    found = []
+    with torch.enable_grad():
+        for plain in (True, False):
+            leaves = [value.clone().requires_grad_() for value in values]
+            outputs = _plain(leaves, surrogate) if plain else _fast(leaves, surrogate)
+            weight = torch.ones_like(outputs[1])
+            torch.autograd.backward(outputs, [weight, weight])
+            found.append([*(o.detach() for o in outputs), *(leaf.grad for leaf in leaves)])
+    allowed = tolerance("use", torch.float32)
+    return all(relative(fast, plain) <= allowed for plain, fast in zip(*found, strict=True))
+
+
+def _fast(leaves: list[Tensor], surrogate: MultiGaussian) -> tuple[Tensor, Tensor]:
+    x, v, back, gate, bias = leaves
+    return _All.apply(x, v, torch.zeros_like(v), back, gate, bias, _scalars(0.5, surrogate))
+
+
+def _plain(leaves: list[Tensor], surrogate: MultiGaussian) -> tuple[Tensor, Tensor]:
+    x, v, back, gate, bias = leaves
+    spike, spikes, potentials = torch.zeros_like(v), [], []
+    for x_t in x.unbind(0):
+        current = x_t + spike @ back.t()
+        g = (torch.cat([current, v], -1) @ gate.t() + bias).sigmoid()
+        h = v + g * (current - v)
+        spike = surrogate(h - 0.5)
+        v = h * (1 - spike)
+        spikes.append(spike)
+        potentials.append(v)
+    return torch.stack(spikes), torch.stack(potentials)

@@ -1,0 +1,178 @@
+"""A recurrent layer with dense gates, all steps at once, is what its steps are."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+import models
+import neurons
+from core.compare import relative
+from models.recurrent import Recurrent
+from neurons.backends import recurrence
+
+pytestmark = pytest.mark.skipif(not recurrence._sound(), reason="no C++ compiler here")
+
+
+def layer(width: int, **options: object) -> Recurrent:
+    chosen = {"gates": "dense", "shape": (width,), "v_threshold": 0.5, "adaptive": False, **options}
+    return Recurrent(neurons.create("ltc", **chosen), nn.Linear(width, width))  # type: ignore[arg-type]
+
+
+def course(made: Recurrent, x: Tensor, cuts: list[int], potentials: bool) -> list[Tensor]:
+    """Outputs, last states and gradients over the pieces of `x` between `cuts`."""
+    made.potentials = potentials
+    made.zero_grad()
+    x = x.clone().requires_grad_()
+    bounds = [0, *sorted(cuts), len(x)]
+    parts = [made(x[a:b]) for a, b in itertools.pairwise(bounds) if b > a]
+    outputs = torch.cat(parts)
+    v = made.neuron.v
+    assert isinstance(v, Tensor)
+    assert made.spikes is not None
+    weight = torch.linspace(-1, 1, outputs.numel()).reshape(outputs.shape)
+    ((outputs * weight).sum() + v.square().sum() + made.spikes.sum()).backward()
+    assert x.grad is not None
+    found = [outputs.detach(), v.detach(), made.spikes.detach(), x.grad]
+    return found + [p.grad for p in made.parameters() if p.grad is not None]
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    T=st.integers(1, 9),
+    N=st.integers(1, 15),
+    width=st.sampled_from([16, 32, 48, 80]),
+    cuts=st.lists(st.integers(0, 9), max_size=2),
+    potentials=st.booleans(),
+    threshold=st.sampled_from([0.5, 0.1, 1.0]),
+    seed=st.integers(0, 99),
+)
+def test_it_is_its_steps(
+    T: int, N: int, width: int, cuts: list[int], potentials: bool, threshold: float, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    fast = layer(width, v_threshold=threshold)
+    plain = copy.deepcopy(fast)
+    plain.neuron.backend = "torch"
+    x = torch.randn(T, N, width)
+    cuts = [cut for cut in cuts if cut < T]
+    ours, theirs = course(fast, x, cuts, potentials), course(plain, x, cuts, potentials)
+    assert (fast.neuron.ran, fast.neuron.kernel) == ("fused", "dense recurrence")
+    assert plain.neuron.kernel != fast.neuron.kernel
+    if not torch.equal(ours[2], theirs[2]) or ours[0].shape != theirs[0].shape:
+        return  # a potential within rounding of the threshold: what follows differs
+    if not potentials and not torch.equal(ours[0], theirs[0]):
+        return
+    assert len(ours) == len(theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        assert relative(one, other) < 2e-4
+
+
+def test_spikes_are_those_of_the_steps_almost_always() -> None:
+    torch.manual_seed(0)
+    fast = layer(128)
+    plain = copy.deepcopy(fast)
+    plain.neuron.backend = "torch"
+    x = torch.randn(50, 64, 128)
+    with torch.no_grad():
+        one, other = fast(x), plain(x)
+    assert one.mean() > 0.02
+    differs = (one != other).flatten(1).any(0).float().mean()
+    assert differs < 2e-3
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_number_of_threads_changes_nothing(threads: int) -> None:
+    torch.manual_seed(0)
+    made, x = layer(32), torch.randn(6, 13, 32)
+    with torch.no_grad():
+        whole = made(x)
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            made.reset()
+            assert torch.equal(made(x), whole)
+        finally:
+            torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"backend": "torch"},
+        {"adaptive": True},
+        {"v_reset": None},
+        {"detach_reset": True},
+        {"gates": {"name": "dense", "slope": True}},
+        {"surrogate": {"name": "atan"}},
+        {"refractory": True},
+        {"r_m": 3.0},
+    ],
+)
+def test_what_it_does_not_know_runs_step_by_step(options: dict[str, object]) -> None:
+    if isinstance(surrogate := options.get("surrogate"), dict):
+        from neurons.surrogate import create
+
+        options = {"surrogate": create(surrogate)}
+    made = layer(16, **options)
+    made(torch.randn(3, 2, 16))
+    assert made.neuron.kernel != "dense recurrence"
+
+
+@pytest.mark.parametrize("x", [torch.randn(3, 2, 16, dtype=torch.float64), torch.randn(3, 2, 2, 16)])
+def test_other_inputs_run_step_by_step(x: Tensor) -> None:
+    made = layer(16).to(x.dtype)
+    assert recurrence.find(made.neuron, made.feedback, x) is None
+
+
+def test_a_width_that_does_not_fit_runs_step_by_step() -> None:
+    made = layer(20)
+    made(torch.randn(3, 2, 20))
+    assert made.neuron.kernel != "dense recurrence"
+
+
+def test_hooks_see_the_spikes() -> None:
+    made, seen = layer(16), []
+    made.neuron.register_forward_hook(lambda module, x, spikes: seen.append(spikes))
+    made.potentials = True
+    made(torch.randn(5, 2, 16) * 4)
+    assert [spikes.shape for spikes in seen] == [(5, 2, 16)]
+    assert set(seen[0].unique().tolist()) == {0.0, 1.0}
+
+
+def test_checkpointing_gives_the_same_gradients() -> None:
+    from torch.utils.checkpoint import checkpoint
+
+    torch.manual_seed(0)
+    made, x = layer(16), torch.randn(6, 3, 16)
+    found = []
+    for recompute in (False, True):
+        neurons.reset(made)
+        made.zero_grad()
+        parts = [checkpoint(made, part, use_reentrant=False) if recompute else made(part) for part in (x[:3], x[3:])]
+        torch.cat(parts).sum().backward()
+        found.append([p.grad.clone() for p in made.parameters() if p.grad is not None])
+    assert all(relative(a, b) < 1e-5 for a, b in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_second_derivative_is_refused(frozen: bool) -> None:
+    made, x = layer(16).requires_grad_(not frozen), torch.randn(3, 2, 16, requires_grad=True)
+    (grad,) = torch.autograd.grad(made(x).sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="no second derivative"):
+        grad.sum().backward()
+
+
+def test_the_adding_network_runs_on_it() -> None:
+    network = models.create(
+        "fptt_adding", neuron=models.factory("ltc", gates="dense", shape="channels", adaptive=False), T=6, hidden=16
+    )
+    network.run(torch.rand(3, 6, 2))
+    (spiking,) = (module for module in network.modules() if isinstance(module, neurons.base.Neuron))
+    assert spiking.kernel == "dense recurrence"
