@@ -1,7 +1,11 @@
-"""A scheme from outside that learns chunk by chunk, in one file: states carried over, gradients cut, many updates."""
+"""From outside, in one file: a scheme that learns chunk by chunk, a neuron whose gates mix the layer, a table, a claim.
+
+States are carried over, gradients cut, and each batch has many updates; the neuron goes the way of every other.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,11 +18,14 @@ import torch
 from torch import nn
 
 import neurons
+from papers.comparison import greater, level
 from papers.experiment import Experiment
 from papers.measures import ACCURACY
 from papers.protocols import LAST
-from papers.table import Cell, Table
+from papers.table import Cell, Claim, Table
 from models.network import Network
+from neurons.base import ThresholdNeuron
+from neurons.parameters import dimensions
 from training.decisions import rate
 from training.scheme import Update
 
@@ -35,6 +42,23 @@ class Rows(Network):
 
     def forward(self, sequence):
         return self.layers(sequence)
+
+
+class Gated(ThresholdNeuron):
+    """A membrane whose leak is a gate over input and potential of the whole layer."""
+
+    name = "gated"
+    pointwise = False
+
+    def __init__(self, shape, **common):
+        super().__init__(**common)
+        (width,) = dimensions(shape)
+        self.gate = nn.Linear(2 * width, width)
+
+    def step(self, x, v):
+        h = v + self.gate(torch.cat([x, v], -1)).sigmoid() * (x - v)
+        s = self.fire(h)
+        return s, self.after_spike(h, s)
 
 
 class Chunks:
@@ -76,14 +100,22 @@ class Chunks:
         self.optimizer.load_state_dict(state["optimizer"])
 
 
-CELL = Cell("LIF", "digits", ACCURACY, Experiment(
-    task="digits", model="rows", neuron="lif", scheme="chunks", epochs=3, batch_size=64, scale="quick", seed=0,
-    batching={"shuffle": False, "drop_last": False}, neuron_options={"tau": 2.0},
-    scheme_options={"chunks": 4, "lr": 0.01},
-), (), LAST)
-TABLE = Table("chunked", "chunks", "Learning chunk by chunk", lambda scale: [CELL])
+def cell(row, neuron, **options):
+    return Cell(row, "digits", ACCURACY, Experiment(
+        task="digits", model="rows", neuron=neuron, scheme="chunks", epochs=3, batch_size=64, scale="quick", seed=0,
+        batching={"shuffle": False, "drop_last": False}, neuron_options=options,
+        scheme_options={"chunks": 4, "lr": 0.01},
+    ), (), LAST)
+
+
+CELLS = [cell("LIF", "lif", tau=2.0), cell("gated", "gated", shape="channels")]
+CLAIM = Claim("P1", "Gates help", "made up", greater("gated", "LIF", level(ACCURACY)))
+TABLE = Table("chunked", "chunks", "Learning chunk by chunk", lambda scale: CELLS, (CLAIM,))
 '''
 ENTRY_POINTS = """
+[spikebench.neurons]
+gated = chunks_plugin:Gated
+
 [spikebench.models]
 rows = chunks_plugin:Rows
 
@@ -96,7 +128,7 @@ chunked = chunks_plugin:TABLE
 
 
 @pytest.mark.slow
-def test_a_scheme_of_its_own_learns_and_is_recorded(reproduce: Command, tmp_path: Path) -> None:
+def test_a_scheme_and_a_neuron_of_its_own_get_rows_a_claim_and_a_page(reproduce: Command, tmp_path: Path) -> None:
     folder = tmp_path / "plugin"
     info = folder / "chunks_plugin-1.0.dist-info"
     info.mkdir(parents=True)
@@ -106,12 +138,17 @@ def test_a_scheme_of_its_own_learns_and_is_recorded(reproduce: Command, tmp_path
     done = reproduce("chunked", PYTHONPATH=str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
     with Store(tmp_path / "store.db") as store:
-        (run,) = [store.run(run.id) for run in store.runs()]
-    curves = {
-        name: [metric.value for metric in run.metrics if metric.name == name]
-        for name in ("test_accuracy", "train_accuracy", "train_last_loss", "train_samples", "rate_layers.1")
-    }
-    assert curves["test_accuracy"][-1] > 0.5 > curves["train_accuracy"][0]
-    assert curves["train_last_loss"][-1] < curves["train_last_loss"][0]
-    assert curves["train_samples"] == [1400.0] * 3  # the last batch is a short one
-    assert len(curves["rate_layers.1"]) == 3
+        runs = {run.experiment["neuron"]: store.run(run.id) for run in store.runs()}
+    names = ("test_accuracy", "train_accuracy", "train_last_loss", "train_samples", "rate_layers.1")
+    for run in runs.values():
+        curves = {name: [metric.value for metric in run.metrics if metric.name == name] for name in names}
+        assert curves["test_accuracy"][-1] > curves["train_accuracy"][0] > 0.1
+        assert curves["test_accuracy"][-1] > 0.4
+        assert curves["train_last_loss"][-1] < curves["train_last_loss"][0]
+        assert curves["train_samples"] == [1400.0] * 3  # the last batch is a short one
+        assert len(curves["rate_layers.1"]) == 3
+    assert runs["gated"].backend == "torch"  # no kernel computes a neuron that sees the others
+    assert re.search(r"^undecided +P1 +Gates help", done.stdout, re.M), done.stdout
+    page = (tmp_path / "out" / "report" / "chunked-quick.html").read_text(encoding="utf-8")
+    for text in ("gated", "Gates help", "not comparable", "(1 seed), needs 3"):
+        assert text in page
