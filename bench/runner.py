@@ -117,7 +117,7 @@ class Runner:
         checkpoint, log = out / "checkpoints" / f"{name}.pt", out / "logs" / f"{name}.log"
         for place in (checkpoint, checkpoint.with_suffix(".part"), log):
             require_no_store(place)
-        if step.forced:
+        if step.forced and checkpoint.is_file():  # anything else is set aside by the training
             checkpoint.unlink(missing_ok=True)
         return Request(
             step.experiment,

@@ -32,7 +32,8 @@ class PluginWarning(UserWarning):
 def unknown(kind: str, name: object, known: Iterable[str]) -> UnknownName:
     """The error for an unknown `name` of a `kind` ("neuron", "table", ...), with what was probably meant."""
     known = list(known)
-    near = difflib.get_close_matches(str(name), known, n=2)
+    spelled = {one.casefold(): one for one in reversed(known)}  # "mnist" means MNIST
+    near = [spelled[one] for one in difflib.get_close_matches(str(name).casefold(), spelled, n=2)]
     hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     return UnknownName(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(known) or 'none'}.")
 

@@ -23,6 +23,11 @@ def test_what_was_asked_and_what_there_is(name: object, sentence: str) -> None:
     assert str(unknown("neuron", name, ["lif", "plif"])) == sentence
 
 
+def test_upper_and_lower_case_are_near() -> None:
+    found = str(unknown("row or column", "mnist", ["MNIST", "N-MNIST", "CIFAR-10"]))
+    assert "Did you mean 'MNIST' or 'N-MNIST'?" in found
+
+
 def plugged(monkeypatch: pytest.MonkeyPatch, *plugins: tuple[str, str]) -> Registry:
     points = [metadata.EntryPoint(name, value, "things") for name, value in plugins]
     monkeypatch.setattr(metadata, "entry_points", lambda group: points)
