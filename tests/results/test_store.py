@@ -163,6 +163,27 @@ def test_a_store_of_the_first_schema_loses_nothing(url):
         store.record(a_run())
 
 
+def test_a_store_of_the_second_schema_keeps_its_runs(url):
+    """Which kernels computed them is not known, and no seeds were planned."""
+    run = a_run()
+    config = connect._scripts()
+    with Store(url) as store:
+        store.record(run)
+        store.record_standing({"a": Standing("code", "data")})
+        with store.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            connection.execute(text("DROP TABLE planned"))
+            for table in ("run", "standing"):
+                connection.execute(text(f"ALTER TABLE {table} DROP COLUMN kernels"))
+            command.stamp(config, "r0002")
+    with Store(url) as store:
+        assert store.full_runs() == [run]
+        assert store.runs()[0].kernels == {}
+        assert store.standing() == {"a": Standing("code", "data")}
+        assert store.planned() == []
+        store.record(a_run(kernels={"fused": {"code": "1"}}))
+
+
 def test_what_is_current_is_replaced(store):
     store.record_standing({"a": Standing("code", "data"), "b": Standing("code")})
     store.record_standing({"a": Standing("newer", "data")})
