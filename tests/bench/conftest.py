@@ -70,6 +70,7 @@ PARALLEL = Table(
 )
 TINY = table("tiny", cell("one"), cell("other", channels=4))
 LONG = table("long", cell("one", epochs=40), cell("other", epochs=40, channels=4))
+ENDLESS = table("endless", cell("one", epochs=4000))  # so long that it can be stopped at any moment
 BROKEN = table(
     "broken", cell("good"), *[cell(name, model=name) for name in ("segfault", "hang", "hog", "bug", "nan")],
     cell("no data", task="mnist"),
@@ -80,6 +81,7 @@ ENTRY_POINTS = """
 tiny = tiny_plugin:TINY
 parallel = tiny_plugin:PARALLEL
 long = tiny_plugin:LONG
+endless = tiny_plugin:ENDLESS
 broken = tiny_plugin:BROKEN
 
 [spikebench.models]

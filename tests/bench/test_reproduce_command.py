@@ -237,20 +237,18 @@ def test_ctrl_c_at_a_terminal_pauses(environment: dict[str, str], tmp_path: Path
     place = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "out")]
     process, terminal = pty.fork()
     if process == 0:
-        os.execve(
-            sys.executable, [sys.executable, "-m", "bench.reproduce", "long", "--only", "one", *place], environment
-        )
+        os.execve(sys.executable, [sys.executable, "-m", "bench.reproduce", "endless", *place], environment)
     shown, asked = "", False
     while True:
         try:
             shown += os.read(terminal, 65536).decode(errors="replace")
         except OSError:  # the other end is closed
             break
-        if not asked and re.search(r"[2-9]/40", re.sub(r"\x1b\[[\d;?]*\w", "", shown)):
+        if not asked and re.search(r"[2-9]/4000", re.sub(r"\x1b\[[\d;?]*\w", "", shown)):
             asked = os.write(terminal, b"\x03") == 1
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 130
     assert "training" in shown
-    assert re.search(r"seed 2020: paused at epoch \d+/40", shown)
+    assert re.search(r"seed 2020: paused at epoch \d+/4000", shown)
     assert "Traceback" not in shown
 
 
