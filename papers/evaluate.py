@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from results.published import CURVES
 from results.units import convert
 
 from .claims import Finding
@@ -233,7 +234,7 @@ def evaluate(store: Store, table: Table, scale: str, seeds: Iterable[int] | None
     """`table` at `scale` from what `store` holds; only the given `seeds`, or all that are there."""
     cells = table.cells(scale)
     runs = _Runs(store, cells, seeds)
-    published = _PublishedLookup(store, table.paper)
+    published = _PublishedLookup(store, table.paper, cells)
     measured = [_measured(cell, runs, published) for cell in cells]
     results = tuple(_cell_result(this, runs, measured) for this in measured)
     evidence = _evidence(scale, cells, runs, results)
@@ -405,12 +406,13 @@ def _what_ran(cells: Sequence[Cell], same: Mapping[str, str]) -> dict[str, str]:
 
 
 class _PublishedLookup:
-    """Published values of one paper by table, row and column."""
+    """The published values that the cells of a table name, by table, row and column."""
 
-    def __init__(self, store: Store, paper: str) -> None:
+    def __init__(self, store: Store, paper: str, cells: Sequence[Cell]) -> None:
         self.values: dict[tuple[str, str, str], Published] = {}
         self.curves: dict[str, dict[str, dict[int, Published]]] = defaultdict(lambda: defaultdict(dict))
-        for value in store.published(paper):
+        named = {CURVES if s.until is not None else s.table for cell in cells for s in cell.sources}
+        for value in store.published(paper, sorted(named)):
             if value.step is None:
                 self.values[value.table, value.row, value.column] = value
             else:

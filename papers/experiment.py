@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from .measures import USUAL
@@ -72,7 +73,7 @@ class Experiment:
         lists: dict[str, Any] = {name: tuple(document[name]) for name in ("measures", "checks") if name in document}
         return cls(**{**document, **lists})
 
-    @property
+    @cached_property
     def key(self) -> str:
         """20 hexadecimal digits, the same for equal descriptions on every machine."""
         text = json.dumps(self.document(), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

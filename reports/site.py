@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -61,8 +62,17 @@ class _ReadOnce:
     def runs(self, *args: Any, **options: Any) -> list[StoredRun]:
         return self._once("runs", *args, **options)
 
-    def published(self, *args: Any, **options: Any) -> list[Published]:
-        return self._once("published", *args, **options)
+    def published(self, paper: str, tables: Iterable[str]) -> list[Published]:
+        by_table = self.all_published.get(paper, {})
+        return [value for name in tables for value in by_table.get(name, ())]
+
+    @cached_property
+    def all_published(self) -> dict[str, dict[str, list[Published]]]:
+        """The values by paper and table."""
+        found: dict[str, dict[str, list[Published]]] = defaultdict(lambda: defaultdict(list))
+        for value in self._store.published():
+            found[value.paper][value.table].append(value)
+        return found
 
     def _once(self, what: str, *args: Any, **options: Any) -> Any:
         key = repr((what, args, options))
@@ -91,6 +101,7 @@ def _pages(
     store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site: its path and text."""
+    from results.published import CURVES
     from results.units import unit_of
 
     from . import axis, calibration, curves, kernels, parity
@@ -99,10 +110,8 @@ def _pages(
     shown, unloaded = _table_pages(store, scales, table_names)
     full = _full(store, runs)
     metrics = {run.id: run.metrics for run in full}
-    by_paper: dict[str, list[Published]] = defaultdict(list)
-    for value in store.published():
-        by_paper[value.paper].append(value)
-    authors = {paper: curves.authors_curves(values) for paper, values in by_paper.items()}
+    by_paper = store.all_published
+    authors = {paper: curves.authors_curves(by_table.get(CURVES, ())) for paper, by_table in by_paper.items()}
     checks = store.parity()
     render = _renderer(runs, by_paper, {**kernels.links(runs), **parity.links(checks), **calibration.links(full)})
     yield (
@@ -133,8 +142,8 @@ def _pages(
         )
         yield f"runs/{run.id}.html", html
     notes = store.published_notes()
-    for paper, values in sorted(by_paper.items()):
-        yield f"{_published_page(paper)}.html", render("published.html", paper=paper, tables=_printed(values, notes))
+    for paper, by_table in sorted(by_paper.items()):
+        yield f"{_published_page(paper)}.html", render("published.html", paper=paper, tables=_printed(by_table, notes))
 
 
 def _full(store: _ReadOnce, runs: Sequence[StoredRun]) -> list[Run]:
@@ -224,10 +233,9 @@ class Printed:
     epochs: int  # points of a training curve; then there are no columns
 
 
-def _printed(values: Sequence[Published], notes: Mapping[tuple[str, str], tuple[str, str]]) -> list[Printed]:
-    by_table: dict[str, list[Published]] = defaultdict(list)
-    for value in values:
-        by_table[value.table].append(value)
+def _printed(
+    by_table: Mapping[str, Sequence[Published]], notes: Mapping[tuple[str, str], tuple[str, str]]
+) -> list[Printed]:
     found = []
     for name, entries in by_table.items():
         curve = any(value.step is not None for value in entries)
