@@ -6,12 +6,19 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from unittest import mock
 
 from typer import Typer
 from typer.testing import CliRunner
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def plain_environment(path: Path) -> dict[str, str]:
+    """For a command that finds a plug-in in `path` and none of the settings of whoever runs the tests."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SPIKEBENCH_")}
+    return {**kept, "PYTHONPATH": str(path), "COLUMNS": "120"}
 
 
 def within(app: Typer, *arguments: str) -> subprocess.CompletedProcess[str]:

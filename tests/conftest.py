@@ -17,15 +17,17 @@ from neurons.backends.fused import pool
 
 torch.set_num_threads(1)  # whatever the machine; a test of threads sets its own number
 
-# Of the processes that run the tests, one has all that ask for such a fixture: it is built once, and what starts
-# processes of its own or watches clocks goes one by one.
-GROUPS = {"built": "site", "new_url": "postgresql", "postgres_port": "postgresql", "environment": "processes"}
+# Of the processes that run the tests, one has all that ask for such a fixture: it is built once.
+GROUPS = {"built": "site", "new_url": "postgresql", "postgres_port": "postgresql"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        groups = {GROUPS[name] for name in getattr(item, "fixturenames", ()) if name in GROUPS}
+        fixtures = getattr(item, "fixturenames", ())
+        groups = {GROUPS[name] for name in fixtures if name in GROUPS}
+        if "environment" in fixtures:  # a file's commands go one by one, those of two files side by side
+            groups.add(item.path.stem)
         for group in sorted(groups)[:1]:
             item.add_marker(pytest.mark.xdist_group(group))
 

@@ -43,7 +43,7 @@ from ..table import Claim
 
 CLOSED = Protocol(
     name="A closed",
-    says="best epoch on the test set with the mask closed (lambda = 1)",
+    says="best epoch on the test set with the mask closed (lambda = 1); value and interval are optimistic, as for A",
     select=best_where("lambda", 1.0),
     label="mask closed",
 )

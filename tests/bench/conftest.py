@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from commands import Command
+from commands import Command, plain_environment
 
 PLUGIN = """
 import os, signal, time
@@ -107,8 +106,7 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def environment(plugin: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SPIKEBENCH_")}
-    return {**kept, "PYTHONPATH": str(plugin), "COLUMNS": "120"}
+    return plain_environment(plugin)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commands import Command, within
+from commands import Command, plain_environment, within
 
 from bench.fingerprint import kernels
 from bench.reproduce import app
@@ -157,7 +157,10 @@ def test_a_failure_costs_its_own_cell_only(reproduce: Command, tmp_path: Path) -
     assert outcomes["no data"][0] == "unavailable"
 
 
-def _losses(store_path: Path) -> dict[str, list[tuple[str, int | None, float | None]]]:
+Losses = dict[str, list[tuple[str, int | None, float | None]]]
+
+
+def _losses(store_path: Path) -> Losses:
     with Store(store_path) as store:
         return {
             run.experiment_key: [
@@ -169,6 +172,15 @@ def _losses(store_path: Path) -> dict[str, list[tuple[str, int | None, float | N
         }
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Losses:
+    """What the experiments of `long` measure when nothing stops them."""
+    folder = tmp_path_factory.mktemp("whole")
+    command = [sys.executable, "-m", "bench.reproduce", "long", f"--store={folder}/store.db", f"--out={folder}/out"]
+    subprocess.run(command, env=plain_environment(plugin), check=True, capture_output=True, timeout=300)
+    return _losses(folder / "store.db")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
 def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
@@ -176,6 +188,7 @@ def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
     environment: dict[str, str],
     tmp_path: Path,
     hears_ctrl_c: Callable[[], None],
+    uninterrupted: Losses,
     how: signal.Signals,
 ) -> None:
     store, out = tmp_path / "store.db", tmp_path / "out"
@@ -206,10 +219,9 @@ def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
         assert len(re.findall(r"^paused .* \(paused at epoch \d+/40\)$", planned, re.M)) == 2
     assert list(out.glob("checkpoints/*.pt"))
     assert reproduce("long").returncode == 0
-    assert reproduce("long", "--store", str(tmp_path / "whole.db"), "--out", str(tmp_path / "whole")).returncode == 0
     resumed = _losses(store)
     assert len(resumed) == 2
-    assert resumed == _losses(tmp_path / "whole.db")
+    assert resumed == uninterrupted
 
 
 def test_an_interrupt_before_the_first_epoch_keeps_nothing_and_says_so(
