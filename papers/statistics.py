@@ -15,9 +15,9 @@ Readings = Sequence[Sequence[float]]  # for each run the single samples or repea
 @cache
 def quantile(freedom: int | None) -> float:
     """What encloses 95 % on both sides of Student's t; None stands for any number of degrees of freedom."""
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit  # scipy.stats takes a second to load, and every report needs this
 
-    return float(norm.ppf(0.5 + LEVEL / 2) if freedom is None else t.ppf(0.5 + LEVEL / 2, freedom))
+    return float(ndtri(0.5 + LEVEL / 2) if freedom is None else stdtrit(freedom, 0.5 + LEVEL / 2))
 
 
 def wilson(fraction: float, n: int) -> Interval:
