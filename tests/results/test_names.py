@@ -46,33 +46,35 @@ def test_files(name, variables, folder):
     assert {name + b".db", name + b"2.db", name + b".jsonl", name} <= made
 
 
+WRONG = [
+    (["results", "show", ODD], 1),
+    (["results", "show", ODD, ODD], 2),
+    (["results", "show", "--store", ODD + b".db"], 1),
+    (["results", "show", "--store", b"postgresql://me@127.0.0.1:1/" + ODD], 1),
+    (["results", "show", "--store", b"postgresql://" + ODD + b"@127.0.0.1:1/d"], 1),
+    (["results", "show", "--store", b"postgresql://me@" + ODD + b"/d"], 1),
+    (["results", "show", "--store", b"postgresql://me@127.0.0.1:1/d?" + ODD + b"=" + ODD], 1),
+    (["results", "show", "--store", ODD + b"://x"], 1),
+    (["results", "show", "--store", b"sqlite:///v.db?" + ODD + b"=" + ODD], 1),
+    (["results", "show", "--store", b"sqlite://" + ODD + b"/v.db"], 1),
+    (["results", "merge", ODD], 1),
+    (["results", "export", "--keys", ODD], 1),
+    (["results", "import", ODD], 1),
+    (["results", "import-asv", ODD], 1),
+    (["results", ODD], 2),
+    (["reports", "--scale", ODD], 2),
+    (["bench.reproduce", ODD], 2),
+    (["bench.reproduce", "plif_table", "--only", ODD], 2),
+    (["bench.parity", ODD], 2),
+    (["bench.kernels", ODD], 2),
+    (["bench", ODD], 2),
+]
+
+
 @pytest.mark.parametrize(
-    ("words", "status"),
-    [
-        (["results", "show", ODD], 1),
-        (["results", "show", ODD, ODD], 2),
-        (["results", "show", "--store", ODD + b".db"], 1),
-        (["results", "show", "--store", b"postgresql://me@127.0.0.1:1/" + ODD], 1),
-        (["results", "show", "--store", b"postgresql://" + ODD + b"@127.0.0.1:1/d"], 1),
-        (["results", "show", "--store", b"postgresql://me@" + ODD + b"/d"], 1),
-        (["results", "show", "--store", b"postgresql://me@127.0.0.1:1/d?" + ODD + b"=" + ODD], 1),
-        (["results", "show", "--store", ODD + b"://x"], 1),
-        (["results", "show", "--store", b"sqlite:///v.db?" + ODD + b"=" + ODD], 1),
-        (["results", "show", "--store", b"sqlite://" + ODD + b"/v.db"], 1),
-        (["results", "merge", ODD], 1),
-        (["results", "export", "--keys", ODD], 1),
-        (["results", "import", ODD], 1),
-        (["results", "import-asv", ODD], 1),
-        (["results", ODD], 2),
-        (["reports", "--scale", ODD], 2),
-        (["bench.reproduce", ODD], 2),
-        (["bench.reproduce", "plif_table", "--only", ODD], 2),
-        (["bench.parity", ODD], 2),
-        (["bench.kernels", ODD], 2),
-        (["bench", ODD], 2),
-    ],
+    ("words", "status", "variables"),
+    [*[(*wrong, PLAIN) for wrong in WRONG], *[(*wrong, {}) for wrong in WRONG[:3]]],
 )
-@pytest.mark.parametrize("variables", [{}, PLAIN])
 def test_sentences(words, status, variables, folder):
     found, said = call(*words, cwd=folder, variables=variables)
     assert "Traceback" not in said
