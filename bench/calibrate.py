@@ -11,7 +11,7 @@ import typer
 
 from core.command import App
 from core.errors import OK
-from core.options import FOLDER, STORE, WHOLE
+from core.options import FOLDER, STORE, WHOLE, at_least_one
 from core.shell import exit_status, typed
 
 if TYPE_CHECKING:
@@ -40,13 +40,14 @@ def main(
 ) -> int:
     """Simulate how often verdicts and claims are wrong.
 
-    The truth is known, and the code that judges measured results judges. Takes some minutes; the rates are stored and
-    get a page of the report.
+    The truth is known, and the code that judges measured results judges. Takes some minutes; the rates are stored
+    together at the end and get a page of the report.
     """
     from core.console import Console
     from reports import calibration, site
     from results import Store, default_url
 
+    at_least_one("--simulations", simulations)
     console = Console(highlight=False, markup=False)
     with Store(store or default_url()) as opened:
         start, rates = time.monotonic(), list["Rate"]()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from papers.hypotheses import MIN_SEEDS
-from papers.seeds import deciding
+from papers.seeds import WITH_RESULT, deciding, template_of
 from results import Planned, timestamp
 
 if TYPE_CHECKING:
@@ -26,17 +26,18 @@ def record(store: Store, steps: Iterable[Step]) -> int:
     for step in steps:
         asked[step.experiment.with_seed(0).key, step.implementation].append(step)
     plans = store.planned({template for template, _ in asked})
+    finished: dict[tuple[str, str], list[str]] = defaultdict(list)  # of any seed
+    for run in store.runs():
+        if run.outcome in WITH_RESULT and (key := template_of(run)):
+            finished[key, run.implementation].append(run.started)
     new, beyond = [], 0
     for (template, implementation), of_one in asked.items():
         seeds = {step.experiment.seed for step in of_one}
-        planned = deciding(plans, template, implementation) or ()
+        begun = finished[template, implementation]
+        planned = deciding(plans, template, implementation, begun) or ()
         if len(planned) >= MIN_SEEDS:
             beyond = max(beyond, len(seeds.difference(planned)))
-        elif _finished(of_one) < MIN_SEEDS and not seeds <= set(planned):
+        elif len(begun) < MIN_SEEDS and not seeds <= set(planned):
             new.append(Planned(template, implementation, tuple(seeds), timestamp()))
     store.record_all(planned=new)
     return beyond
-
-
-def _finished(steps: Sequence[Step]) -> int:
-    return sum(step.status == "done" for step in steps)

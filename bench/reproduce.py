@@ -82,7 +82,8 @@ def main(
     threads: Annotated[
         int | None,
         typer.Option(
-            **WHOLE, help="CPU threads of each process; default: the cores, shared out; at scale quick always 1."
+            **WHOLE,
+            help="CPU threads of each process; default: 1, on a GPU the cores, shared out; at scale quick always 1.",
         ),
     ] = None,
 ) -> int:
@@ -214,7 +215,7 @@ def _show(console: Console, settings: Settings, store: Store) -> None:
     from reports import site, terminal
 
     for table in settings.tables:
-        result = evaluate(store, table, settings.scale, settings.seed_range).of(settings.wanted)
+        result = evaluate(store, table, settings.scale).of(settings.wanted)
         if result.cells:
             terminal.show(result, console)
     console.print(f"Report: {site.build(store, settings.out)}", soft_wrap=True)

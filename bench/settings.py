@@ -51,7 +51,7 @@ class Settings:
     only: tuple[str, ...] = ()
     timeout: float | None = None  # seconds; None: that of the scale
     memory: float | None = None  # GiB; None: what the machine has, shared out
-    threads: int | None = None  # of the CPU, for each process; None: the cores, shared out, at scale quick one
+    threads: int | None = None  # of the CPU, for each process; None: one, for a GPU the cores, shared out
 
     def __post_init__(self) -> None:
         if not self.asked:
@@ -143,8 +143,9 @@ class Share:
         asked = settings.threads or 1
         jobs = settings.jobs or (1 if device == "cuda" else max(1, cores // (processes * asked)))
         jobs = min(jobs, max(1, experiments))
-        # Small tensors gain nothing from threads, and sums that are divided in another way round differently: with one
-        # the result does not depend on how many jobs ran.
-        threads = 1 if settings.scale == "quick" else settings.threads or max(1, cores // (jobs * processes))
+        # Sums that are divided in another way round differently: unless it is said, a number of threads that depends on
+        # how many experiments are left would make runs of one setting differ by more than their seeds.
+        one = settings.scale == "quick" or device == "cpu"
+        threads = settings.threads or (1 if one else max(1, cores // (jobs * processes)))
         memory = settings.memory * 2**30 if settings.memory else 0.8 * psutil.virtual_memory().total / jobs
         return cls(jobs, threads, int(memory / processes))

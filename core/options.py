@@ -11,6 +11,8 @@ import typer
 from .errors import UsageError
 from .places import NoHome, at_home
 
+MOST = 1_000_000
+
 
 def whole(given: object) -> int:
     """The whole number that was given."""
@@ -52,9 +54,11 @@ def store(given: object) -> str:
 
 
 def at_least_one(option: str, value: int | None) -> None:
-    """Raises UsageError for a number that is too small; None is a number that was not given."""
+    """Raises UsageError for a number that is too small, or beyond any use; None is a number that was not given."""
     if value is not None and value < 1:
         raise UsageError(f"{option} was given {value}; it must be at least 1.")
+    if value is not None and value > MOST:
+        raise UsageError(f"{option} was given {value}; it can be at most {MOST:,}.")
 
 
 def positive(option: str, value: float | None) -> None:

@@ -82,14 +82,14 @@ def nothing(why: str = "nothing was measured yet", stand_in: bool = False) -> Fi
 def conclude(
     comparisons: Iterable[Comparison], test: str, *, stand_in: bool = False, unit: str = "column", brief: bool = False
 ) -> Finding:
-    """One finding out of comparisons; nothing() without any.
+    """One finding out of comparisons; nothing() without any, or where all still wait for results.
 
     Holds if all support it, fails if one against it survives Holm's rule, else undecided. On stand-ins it is mixed
     where some columns show it and others the opposite. The evidence counts what holds, by `unit`, which is what the
     columns are called; `brief` findings tell of a column no more than how many comparisons come out how.
     """
     found = list(comparisons)
-    if not found:
+    if all(c.lacks == RESULTS for c in found):
         return nothing(stand_in=stand_in)
     statuses = _statuses(found)
     deciding = [(c, status) for c, status in zip(found, statuses, strict=True) if not c.further]
@@ -118,9 +118,11 @@ def conclude(
 
 
 def _statuses(found: Sequence[Comparison]) -> list[str]:
-    """What each comparison comes to; what speaks against the claim is adjusted for the number of those that decide."""
-    places = [i for i, c in enumerate(found) if c.against is not None and not c.further]
-    adjusted = dict(zip(places, holm([found[i].against or 0.0 for i in places]), strict=True))
+    """What each comparison comes to; what speaks against the claim is adjusted for the number of those that decide, and
+    one that is not tested yet is one of them."""
+    places = [i for i, c in enumerate(found) if not c.further]
+    against = [1.0 if (p := found[i].against) is None else p for i in places]
+    adjusted = dict(zip(places, holm(against), strict=True))
 
     def status(place: int, comparison: Comparison) -> str:
         against = adjusted.get(place, comparison.against)

@@ -12,11 +12,12 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from .claims import SCALE, UNDECIDED, Comparison, Finding, Part, conclude
+from .claims import RESULTS, SCALE, UNDECIDED, Comparison, Finding, Part, conclude
 from .evidence import Evidence
 from .hypotheses import ALPHA, MIN_SEEDS, Estimate, welch
 from .measures import TEST, Measure
 from .protocols import Protocol
+from .seeds import Seeds
 
 WELCH = "Welch over seeds, 2.5 % a side"
 AGAINST = "the opposite must survive Holm over all comparisons"
@@ -101,14 +102,26 @@ def sample(evidence: Evidence, place: Place, measure: Measure, reading: Reading)
     seeds = evidence.seeds_of(*place)
     found = (reading.value(evidence, *place, seed) for seed in seeds.deciding)
     values = tuple(measure.shown(value) for value in found if value is not None)
-    return Sample(values, seeds.planned is not None, seeds.beyond, lacking(len(values), seeds.planned))
+    return Sample(values, seeds.planned is not None, seeds.beyond, lacking(len(values), seeds))
 
 
-def lacking(count: int, planned: int | None) -> str:
-    """Why so many values are too few to be tested; empty if they are not."""
-    if planned is not None and count < planned:
-        return f"{count} of {planned} planned seeds have results"
+def lacking(count: int, *of: Seeds) -> str:
+    """Why so many values are not to be tested, of a place or of places that each should have as many; empty if they
+    are."""
+    for seeds in of:
+        if seeds.unfit:
+            return seeds.unfit
+        due = len(seeds.deciding) if seeds.planned is None else seeds.planned
+        if count < due:
+            return f"{count} of {due}{' planned' * (seeds.planned is not None)} seeds have results"
     return f"needs {MIN_SEEDS}" if count < MIN_SEEDS else ""
+
+
+def absent(evidence: Evidence, *places: Place, name: str = "") -> list[Comparison]:
+    """What stands for a comparison of places that have no results, all of which the table has; none if it has not."""
+    if not all(place in evidence.experiments for place in places):
+        return []
+    return [Comparison("not measured yet", False, None, name, lacks=RESULTS)]
 
 
 def above(margin: float = 0.0) -> Rule:
@@ -152,7 +165,7 @@ def not_worse(measure: Measure) -> Rule:
 def compare(
     evidence: Evidence, first: Place, second: Place, score: Score, rule: Rule, name: str = ""
 ) -> list[Comparison]:
-    """One comparison of two places, or none where they were not measured."""
+    """One comparison of two places, or none where the table has no such two; undecided where one was not measured."""
     texts: list[str] = []
     supports, against = [], []
     arms: list[Sample] = []
@@ -161,7 +174,7 @@ def compare(
     for reading in readings:
         a, b = arms = [sample(evidence, place, score.measure, reading) for place in (first, second)]
         if not a.values or not b.values:
-            return []
+            return absent(evidence, first, second, name=name)
         unit, seeds = score.measure.difference, counted(a, b)
         says = f" {reading.says}" if len(readings) > 1 else ""
         if why := a.lacking or b.lacking:

@@ -16,13 +16,12 @@ from results.units import convert
 from .claims import Finding
 from .currency import stale
 from .evidence import Evidence
-from .experiment import Experiment
 from .measures import TEST, Measure
 from .protocols import LAST, Curve, Curves
-from .seeds import deciding
+from .seeds import WITH_RESULT, Seeds, chosen, deciding, template_of
 from .statistics import LEVEL, READ, Interval, Readings, interval
 from .table import Cell, Claim, Source, Table
-from .verdict import Printed, repeats, verdict
+from .verdict import Printed, Verdict, repeats, verdict
 
 if TYPE_CHECKING:
     from results import Dataset, Published, Sample, Standing, Store, StoredRun
@@ -135,7 +134,7 @@ class _Runs:
         found = [
             (template, run)
             for run in store.runs()  # oldest first
-            if (template := _template(run)) in wanted and (chosen is None or run.seed in chosen)
+            if (template := template_of(run)) in wanted and (chosen is None or run.seed in chosen)
         ]
         ids = [run.id for _, run in found if run.outcome == "ok"]
         self.datasets: dict[str, tuple[Dataset, ...]] = {run_id: store.datasets(run_id) for run_id in ids}
@@ -156,9 +155,11 @@ class _Runs:
         self.samples: dict[str, list[Sample]] = store.samples(ids) if ids else {}
         self.curves: dict[str, Curves] = {}
         self.finals: dict[str, Mapping[str, float]] = {}
+        self.unbounded: dict[str, set[str]] = {}  # what a run measured that is no finite number
         for run_id, metrics in store.metrics([run.id for run in self.ok.values()]).items():
             curves: dict[str, dict[int, float]] = defaultdict(dict)
             finals: dict[str, float] = {}
+            self.unbounded[run_id] = {metric.name for metric in metrics if metric.value is None and metric.step is None}
             for metric in metrics:
                 if metric.value is not None and metric.step is None:
                     finals[metric.name] = metric.value
@@ -166,18 +167,53 @@ class _Runs:
                     curves[metric.name][metric.step] = metric.value
             self.curves[run_id], self.finals[run_id] = curves, finals
         self.seeds = sorted({seed for _, seed in self.latest})
-
-    def of(self, cell: Cell) -> list[StoredRun]:
-        return [run for (key, _), run in sorted(self.ok.items()) if key == cell.experiment.key]
+        self._together: dict[str, list[StoredRun]] = {}
 
     def attempts(self, cell: Cell) -> list[StoredRun]:
         return [run for (key, _), run in sorted(self.latest.items()) if key == cell.experiment.key]
 
+    def of(self, cell: Cell) -> list[StoredRun]:
+        """The runs of the cell that may stand together: of the same code and data, the current ones if there are any,
+        else those like the newest."""
+        return [run for run in self._every(cell) if run.outcome == "ok"]
+
+    def diverged(self, cell: Cell) -> list[StoredRun]:
+        """Trainings of the same state of which nothing came."""
+        return [run for run in self._every(cell) if run.outcome == "diverged"]
+
+    def left_out(self, cell: Cell) -> int:
+        """How many finished runs are of another state."""
+        return sum(key == cell.experiment.key for key, _ in self.ok) - len(self.of(cell))
+
+    def _every(self, cell: Cell) -> list[StoredRun]:
+        key = cell.experiment.key
+        if key not in self._together:
+            runs = []
+            for place in sorted(place for place in self.latest if place[0] == key):
+                of_seed = [run for run in (self.ok.get(place), self.latest[place]) if run]
+                of_seed = [run for run in of_seed if run.outcome in WITH_RESULT]
+                runs += ([run for run in of_seed if not self.stale(key, run)] or of_seed)[:1]
+            runs = [run for run in runs if not self.stale(key, run)] or runs
+            newest = max(runs, key=lambda run: run.started, default=None)
+            self._together[key] = [run for run in runs if newest and self._alike(run, newest)]
+        return self._together[key]
+
+    def _alike(self, one: StoredRun, other: StoredRun) -> bool:
+        """Whether code and data of two runs are the same, as far as both say what data they had."""
+        data = [{dataset.id for dataset in self.datasets.get(run.id, ())} for run in (one, other)]
+        return one.implementation == other.implementation and (data[0] == data[1] or not all(data))
+
     def planned(self, cell: Cell) -> tuple[int, ...] | None:
-        """The seeds that were planned with the code that computed the newest run of the cell; None without a plan."""
-        found = self.of(cell)
-        newest = max(found, key=lambda run: run.started, default=None)
-        return deciding(self.plans, cell.experiment.key, newest.implementation) if newest else None
+        """The seeds that were planned with the code of the cell's runs; None without a plan."""
+        runs = self._every(cell)
+        if not runs:
+            return None
+        begun = [run.started for run in runs]
+        return deciding(self.plans, cell.experiment.key, runs[0].implementation, begun)
+
+    def seeds_of(self, cell: Cell) -> Seeds:
+        """Which of its seeds decide."""
+        return chosen([run.seed for run in self._every(cell)], self.planned(cell), self.incomplete(self.of(cell)))
 
     def value(self, run: StoredRun, cell: Cell) -> float | None:
         """What the run measured for the cell, as stored."""
@@ -222,14 +258,6 @@ def _read(cells: Iterable[Cell]) -> set[str]:
     return {cell.experiment.key for cell in cells if cell.measure.interval in READ}
 
 
-def _template(run: StoredRun) -> str | None:
-    """Key of the run's experiment with seed 0; None for a document that this version does not understand."""
-    try:
-        return Experiment.of(run.experiment).with_seed(0).key
-    except TypeError:
-        return None
-
-
 def evaluate(store: Store, table: Table, scale: str, seeds: Iterable[int] | None = None) -> TableResult:
     """`table` at `scale` from what `store` holds; only the given `seeds`, or all that are there."""
     cells = table.cells(scale)
@@ -252,6 +280,8 @@ class _Measured:
     values: list[float]
     published: tuple[PublishedValue, ...]
     not_comparable: str
+    diverged: int  # trainings that should have given a value
+    left_out: tuple[str, ...]  # which runs do not count, and why
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -269,12 +299,24 @@ class _Measured:
 
 
 def _measured(cell: Cell, runs: _Runs, lookup: _PublishedLookup) -> _Measured:
-    found = [(run, value) for run in runs.of(cell) if (value := runs.value(run, cell)) is not None]
+    seeds = runs.seeds_of(cell)
+    found = [
+        (run, value)
+        for run in runs.of(cell)
+        if run.seed in seeds.deciding and (value := runs.value(run, cell)) is not None
+    ]
     published = tuple(printed for source in cell.sources if (printed := lookup.value(source, cell)) is not None)
     soft = "" if any(value.firm for value in published) or not published else published[0].soft
     of_cell = [run for run, _ in found]
-    why = cell.not_comparable or runs.incomplete(of_cell) or soft
-    return _Measured(cell, of_cell, [cell.measure.shown(value) for _, value in found], published, why)
+    why = cell.not_comparable or seeds.unfit or soft
+    values = [cell.measure.shown(value) for _, value in found]
+    diverged = sum(run.seed in seeds.deciding for run in runs.diverged(cell))
+    left_out = [
+        f"{count} run{'s' * (count > 1)} {why} left out"
+        for count, why in ((seeds.beyond, "beyond the plan"), (runs.left_out(cell), "of other code or data"))
+        if count
+    ]
+    return _Measured(cell, of_cell, values, published, why, diverged, tuple(left_out))
 
 
 def _others(this: _Measured, every: Iterable[_Measured]) -> list[list[float]]:
@@ -316,7 +358,9 @@ def _cell_result(this: _Measured, runs: _Runs, every: Iterable[_Measured]) -> Ce
         others=_others(this, every),
         other_test_set=cell.other_test_set,
     )
-    reason = found.reason
+    if this.diverged and found.word in ("reproduced", "higher", "lower"):
+        found = Verdict("undecided", f"{this.diverged} of {this.diverged + len(values)} runs diverged")
+    reason = "; ".join([*([found.reason] if found.reason else []), *this.left_out])
     if not values and attempts:
         ended = attempts[-1]
         lacking = f"the run has no {cell.measure.title}, {cell.protocol.says}"
@@ -345,6 +389,7 @@ def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs, results: Sequence[
     for cell in cells:
         for run in runs.of(cell):
             place = (cell.row, cell.column, run.seed)
+            finals |= {(*place, name): math.nan for name in runs.unbounded[run.id]}
             finals |= {(*place, name): value for name, value in runs.finals[run.id].items()}
             curves |= {(*place, name): points for name, points in runs.curves[run.id].items()}
             test_samples[cell.column] = runs.test_samples([run]) or 0
@@ -368,12 +413,8 @@ def _evidence(scale: str, cells: Sequence[Cell], runs: _Runs, results: Sequence[
         same=same,
         experiments={(cell.row, cell.column): cell.experiment.key for cell in cells},
         planned={(cell.row, cell.column): seeds for cell in cells if (seeds := runs.planned(cell)) is not None},
-        diverged=frozenset(
-            (cell.row, cell.column, run.seed)
-            for cell in cells
-            for run in runs.attempts(cell)
-            if run.outcome == "diverged" and (cell.experiment.key, run.seed) not in runs.ok
-        ),
+        unfit={(cell.row, cell.column): why for cell in cells if (why := runs.incomplete(runs.of(cell)))},
+        diverged=frozenset((cell.row, cell.column, run.seed) for cell in cells for run in runs.diverged(cell)),
     )
 
 

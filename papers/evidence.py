@@ -8,24 +8,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .hypotheses import MIN_SEEDS, resolution
+from .hypotheses import resolution
 from .layers import of_layers
 from .measures import Measure
 from .protocols import Curve, Curves, Protocol
+from .seeds import Seeds, chosen
 
 if TYPE_CHECKING:
     from results import Parity, Run
 
 Place = tuple[str, str, int]  # row, column, seed
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """The seeds that decide; how many were planned, None without a plan; how many are beyond it and left out."""
-
-    deciding: tuple[int, ...]
-    planned: int | None
-    beyond: int
 
 
 @dataclass(frozen=True)
@@ -38,8 +30,9 @@ class Evidence:
     where that is not their name; `at` the places of the rows on the table's axis. Columns behind which stand equal
     experiments are one of `columns`; `same` leads from the names of the others to it. `experiments` are the keys of
     what each row and column is measured by (with seed 0); `planned` the seeds that were to decide when it was first
-    run, by row and column; `diverged` where a training diverged, of which there is no curve. Claims about speed look at
-    `measurements`, the newest last, and the `parities` that back them.
+    run, by row and column; `unfit` says of a row and column why what was measured there decides nothing; `diverged`
+    where a training diverged, of which there is no curve. Claims about speed look at `measurements`, the newest last,
+    and the `parities` that back them.
     """
 
     scale: str = ""
@@ -54,6 +47,7 @@ class Evidence:
     same: Mapping[str, str] = field(default_factory=dict)
     experiments: Mapping[tuple[str, str], str] = field(default_factory=dict)
     planned: Mapping[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
+    unfit: Mapping[tuple[str, str], str] = field(default_factory=dict)
     diverged: frozenset[Place] = frozenset()
     measurements: Sequence[Run] = ()
     parities: Sequence[Parity] = ()
@@ -92,17 +86,9 @@ class Evidence:
         return measure.shown(resolution(self.test_samples.get(column))) if measure.interval == "wilson" else 0.0
 
     def seeds_of(self, row: str, column: str) -> Seeds:
-        """The seeds that decide, of those measured in a place; one that diverged is among them, without a value.
-
-        They are the planned ones, for adding seeds until a test decides makes it decide wrongly. A plan of fewer than
-        MIN_SEEDS can decide nothing and is filled up to that many, no further. Without a plan all count.
-        """
-        found = sorted(seed for seed in self.seeds if (row, column, seed) in self._measured)
-        plan = self.planned.get((row, column))
-        if plan is None:
-            return Seeds(tuple(found), None, 0)
-        whole = (*plan, *[seed for seed in found if seed not in plan][: max(0, MIN_SEEDS - len(plan))])
-        return Seeds(tuple(s for s in found if s in whole), len(whole), sum(s not in whole for s in found))
+        """The seeds that decide, of those measured in a place; one that diverged is among them, without a value."""
+        found = [seed for seed in self.seeds if (row, column, seed) in self._measured]
+        return chosen(found, self.planned.get((row, column)), self.unfit.get((row, column), ""))
 
     @cached_property
     def _measured(self) -> set[Place]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 ALPHA = 0.025  # of a one-sided test; the two sides together are the 95 % interval
 MIN_SEEDS = 3  # fewer runs of an arm are not tested
+ROUNDING = 1e-9  # what is no difference between numbers that do not vary
 Interval = tuple[float, float]
 
 
@@ -35,7 +36,7 @@ class Estimate:
         from scipy.special import stdtr
 
         if self.error == 0:
-            return 0.0 if self.mean > bound else 1.0
+            return 0.0 if self.mean - bound > ROUNDING * max(1.0, abs(bound)) else 1.0
         return float(stdtr(self.freedom, (bound - self.mean) / self.error))
 
     def below(self, bound: float) -> float:

@@ -19,8 +19,9 @@ RULE = (
     "wider interval, or the spread is not known; not comparable: scale, protocol or data differ, nothing was "
     "published, or it is a recollection or our own pilot; sources disagree: documents print different values for one "
     f"result; missing: nothing was measured. The resolution is {RESOLUTION}. What has no chance in it, such as a "
-    "count, is compared to the printed digits. The sd is that of our runs and the authors' repeats of the setting, at "
-    "least 1/(n sqrt 6) for a share; where these leave fewer than two degrees of freedom, other cells of the column "
+    "count, is compared to the printed digits. The sd is that of our runs and the authors' repeats of the setting, "
+    "which give no verdict where the two differ grossly; it is at least 1/(n sqrt 6) for a share; where these leave "
+    "fewer than two degrees of freedom, other cells of the column "
     f"with two runs or more are pooled, unless one spread differs grossly from the rest (F test, level {GROSS:g}, "
     "Bonferroni). The interval shown is that of our mean: of a share the root of the sum of squares of Wilson's for "
     "the n test samples and Student's over the runs; of other numbers Student's. Under protocol A it is that of the "
@@ -114,6 +115,8 @@ def verdict(
 
 
 def _exact(values: Sequence[float], published: Printed) -> Verdict:
+    if not all(map(math.isfinite, values)):
+        return Verdict("undecided", "a run came to no finite number")
     allowed = published.tolerance + ROUNDING
     least, greatest = min(values) - published.value, max(values) - published.value
     if least > allowed:
@@ -162,10 +165,17 @@ def _predicted(
         return Verdict("undecided", "the test sets differ, and by how much that counts is not known")
     floor = measure.shown(floor_of_share(n)) if n else 0.0
     own: list[Sequence[float]] = [ours, target.repeats]
-    known, whence, pooled = spread(own, floor), "", list[Sequence[float]]()
+    published_as, against = "the published value", list[str]()
+    if len(target.repeats) > 1:
+        published_as = f"the mean of the authors' {words.runs(target.runs)}"
+        against.append(f"held against {published_as}, {measure.unscaled(target.value):.4g}")
+    known, pooled = spread(own, floor), list[Sequence[float]]()
+    if not alike(own, floor):
+        sds = [words.width(spread([group], floor).sd) for group in own]
+        return Verdict("undecided", f"our runs and the authors' differ too much in spread, {sds[0]} and {sds[1]}")
     if known.freedom < FREEDOM:
         pool = [*own, *([measure.scaled(value) for value in group] for group in others if len(group) > 1)]
-        few = f"{words.runs(len(ours))}, {words.difference(mean - target.value)} the published value"
+        few = f"{words.runs(len(ours))}, {words.difference(mean - target.value)} {published_as}"
         if not all(math.isfinite(value) for group in pool for value in group) or not alike(pool, floor):
             return Verdict("undecided", f"{few}; the spreads of the column differ too much to be pooled")
         known, pooled = spread(pool, floor), pool[len(own) :]
@@ -174,6 +184,7 @@ def _predicted(
     if len(ours) <= FREEDOM:
         whence = f"{words.runs(len(ours))}: the spread, {words.width(known.sd)}, is that of {_sources(own, pooled)} "
         whence += f"({known.freedom} degrees of freedom)"
+        against.append(whence)
     sets = 0.0
     if other_test_set and n:
         p = measure.stored(statistics.fmean(values))
@@ -181,22 +192,22 @@ def _predicted(
     half = half_width(known, len(ours), target.runs, sets, target.digits)
     expected = measure.unscaled(mean - half), measure.unscaled(mean + half)
     if abs(mean - target.value) > half + ROUNDING:
-        return Verdict("higher" if mean > target.value else "lower", whence, expected)
+        return Verdict("higher" if mean > target.value else "lower", "; ".join(against), expected)
     resolution = measure.resolves(measure.unscaled(target.value))
     if half <= resolution + ROUNDING:
-        return Verdict("reproduced", whence, expected)
+        return Verdict("reproduced", "; ".join(against), expected)
     further = max(len(target.repeats) - 1, 0)
     needed = runs_needed(resolution, known.sd, target.runs, further, sets, target.digits)
     least = narrowest(known.sd, target.runs, sets, target.digits)
     advice = (
         f"{needed} runs would do"
         if needed
-        else f"no number of runs would do: the published value alone is uncertain by {words.width(least)}"
+        else f"by this spread no number of runs would do: {published_as} alone is uncertain by {words.width(least)}"
         if least > resolution
         else f"more than {MOST} runs would be needed"
     )
     wide = f"the interval, {words.width(half)}, is wider than the resolution, {words.width(resolution)}; {advice}"
-    return Verdict("undecided", "; ".join([*([whence] if whence else []), wide]), expected)
+    return Verdict("undecided", "; ".join([*against, wide]), expected)
 
 
 def _sources(own: Sequence[Sequence[float]], pooled: Sequence[Sequence[float]]) -> str:

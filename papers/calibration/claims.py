@@ -164,6 +164,7 @@ def _runs(
         test_samples=dict.fromkeys(columns, N),
         published={} if printed is None else dict.fromkeys(truth, (printed,)),
         at={row: float(row[2:]) for row, _ in truth if row.startswith("k=")},
+        experiments={place: " ".join(place) for place in truth},
         planned=dict.fromkeys(truth, tuple(range(planned or seeds))),
     )
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 N, MEAN, SD = 10_000, 93.0, 0.4  # test samples; mean and spread in points
+DIGITS = 0.005  # half the last one that is printed
 RUNS = (3, 5, 10)
 SHIFTS = (1, 2, 4)  # in standard deviations
 LOSS = Measure("loss", "1", "lower", "student", logarithmic=True)
@@ -43,6 +44,10 @@ def simulate(simulations: int = 5000, seed: int = 0) -> list[Rate]:
 def _settings() -> Iterator[tuple[str, str, float, Callable[[Generator], bool]]]:
     """Rule, setting, nominal rate, and one simulation."""
     for runs in RUNS:
+        for shift in (0, 2):
+            setting = f"off by {shift} sd" if shift else "perfect replication"
+            once = partial(_reproduced, runs=runs, shift=shift)
+            yield VERDICT, f"{setting}, {runs} runs: called reproduced", confirmed(shift, runs), once
         yield VERDICT, f"perfect replication, {runs} runs: inside", LEVEL, partial(_inside, runs=runs)
         for shift in SHIFTS:
             off = partial(_outside, runs=runs, shift=shift)
@@ -59,9 +64,10 @@ def _settings() -> Iterator[tuple[str, str, float, Callable[[Generator], bool]]]
     for runs in (2, 3, 5):
         yield ALIKE, f"6 cells of {runs} runs, equal spreads: allowed", 1 - GROSS, partial(_alike, runs=runs, factor=1)
         wild = f"6 cells of {runs} runs, one 30 times as wide: refused"
-        yield ALIKE, wild, 1.0, partial(_wild, runs=runs)
+        yield ALIKE, wild, refused(30, runs), partial(_wild, runs=runs)
     for runs in (1, 2, *RUNS):
-        yield CELL, f"share, {runs} run{'s' * (runs > 1)}: holds the truth", LEVEL, partial(_covered, runs=runs)
+        of_what = "the truth" if runs > 1 else "the truth of that run, not of the next"
+        yield CELL, f"share, {runs} run{'s' * (runs > 1)}: holds {of_what}", LEVEL, partial(_covered, runs=runs)
 
 
 def power(shift: float, runs: int, of: int = 1) -> float:
@@ -72,19 +78,52 @@ def power(shift: float, runs: int, of: int = 1) -> float:
     return float(law.sf(quantile(runs - 1)) + law.cdf(-quantile(runs - 1)))
 
 
+def confirmed(shift: float, runs: int) -> float:
+    """The chance of the word reproduced if what was published is off by `shift` sd: that it lies inside, over all
+    spreads that we may find whose interval is narrow enough."""
+    from scipy.integrate import quad
+    from scipy.stats import chi2, norm
+
+    freedom, root = runs - 1, math.sqrt(1 + 1 / runs)
+    widest = (ACCURACY.resolves(MEAN) - DIGITS) / SD / root / quantile(freedom)  # of our spread, in sd
+
+    def at(squares: float) -> float:
+        half = quantile(freedom) * math.sqrt(squares / freedom)
+        off = shift / root
+        return float((norm.cdf(half - off) - norm.cdf(-half - off)) * chi2.pdf(squares, freedom))
+
+    return float(quad(at, 0, freedom * widest**2)[0])
+
+
+def refused(factor: float, runs: int) -> float:
+    """The chance that one of six spreads is not pooled with the rest if it is `factor` times as wide (F test)."""
+    from scipy.stats import f
+
+    freedom = runs - 1, 5 * (runs - 1)
+    return float(f.sf(f.isf(GROSS / 2 / 6, *freedom) / factor**2, *freedom))
+
+
 def _runs(random: Generator, count: int, mean: float = MEAN, sd: float = SD) -> list[float]:
     """Shares as runs show them: in steps of one test sample."""
     return [round(value * N / 100) * 100 / N for value in random.normal(mean, sd, count)]
 
 
 def _published(value: float, *, of: int = 1, repeat: bool = False) -> Printed:
-    return Printed(round(value, 2), 0.005, runs=of, repeat=repeat)
+    return Printed(round(value, 2), DIGITS, runs=of, repeat=repeat)
+
+
+def _reproduced(random: Generator, runs: int, shift: float) -> bool:
+    return _word(random, runs, shift=shift) == "reproduced"
 
 
 def _inside(random: Generator, runs: int, of: int = 1, repeats: int = 0, shift: float = 0.0) -> bool:
+    return _word(random, runs, of, repeats, shift) in INSIDE
+
+
+def _word(random: Generator, runs: int, of: int = 1, repeats: int = 0, shift: float = 0.0) -> str:
     theirs = [_published(sum(_runs(random, of, MEAN + shift * SD)) / of, of=of)]
     theirs += [_published(value, repeat=True) for value in _runs(random, repeats)]
-    return verdict(ACCURACY, _runs(random, runs), theirs, test_samples=N).word in INSIDE
+    return verdict(ACCURACY, _runs(random, runs), theirs, test_samples=N).word
 
 
 def _outside(random: Generator, runs: int, shift: float) -> bool:

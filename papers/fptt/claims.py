@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ..claims import Comparison, Finding, conclude
 from ..comparison import (
@@ -16,6 +18,7 @@ from ..comparison import (
     MARGIN,
     WELCH,
     Decide,
+    absent,
     by_column,
     compare,
     decided_at,
@@ -60,14 +63,14 @@ def _level(
     values = [evidence.value(row, column, seed, MSE, protocol) for seed in seeds.deciding]
     errors = [value for value in values if value is not None] + [CHANCE] * diverged
     if not errors:
-        return []
+        return absent(evidence, (row, column), name=name)
     solved = [found for seed in seeds.deciding if (found := _updates(evidence, row, column, seed)) is not None]
     text = f"{len(solved)} of {len(errors)} seeds solved it"
     text += f" after {', '.join(f'{updates:,}' for updates in sorted(solved))} updates" if solved else ""
     text += f", {diverged} diverged" if diverged else ""
-    logs = [math.log10(error) for error in errors]
+    logs = [math.log10(max(error, sys.float_info.min)) for error in errors]
     text += f", {protocol.label} {10 ** statistics.fmean(logs):.3g}"
-    if why := lacking(len(errors), seeds.planned):
+    if why := lacking(len(errors), seeds):
         return [Comparison(f"{text}, {why}", False, None, name, planned=planned)]
     estimate = student(logs)
     low, high = (10**end for end in estimate.interval())
@@ -112,16 +115,27 @@ def _c6(evidence: Evidence) -> Finding:
         points = sorted(by_length.get(column, {}).items())
         whole = sorted(by_length.get(BPTT, {}).items())
         if len(points) < 2 or len(whole) < 2:
+            places = [(row, name) for row in evidence.at for name in (column, BPTT)]
+            found += [replace(one, column=column) for one in absent(evidence, *places)]
             continue
         slope, of_whole = (_slope(line) for line in (points, whole))
-        right = {
-            BPTT: slope > 0,
-            TEN_CHUNKS: math.isclose(slope, of_whole / 10, rel_tol=0.02),
-            ONE_STEP: slope == 0,
-        }[column]
+        right = (
+            _straight(points)
+            and {
+                BPTT: slope > 0,
+                TEN_CHUNKS: math.isclose(slope, of_whole / 10, rel_tol=0.02),
+                ONE_STEP: slope == 0,
+            }[column]
+        )
         text = f"grows {expected}: {1024 * slope:.2f} KiB a step from T = {points[0][0]:g} to {points[-1][0]:g}"
         found.append(Comparison(text, right, float(right), column=column))
     return conclude(found, "exact: what autograd saves, over T")
+
+
+def _straight(points: Sequence[tuple[float, float]]) -> bool:
+    """Whether every point lies on the line through the first and the last, to a hundredth."""
+    (start, low), slope = points[0], _slope(points)
+    return all(math.isclose(low + slope * (T - start), value, rel_tol=0.01) for T, value in points)
 
 
 def _slope(points: Sequence[tuple[float, float]]) -> float:

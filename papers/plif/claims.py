@@ -20,6 +20,7 @@ from ..comparison import (
     Reading,
     Score,
     above,
+    absent,
     bounds,
     by_column,
     comparable,
@@ -86,7 +87,8 @@ def _c3(evidence: Evidence, column: str) -> list[Comparison]:
     """Runs of the same seed are held against each other: which of one arm goes with which of the other is arbitrary,
     and so it is fixed in advance."""
     rows = ("PLIF 2 max", "PLIF 16 max")
-    plans = [evidence.seeds_of(row, column) for row in rows]
+    places = [(row, column) for row in rows]
+    plans = [evidence.seeds_of(*place) for place in places]
     start = math.log(16 / 2)
     left = []
     for seed in plans[0].deciding:
@@ -95,11 +97,10 @@ def _c3(evidence: Evidence, column: str) -> list[Comparison]:
             distances = (abs(math.log(a / b)) for a, b in zip(from_2, from_16, strict=True))
             left.append(statistics.fmean(distances) / start)
     if not left:
-        return []
+        return absent(evidence, *places)
     planned = all(plan.planned is not None for plan in plans)
     seeds = f"{len(left)} seed{'s' * (len(left) != 1)}"
-    why = lacking(len(left), max((plan.planned for plan in plans if plan.planned is not None), default=None))
-    if why:
+    if why := lacking(len(left), *plans):
         return [Comparison(f"{statistics.fmean(left):.2f} of it left ({seeds}), {why}", False, None, planned=planned)]
     found = student(left)
     text = f"{bounds(found, '')} of it left ({seeds})"
@@ -111,12 +112,13 @@ def _c4(evidence: Evidence, column: str) -> list[Comparison]:
     plan = evidence.seeds_of(row, column)
     by_seed = [taus for seed in plan.deciding if len(taus := _last_taus(evidence, row, column, seed)) > 1]
     if not by_seed:
-        return []
-    hits = sum(max(taus) == taus[-2] for taus in by_seed)  # the layer after the first fully connected one
+        return absent(evidence, (row, column))
+    # The layer after the first fully connected one; a tie is no largest one.
+    hits = sum(all(tau < taus[-2] for tau in (*taus[:-2], taus[-1])) for taus in by_seed)
     means = " ".join(f"{statistics.fmean(of_layer):.2f}" for of_layer in zip(*by_seed, strict=True))
     text = f"{hits} of {len(by_seed)} seeds, mean tau by layer {means}"
     planned = plan.planned is not None
-    if why := lacking(len(by_seed), plan.planned):
+    if why := lacking(len(by_seed), plan):
         return [Comparison(f"{text}, {why}", False, None, planned=planned)]
     supports = share_above(hits, len(by_seed), 1 / len(by_seed[0])) <= ALPHA
     return [Comparison(text, supports, share_below(hits, len(by_seed), 0.5), planned=planned)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from commands import within
 from typer.testing import CliRunner
 
 from bench import calibrate
@@ -37,5 +38,8 @@ def test_rates_are_stored_and_get_a_page(tmp_path: Path, monkeypatch: pytest.Mon
     assert "calibration of the rules of judgement" in (tmp_path / "report" / "runs.html").read_text(encoding="utf-8")
 
 
-def test_a_number_that_is_none_is_refused() -> None:
-    assert CliRunner().invoke(calibrate.app, ["--simulations", "0"]).exit_code != 0
+@pytest.mark.parametrize("number", ["0", "-3"])
+def test_a_number_that_is_none_is_refused(number: str, tmp_path: Path) -> None:
+    done = within(calibrate.app, "--simulations", number, "--store", str(tmp_path / "store.db"))
+    assert (done.returncode, done.stderr) == (2, f"Error: --simulations was given {number}; it must be at least 1.\n")
+    assert not (tmp_path / "store.db").exists()

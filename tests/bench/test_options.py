@@ -46,8 +46,10 @@ def test_what_cannot_be_read_is_told_with_what_can(words: list[str], given: str)
 
 
 def test_numbers_in_their_bounds() -> None:
-    for number in (None, 1, 10**9):
+    for number in (None, 1, 10**6):
         at_least_one("--seeds", number)
+    with pytest.raises(UsageError, match=r"^--seeds was given 1000001; it can be at most 1,000,000.$"):
+        at_least_one("--seeds", 10**6 + 1)
     for amount in (None, 1e-9, 1e9):
         positive("--memory", amount)
     for wrong in (0, -1):

@@ -27,7 +27,8 @@ def asked(store: Store, *seeds: int) -> int:
 
 def decided(store: Store) -> tuple[int, ...] | None:
     (step,) = plan(store, [TEMPLATE], None)
-    return deciding(store.planned(), TEMPLATE.key, step.implementation)
+    begun = [run.started for run in store.runs() if run.implementation == step.implementation]
+    return deciding(store.planned(), TEMPLATE.key, step.implementation, begun)
 
 
 def test_the_first_plan_with_enough_seeds_decides(store: Store) -> None:
@@ -62,4 +63,4 @@ def test_merged_stores_keep_the_older_plan(store: Store) -> None:
     for plans in ([later], [older], [later, older]):
         store.record_all(planned=plans)
     assert store.planned() == [older, later]
-    assert deciding(store.planned(), TEMPLATE.key, "code") == (1, 2, 3)
+    assert deciding(store.planned(), TEMPLATE.key, "code", ()) == (1, 2, 3)

@@ -45,9 +45,21 @@ def test_what_speaks_against_a_claim_must_survive_holm(p: float, others: int, ex
     assert found.parts[0].status == expected  # and its column as well
 
 
-def test_comparisons_that_could_not_be_tested_do_not_count_for_holm() -> None:
+def test_comparisons_that_are_still_to_be_tested_count_for_holm() -> None:
+    """A claim must not fail on its first column and be undecided when all are measured."""
     untested = [Comparison("1 seed", False, None, column=f"b{i}") for i in range(9)]
-    assert conclude([against(0.02, "a"), *untested], "t").status == "fails"
+    assert conclude([against(0.02, "a")], "t").status == "fails"
+    assert conclude([against(0.02, "a"), *untested], "t").status == "undecided"
+    assert conclude([against(0.002, "a"), *untested], "t").status == "fails"
+
+
+def test_what_waits_for_results_keeps_a_claim_open() -> None:
+    waits = Comparison("not measured yet", False, None, column="b", lacks=RESULTS)
+    found = conclude([on("a", HOLDS), waits], "t")
+    assert (found.status, found.evidence, found.lacks) == (
+        "undecided", "holds in 1 of 2 columns, undecided in 1", RESULTS,
+    )  # fmt: skip
+    assert conclude([waits, waits], "t") == nothing()
 
 
 def test_several_comparisons_of_a_column_make_its_status() -> None:

@@ -34,7 +34,10 @@ def evidence(
             for layer, rate in enumerate((rates or {}).get(row, ())):
                 curves[row, column, seed, f"rate_{layer}"] = {0: 0.5, 1: rate + 0.001 * seed}
     at = {row: float(row.removeprefix("k=")) for row in values if row.startswith("k=")}
-    return Evidence(scale, (column, "unmeasured"), tuple(seeds), curves, finals or {}, {column: 1000}, at=at)
+    cells = {(row, column): row for row in values}
+    return Evidence(
+        scale, (column, "unmeasured"), tuple(seeds), curves, finals or {}, {column: 1000}, at=at, experiments=cells
+    )
 
 
 def status(claim: Claim, found: Evidence) -> str:

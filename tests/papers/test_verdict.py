@@ -132,18 +132,28 @@ def test_spreads_that_differ_grossly_are_not_pooled() -> None:
 def test_the_authors_repeats_are_replicates() -> None:
     published = [Printed(81.5, 0.005), Printed(81.5, 0.005), Printed(79.85, 0.005, repeat=True)]
     assert repeats(published) == [81.5, 79.85]
-    # Published is the mean of two, 80.675. Squares: ours 0.02, theirs 2 * 0.825^2 = 1.36125; freedom 2 + 1.
-    found = verdict(ACCURACY, [80.0, 80.1, 80.2], published, test_samples=N)
-    half = 3.1824 * math.sqrt((0.02 + 1.36125) / 3) * math.sqrt(1 / 2 + 1 / 3) + 0.005
+    # Published is the mean of two, 80.675. Squares: ours 0.72, theirs 2 * 0.825^2 = 1.36125; freedom 2 + 1.
+    found = verdict(ACCURACY, [79.5, 80.1, 80.7], published, test_samples=N)
+    half = 3.1824 * math.sqrt((0.72 + 1.36125) / 3) * math.sqrt(1 / 2 + 1 / 3) + 0.005
     assert found.expected == (pytest.approx(80.1 - half, abs=1e-3), pytest.approx(80.1 + half, abs=1e-3))
     assert found.word == "undecided"
     one = verdict(ACCURACY, [80.0], published, test_samples=N)
     assert one.word == "undecided"
-    assert one.reason.startswith("one run, 0.675 points below the published value")
+    assert one.reason.startswith("one run, 0.675 points below the mean of the authors' two runs")
     thrice = [Printed(80.0), Printed(80.1, repeat=True), Printed(80.2, repeat=True)]
     known = verdict(ACCURACY, [80.3], thrice, test_samples=N)
     assert known.word == "reproduced"
+    assert known.reason.startswith("held against the mean of the authors' 3 runs, 80.1; one run: the spread, ")
     assert "is that of the authors' repeats (2 degrees of freedom)" in known.reason
+
+
+def test_spreads_that_differ_grossly_are_not_made_one() -> None:
+    """Else ten runs of ours that hardly vary would make the authors' two, far apart, lie outside."""
+    published = [Printed(81.5, 0.005), Printed(79.85, 0.005, repeat=True)]
+    ours = [81.5 + 0.01 * place for place in range(10)]
+    found = verdict(ACCURACY, ours, published, test_samples=N)
+    assert (found.word, found.expected) == ("undecided", None)
+    assert found.reason == "our runs and the authors' differ too much in spread, +-0.0303 points and +-1.17 points"
 
 
 def test_documents_that_print_different_values_disagree() -> None:

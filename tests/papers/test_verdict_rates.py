@@ -35,6 +35,13 @@ def test_so_do_those_of_other_kinds(rates: dict[str, Rate], setting: str) -> Non
     assert near(rates[f"perfect replication, {setting}"])
 
 
+@pytest.mark.parametrize("runs", RUNS)
+@pytest.mark.parametrize("setting", ["perfect replication", "off by 2 sd"])
+def test_the_word_reproduced_comes_as_often_as_computed(rates: dict[str, Rate], setting: str, runs: int) -> None:
+    found = rates[f"{setting}, {runs} runs: called reproduced"]
+    assert abs(found.measured - found.nominal) <= 0.035
+
+
 def test_another_test_set_is_allowed_for_with_caution(rates: dict[str, Rate]) -> None:
     assert rates["perfect replication, other test set, 5 runs: inside"].measured >= 0.95
 
@@ -51,7 +58,8 @@ def test_power_grows_with_runs_and_distance(rates: dict[str, Rate]) -> None:
 def test_spreads_are_refused_no_oftener_than_stated(rates: dict[str, Rate]) -> None:
     for runs in (2, 3, 5):
         assert rates[f"6 cells of {runs} runs, equal spreads: allowed"].measured >= 0.935
-        assert rates[f"6 cells of {runs} runs, one 30 times as wide: refused"].measured >= 0.85
+        wild = rates[f"6 cells of {runs} runs, one 30 times as wide: refused"]
+        assert wild.measured >= wild.nominal - 0.02
 
 
 def test_a_pooled_spread_is_wrong_where_the_cell_is_wilder_than_the_others(rates: dict[str, Rate]) -> None:
@@ -59,9 +67,10 @@ def test_a_pooled_spread_is_wrong_where_the_cell_is_wilder_than_the_others(rates
     assert rates["perfect replication, one run, 6 other cells of two, all half as wide: inside"].measured < 0.85
 
 
-@pytest.mark.parametrize("runs", [1, 2, *RUNS])
-def test_the_interval_of_a_share_holds_the_truth(rates: dict[str, Rate], runs: int) -> None:
-    assert 0.935 <= rates[f"share, {runs} run{'s' * (runs > 1)}: holds the truth"].measured <= 0.995
+def test_the_interval_of_a_share_holds_the_truth(rates: dict[str, Rate]) -> None:
+    found = [rate for setting, rate in rates.items() if setting.startswith("share, ")]
+    assert len(found) == 2 + len(RUNS)
+    assert all(0.935 <= rate.measured <= 0.995 for rate in found)
 
 
 def test_the_same_seed_gives_the_same_rates() -> None:
