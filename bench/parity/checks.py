@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import neurons
 
 from .. import peers
+from . import ways
 from .cases import CASES, DTYPES, QUICK_DTYPES, SEED, Case, applies, detach_modes, grid, laid_out, layer, sequence
 from .rule import Reference, Side, Verdict, judge
 from .runs import Outcome, Upstream, reference, run
@@ -45,11 +46,15 @@ class Check:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A combination that was not checked, with the reason: nothing computes it, or a peer computes another thing."""
+    """A combination that was not checked, with the reason: nothing computes it, or a peer computes another thing.
+
+    `dtype` is of what a backend refused in the middle of its grid, empty where it takes no part at all.
+    """
 
     neuron: str
     backend: str
     reason: str
+    dtype: str = ""
 
 
 def check(name: str, backends: list[str], device: str, quick: bool) -> Iterator[Check | Refusal]:
@@ -97,7 +102,7 @@ def _backends(name: str, backends: list[str], device: str, quick: bool) -> Itera
                         try:
                             neurons.backends.chosen(made, device, expected.plain.x)
                         except RuntimeError as error:
-                            yield Refusal(name, backend, str(error))
+                            yield Refusal(name, backend, str(error), dtype)
                             continue
                         with _threads(case.threads):
                             kernel, verdict = _judged(made, case, expected, mode)
@@ -185,7 +190,10 @@ def _judged(made: Neuron, case: Case, expected: Reference, mode: str) -> tuple[s
     x = laid_out(plain.x.detach().contiguous(), case.layout).requires_grad_()
     try:
         exact = mode == "s" or _exact(made, x)
-        verdict = judge(Side(made, x, run(made, x, mode, case.cut), plain.upstream), expected, exact)
+        side = Side(made, x, run(made, x, mode, case.cut), plain.upstream)
+        verdict = judge(side, expected, exact)
+        if mode == "m" and verdict.green:
+            verdict = replace(verdict, reason="; ".join(ways.faults(made, side, expected, case.cut)))
     except Exception as error:  # whatever a kernel raises is a finding, not the end of the run
         verdict = _raised(error)
     if mode == "s":

@@ -37,7 +37,8 @@ def carry_out(
 ) -> Found:
     """Checks these neurons on these backends and peers; what is finished of a neuron is stored at once.
 
-    Where all checks of the grid were made, whatever came of them, a record says so (core.parity_rule.WHOLE).
+    Where all checks of the grid were made, whatever came of them, a record says so (core.parity_rule.WHOLE); a backend
+    that refuses one of them, for want of memory or a compiler, leaves its grid in that type open.
 
     `tell` hears how many neurons are through, and what has come of the one that is being checked.
     """
@@ -46,11 +47,14 @@ def carry_out(
     for number, name in enumerate(names):
         own: list[Parity] = []
         closings: list[Parity] = []
+        refused: set[tuple[str, str]] = set()
         red = 0
         try:
             for item in check(name, backends, device, quick):
                 if isinstance(item, Refusal):
-                    found.refusals.append(item)
+                    refused.add((item.backend, item.dtype))
+                    told = replace(item, dtype="")
+                    found.refusals += [told] * (told not in found.refusals)
                     continue
                 row = record(item)
                 own.append(row)
@@ -58,7 +62,7 @@ def carry_out(
                 red += not row.green
                 tell(number, f"{name} · {row.backend} · {len(own)} checks, {red} red")
             if not quick:
-                closings = _closings(own)
+                closings = _closings([row for row in own if (row.backend, row.dtype) not in refused])
         except Exception as error:  # a plug-in's mistake must not cost the others their proof
             place = traceback.extract_tb(error.__traceback__)[-1]
             text = f"{type(error).__name__}: {error}"

@@ -92,7 +92,7 @@ def gradients(
     outputs, grads = [value for value, _ in attached], [grad for _, grad in attached]
     if not bool(kept.all()):
         grads = [g * kept.reshape(outcome.spikes.shape[1:]).to(g.dtype) for g in grads]
-    wanted = {"input": x, **parameters}
+    wanted = {**({"input": x} if x.requires_grad else {}), **parameters}
     if not outputs:
         return dict.fromkeys(wanted)
     found = torch.autograd.grad(outputs, list(wanted.values()), grads, retain_graph=True, allow_unused=True)

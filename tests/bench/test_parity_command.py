@@ -18,7 +18,7 @@ from bench import fingerprint
 from bench.fingerprint import kernel_implementation
 from bench.parity import green, record
 from bench.parity.__main__ import app
-from bench.parity.checks import Check
+from bench.parity.checks import Check, Refusal
 from bench.parity.rule import Verdict
 from core.parity_rule import WHOLE, closing
 from core.registry import UnknownName
@@ -207,6 +207,19 @@ def test_an_interrupted_set_closes_no_grid(tmp_path: Path, monkeypatch: pytest.M
         assert [check.case for check in found.checks] == ["ties"]
         assert [check.case for check in store.parity()] == ["ties", "ties", "ties", WHOLE]
         assert green(store, "lif", "fused", "float32", "cpu") is True
+
+
+def test_a_refusal_in_the_middle_leaves_the_grid_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Check("lif", "fused", "m", "float32", True, "ties", "fused", Verdict(flips=0))
+    other = replace(made, dtype="float64")
+    refusal = Refusal("lif", "fused", "out of memory while compiling", "float32")
+    monkeypatch.setattr(record, "check", lambda *_: iter([made, other, refusal, replace(refusal, dtype="bfloat16")]))
+    with Store(tmp_path / "store.db") as store:
+        found = record.carry_out(store, ["lif"], ["fused"], "cpu", False, lambda *_: None)
+        assert [(check.case, check.dtype) for check in store.parity()] == [
+            ("ties", "float32"), ("ties", "float64"), (WHOLE, "float64"),
+        ]  # fmt: skip
+    assert found.refusals == [replace(refusal, dtype="")]  # said once
 
 
 def parity_of(implementation: str, number: int, *, green: bool = True, case: str = "random", dtype: str = "float32"):

@@ -167,6 +167,14 @@ MUTATIONS: dict[str, tuple[str, Mutation, tuple[str, ...]]] = {
     "inverted with gaps in memory": ("lif", inverted(lambda n, x: not x.is_contiguous()), ("strided",)),
     "inverted in bfloat16 alone": ("lif", inverted(lambda n, x: x.dtype == torch.bfloat16), ("strided",)),
     "inverted on two threads": ("lif", inverted(lambda n, x: torch.get_num_threads() == 2), ("layer, other options",)),
+    "inverted without a graph": ("lif", inverted(lambda n, x: not torch.is_grad_enabled()), ("strided",)),
+    "inverted in evaluation": ("lif", inverted(lambda n, x: not n.training), ("strided",)),
+    "inverted for an input without gradient": ("lif", inverted(lambda n, x: not x.requires_grad), ("strided",)),
+    "parameter gradient x 3 for an input without gradient": (
+        "plif",
+        parameter("w", lambda g: 3 * g, lambda n, x: not x.requires_grad),
+        ("strided",),
+    ),
     "no gradient": ("lif", spikes(Tensor.detach), ("strided",)),
     "gradient x 1.0009": ("lif", gradient(lambda g: 1.0009 * g), ("strided",)),
     "gradient x 1.5 at multiples of 16 above 16": (
