@@ -15,6 +15,7 @@ registry = Registry(
         "fptt_adding": "papers.fptt.adding:FPTT_ADDING",
         "fptt_sequential": "papers.fptt.classes:FPTT_SEQUENTIAL",
         "fptt_images": "papers.fptt.images:FPTT_IMAGES",
+        "fptt_dvs": "papers.fptt.dvs:FPTT_DVS",
         "fptt_memory": "papers.fptt.memory:FPTT_MEMORY",
         "fptt_yolo": "papers.fptt.detector:FPTT_YOLO",
     },

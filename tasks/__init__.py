@@ -45,6 +45,7 @@ registry = Registry(
     {
         "digits": "tasks.digits:DIGITS",
         "digits_events": "tasks.digits_events:DIGITS_EVENTS",
+        "motion_events": "tasks.motion_events:MOTION_EVENTS",
         "digits_recall": "tasks.digits_recall:DIGITS_RECALL",
         "plain_digits": "tasks.plain_images:PLAIN_DIGITS",
         "adding": "tasks.adding:ADDING",

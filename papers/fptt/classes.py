@@ -29,7 +29,8 @@ ALIF = ("alif", {"shape": "channels", "v_threshold": 0.1, "v_start": 1.0, "b_sta
 class Column:
     """A data set and its network; `why` it must not be compared, `data` what stands in at quick scale.
 
-    `uniform` epochs have a uniform auxiliary distribution; `recalled` is the row of a recollection of the paper.
+    `uniform` epochs have a uniform auxiliary distribution, over `classes`; `recalled` is the row of a recollection of
+    the paper.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Column:
     recalled: str = ""
     why: str = ""
     data: str = ""
+    classes: int = 10
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def learning(column: Column, row: Row) -> tuple[str, Options]:
     if row.scheme == "bptt":
         return "bptt", options
     slips = CLASSES[row.behaviour]
-    options["auxiliary"] = {**slips["auxiliary"], "classes": 10, "uniform": column.uniform}
+    options["auxiliary"] = {**slips["auxiliary"], "classes": column.classes, "uniform": column.uniform}
     if row.scheme == "fptt":
         options |= {"regulariser": {"alpha": 0.1, "beta": 0.5}, "average_every": 1, "forget": slips["forget"]}
     return "fptt", options

@@ -22,7 +22,13 @@ from results import Store
 from results.published import FOLDER, load, sync
 
 SEEDS = {"psn_cifar10": 5, "psn_cifar10dvs": 5, "psn_imagenet": 5}  # else 3; C11 predicts one run and needs more
-TEST_SAMPLES = {"CIFAR10-DVS": 1000, "DVS128 Gesture": 288, "ImageNet": 50_000}  # else 10,000
+TEST_SAMPLES = {  # else 10,000
+    "CIFAR10-DVS": 1000,
+    "DVS128 Gesture": 288,
+    "DVS128 Gesture, T=20": 288,
+    "DVS128 Gesture, T=100": 288,
+    "ImageNet": 50_000,
+}
 REPEATS = {  # best epochs in percent of runs with equal arguments (log_sequential, log_order, log_more_runs)
     "LIF": ((79.85, 81.50), (52.74, 55.45)),
     "": ((60.73, 60.24), (60.26, 60.83), (61.44, 61.64)),  # orders of masked and sliding PSN
@@ -121,6 +127,7 @@ HOLDS_IN = {  # how many columns (orders, rows) of how many; a claim that is not
     ("fptt_adding", "C2"): (2, 2),
     ("fptt_adding", "C3"): (3, 3),
     ("fptt_adding", "C4"): (3, 3),
+    ("fptt_dvs", "C5"): (2, 2),
 }
 
 

@@ -9,7 +9,8 @@ import pytest
 from papers.evidence import Evidence
 from papers.fptt import claims, protocols
 from papers.fptt.claims import LTC_BPTT, LTC_FPTT, LTC_ONLINE
-from papers.measures import MSE, SAVED
+from papers.measures import ACCURACY, MSE, SAVED
+from papers.protocols import BEST, LAST
 from results import published
 
 Errors = Mapping[tuple[str, str], Sequence[float | None]]  # one a seed, None where it diverged
@@ -160,3 +161,21 @@ def test_the_authors_curves_give_what_their_histories_do() -> None:
             assert protocols.LAST_100.select(found, MSE).value == pytest.approx(
                 printed[run, "last 100"], rel=1e-3, abs=1e-5
             )
+
+
+@pytest.mark.parametrize(("T", "epochs", "first_best"), [(20, 170, 70), (100, 100, 43)])
+def test_the_authors_gesture_curves_give_what_their_logs_do(T: int, epochs: int, first_best: int) -> None:
+    _, values = published.load(published.FOLDER / "fptt.toml")
+    printed = {v.column: v.value for v in values if (v.table, v.row) == ("gesture_logs", f"T={T}")}
+    curve = {
+        v.step: 100 * v.value
+        for v in values
+        if (v.table, v.row, v.column) == (published.CURVES, f"dvs_gesture_conv_T{T}", "test_accuracy")
+    }
+    assert sorted(curve) == list(range(epochs))  # from 0, as our epochs: the logs count from 1
+    best, last = (protocol.select({"test_accuracy": curve}, ACCURACY) for protocol in (BEST, LAST))
+    ends = sum(curve[step] for step in range(epochs - 10, epochs)) / 10
+    assert (best.value, last.value, ends) == pytest.approx(
+        (printed["best"], printed["last epoch"], printed["last 10 epochs"]), abs=6e-4
+    )
+    assert min(step for step, value in curve.items() if value == best.value) == first_best - 1

@@ -47,11 +47,15 @@ def test_every_source_is_published(name: str) -> None:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_each_training_of_quick_scale_takes_a_batch(name: str) -> None:
+    loaded: dict[str, tasks.Task] = {}
     for experiment in registry.get(name).experiments("quick", [0]):
         if experiment.kind != "training" or experiment.task_options.get("T", 0) > 20:
             continue
         learner = scheme(experiment)
-        task = tasks.load(experiment.task, **experiment.task_options)
+        described = f"{experiment.task} {experiment.task_options}"
+        if described not in loaded:
+            loaded[described] = tasks.load(experiment.task, **experiment.task_options)
+        task = loaded[described]
         x, labels = task.train.for_epoch(0, 0).batch(range(8))
         update = learner.train_batch(x[:8], labels[:8])
         assert torch.isfinite(update.scalars["loss"])

@@ -23,7 +23,9 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hashes, "SETTLED_NS", -1)
 
 
-@pytest.mark.parametrize("name", ["digits", "digits_events", "digits_recall", "plain_digits", "adding", *SETS])
+@pytest.mark.parametrize(
+    "name", ["digits", "digits_events", "digits_recall", "plain_digits", "adding", "motion_events", *SETS]
+)
 def test_it_is_the_digest_of_the_task_that_is_loaded(name: str, tmp_path: Path) -> None:
     if name in SETS:
         SETS[name](tmp_path / "data")
