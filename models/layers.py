@@ -41,14 +41,6 @@ class AvgPool2d(_Folded, nn.AvgPool2d):
     """[T, N, C, H, W] -> [T, N, C, H', W']"""
 
 
-class Upsample(_Folded, nn.Upsample):
-    """[T, N, C, H, W] -> [T, N, C, H', W'], by default each pixel repeated."""
-
-
-class Dropout2d(_Folded, nn.Dropout2d):
-    """Dropout of whole channels, [T, N, C, H, W], drawn anew for every step and sample."""
-
-
 class BatchNorm1d(_Folded, nn.BatchNorm1d):
     """Batch norm with the statistics of all steps, [T, N, C, L]."""
 

@@ -98,17 +98,20 @@ Edges = tuple[float, float, float, float]  # left, top, right and lower pixel of
 
 @dataclass(frozen=True)
 class Picture:
-    """The `index`-th picture of a test set, as JPEG in base64, and the boxes in it: class, edges and, of those that the
-    run `found`, the score; `there` are the true ones."""
+    """The `index`-th picture of a test set, as JPEG in base64, its size in pixels, and its boxes: class, edges and,
+    of those that the run `found`, the score; `there` are the true ones."""
 
     index: int
+    width: int
+    height: int
     jpeg: str
     found: tuple[tuple[str, Edges, float], ...]
     there: tuple[tuple[str, Edges], ...]
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "index", _natural("index of a picture", self.index))
+        for name in ("index", "width", "height"):
+            put(self, name, _natural(f"{name} of a picture", getattr(self, name)))
         _filled("picture", self.jpeg)
         try:
             base64.b64decode(self.jpeg, validate=True)
@@ -119,7 +122,7 @@ class Picture:
 
     def document(self) -> dict[str, Any]:
         """All but the index, as a JSON document."""
-        return {"jpeg": self.jpeg, "found": self.found, "there": self.there}
+        return {name: value for name, value in vars(self).items() if name != "index"}
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,24 @@ from torch import Tensor, nn
 from neurons.gates import Maps
 
 from .. import NeuronFactory
-from ..layers import Conv2d, Dropout2d, MaxPool2d, StepBatchNorm2d, Upsample
+from ..layers import Conv2d, MaxPool2d, StepBatchNorm2d
 from ..network import Network
 from .layers import unused
 
 ANCHORS = 3  # of each cell of a grid
 WIDTHS = (32, 64, 128, 256, 512)  # channels
 STRIDE = 32  # pixels along a cell of the coarse grid
+
+
+class Folded(nn.Module):
+    """A memoryless layer of maps [N, C, H, W] on all steps of [T, N, C, H, W] at once."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
 
 def cell(
@@ -32,7 +43,7 @@ def cell(
     nn.init.xavier_uniform_(conv.weight)
     if conv.bias is not None:
         nn.init.zeros_(conv.bias)
-    bigger = [Upsample(scale_factor=2)] if up else []
+    bigger = [Folded(nn.Upsample(scale_factor=2))] if up else []
     return nn.Sequential(conv, StepBatchNorm2d(channels), *bigger, neuron(Maps(channels, kernel)))
 
 
@@ -69,7 +80,7 @@ class SPYv4(Network):
         if divisor < 1 or WIDTHS[0] % divisor:
             raise ValueError(f"{WIDTHS[0]} channels cannot be divided by {divisor}; give a power of 2 to {WIDTHS[0]}.")
         first, *_, last = widths = [width // divisor for width in WIDTHS]
-        self.dropout = Dropout2d(dropout)
+        self.dropout = Folded(nn.Dropout2d(dropout))
         self.stem = nn.Sequential(
             cell(neuron, 3, first, stride=2),
             cell(neuron, first, widths[1], stride=2),

@@ -40,7 +40,9 @@ def a_run(**changes: Any) -> Run:
         ),
         "samples": (Sample("step", 0, 1e-3, "s"), Sample("step", 1, None, "s")),
         "pictures": (
-            Picture(3, "AAEC", (("dog", (1.5, 2, 30, 40), 0.75),), (("dog", (1, 2, 31, 39)), ("cat", (0, 0, 5, 5)))),
+            Picture(
+                3, 64, 48, "AAEC", (("dog", (1.5, 2, 30, 40), 0.75),), (("dog", (1, 2, 31, 39)), ("cat", (0, 0, 5, 5)))
+            ),
         ),
     }
     return Run(**(values | changes))
@@ -89,6 +91,8 @@ edges = st.tuples(*[st.floats(allow_nan=False, allow_infinity=False)] * 4)
 scores = st.floats(0, 1)
 pictures = st.builds(
     Picture,
+    steps,
+    steps,
     steps,
     st.binary(min_size=1, max_size=4).map(lambda content: b64encode(content).decode()),
     st.lists(st.tuples(texts, edges, scores), max_size=2).map(tuple),
