@@ -93,7 +93,7 @@ def _pages(
     """Every file of the site: its path and text."""
     from results.units import unit_of
 
-    from . import axis, calibration, curves, kernels, parity
+    from . import axis, calibration, curves, kernels, parity, pictures
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
     shown, unloaded = _table_pages(store, scales, table_names)
@@ -129,6 +129,7 @@ def _pages(
             places=places.get(run.id, ()),
             whole=[(m.name, wording.quantity(m.value, unit_of(m.name, m.unit))) for m in run.metrics if m.step is None],
             samples=_samples(run),
+            pictures=[pictures.drawn(picture) for picture in run.pictures],
             epochs=_epochs(run),
         )
         yield f"runs/{run.id}.html", html

@@ -18,7 +18,7 @@ from .detector import COLUMN
 Options = dict[str, Any]
 
 DATA = "VOC 2007"
-QUICK_EPOCHS, SHORT_EPOCHS, EPOCHS = 8, 2, 100
+QUICK_EPOCHS, SHORT_EPOCHS, EPOCHS = 5, 2, 100
 QUICK: Options = {
     "task": "shapes",
     "task_options": {"train": 1200},
