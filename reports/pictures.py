@@ -31,11 +31,13 @@ def drawn(picture: Picture) -> Drawn:
     letter = LETTER * picture.height
     parts = [_box(edges, "true") for _, edges in picture.there]
     for (_, edges, _), text in zip(picture.found, found, strict=True):
-        left, top, _, lower = edges
+        left, top, right, lower = edges
         above = top >= letter  # else below
         y = top - letter / 4 if above else min(lower + 1 + letter, picture.height - letter / 4)
+        begins = left < picture.width / 2  # else its end is where the box ends, so that it stays in the picture
+        x, anchor = (left, "start") if begins else (right + 1, "end")
         parts.append(_box(edges, "found"))
-        parts.append(f'<text x="{left:g}" y="{y:g}" font-size="{letter:g}">{_text(text)}</text>')
+        parts.append(f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" font-size="{letter:g}">{_text(text)}</text>')
     return Drawn(
         f'<svg class="picture" viewBox="0 0 {picture.width} {picture.height}" role="img" aria-label="{_text(caption)}">'
         f'<image width="{picture.width}" height="{picture.height}" href="data:image/jpeg;base64,{picture.jpeg}"/>'

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from pathlib import Path
 
 import pytest
 import torch
+from commands import Command
 from torch import Tensor
 from torchvision.io import decode_jpeg
 
 import tasks
 from bench.pictures import SHOWN, SURE, classes, shown
 from models.network import Network
+from results import Store
 
 NAMES = ("square", "circle", "triangle")
 
@@ -59,3 +62,18 @@ def test_the_first_pictures_with_the_boxes_that_were_found_surely() -> None:
 def test_classes_without_a_name_have_a_number() -> None:
     assert classes("voc2007")(11) == "dog"
     assert classes("digits")(3) == "class 3"
+
+
+@pytest.mark.slow
+def test_a_detector_is_trained_its_pictures_kept_and_shown(reproduce: Command, tmp_path: Path) -> None:
+    done = reproduce("detector")
+    assert done.returncode == 0, done.stderr
+    with Store(tmp_path / "store.db") as store:
+        (run,) = store.full_runs()
+    assert run.outcome == "ok"
+    found = {(metric.name, metric.step) for metric in run.metrics}
+    assert found >= {(f"{part}_average_precision", epoch) for part in ("train", "test") for epoch in (0, 1)}
+    assert [picture.index for picture in run.pictures] == list(range(SHOWN))
+    assert {kind for picture in run.pictures for kind, _ in picture.there} <= set(NAMES)
+    page = tmp_path / "out" / "report" / "runs" / f"{run.id}.html"
+    assert page.read_text(encoding="utf-8").count('<svg class="picture"') == SHOWN

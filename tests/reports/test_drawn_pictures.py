@@ -16,7 +16,7 @@ from reports.pictures import drawn
 from results import Picture, Store
 
 JPEG = b64encode(b"a picture").decode()
-FOUND = (("dog", (10.0, 20.0, 29.0, 59.0), 0.875), ("cat", (2.5, 0.5, 11.5, 8.5), 0.5))
+FOUND = (("dog", (40.0, 20.0, 59.0, 59.0), 0.875), ("cat", (2.5, 0.5, 11.5, 8.5), 0.5))
 PICTURE = Picture(3, 64, 48, JPEG, FOUND, (("dog", (11, 21, 30, 47)),))
 
 
@@ -30,11 +30,13 @@ def test_boxes_lie_where_they_are() -> None:
     boxes = [[rect.get(name) for name in ("class", "x", "y", "width", "height")] for rect in root.iter("rect")]
     assert boxes == [
         ["true", "11", "21", "20", "27"],
-        ["found", "10", "20", "20", "40"],
+        ["found", "40", "20", "20", "40"],
         ["found", "2.5", "0.5", "10", "9"],
     ]
     dog, cat = root.iter("text")
     assert (dog.text, cat.text) == ("dog 0.88", "cat 0.50")
+    assert (dog.get("x"), dog.get("text-anchor")) == ("60", "end")
+    assert (cat.get("x"), cat.get("text-anchor")) == ("2.5", "start")
     assert float(dog.get("y", "")) < 20  # above its box
     assert float(cat.get("y", "")) > 9.5  # there is no place above
 
