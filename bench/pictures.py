@@ -18,7 +18,7 @@ from tasks.boxes import of_sample
 from training.scheme import Scheme
 
 SHOWN = 4  # the first ones
-SURE = 0.3  # score from which a detection is shown
+MOST = 3  # detections in a picture: the surest
 
 
 def shown(scheme: Scheme, test: Split, name: Callable[[int], str], device: str, seed: int) -> tuple[Picture, ...]:
@@ -33,14 +33,15 @@ def shown(scheme: Scheme, test: Split, name: Callable[[int], str], device: str, 
         predictions = scheme.decide(scheme.outputs(x.to(device))).cpu()
     found = []
     for index, image, predicted, true in zip(chosen, x, predictions, labels, strict=True):
-        detections = [row for row in of_sample(predicted) if row[5] >= SURE]
+        rows = of_sample(predicted)
+        surest = rows[rows[:, 5].argsort(descending=True, stable=True)[:MOST]]
         found.append(
             Picture(
                 index,
                 image.shape[2],
                 image.shape[1],
                 b64encode(bytes(encode_jpeg((image * 255).round().byte(), quality=90).numpy())).decode(),
-                found=tuple((name(int(row[4])), _edges(row), float(row[5])) for row in detections),
+                found=tuple((name(int(row[4])), _edges(row), float(row[5])) for row in surest),
                 there=tuple((name(int(row[4])), _edges(row)) for row in of_sample(true)),
             )
         )
