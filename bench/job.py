@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from papers.experiment import Experiment
-from results import Dataset, Metric, Sample
+from results import Dataset, Metric, Picture, Sample
 
 
 @dataclass(frozen=True)
@@ -58,3 +58,4 @@ class Result:
     datasets: tuple[Dataset, ...] = ()
     metrics: tuple[Metric, ...] = ()
     samples: tuple[Sample, ...] = ()
+    pictures: tuple[Picture, ...] = ()

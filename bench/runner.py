@@ -163,6 +163,7 @@ class Runner:
             datasets=result.datasets,
             metrics=result.metrics,
             samples=result.samples,
+            pictures=result.pictures,
         )
         self.store.record(run)
         return run

@@ -26,10 +26,11 @@ from core import memory
 from core.randomness import seed_all
 from core.registry import PluginWarning
 from papers import checks, measures
-from results import Dataset, Metric, Sample, timestamp
+from results import Dataset, Metric, Picture, Sample, timestamp
 from training import distributed, loop
 from training.batching import Batching
 from training.clock import Clock
+from training.scheme import Scheme
 
 from . import kinds
 from .job import Request, Result
@@ -169,6 +170,7 @@ def train(request: Request, send: Send, clock: Clock) -> Result:
             return Result("diverged", reason, backend=_backends(network), datasets=(dataset,))
         send(("stage", "measuring"))
         found = [checks.registry.get(name)(network, task.test, request.device) for name in experiment.checks]
+        shown = _pictures(scheme, task, request)
     return Result(
         "ok",
         "; ".join(notes),
@@ -180,8 +182,19 @@ def train(request: Request, send: Send, clock: Clock) -> Result:
             *itertools.chain(*found),
             Metric("processes", request.processes, "count"),
         ),
+        pictures=shown,
         samples=tuple(Sample("train_seconds", i, record["train_seconds"], "s") for i, record in enumerate(history)),
     )
+
+
+def _pictures(scheme: Scheme, task: tasks.Task, request: Request) -> tuple[Picture, ...]:
+    """A few of the test set with the boxes found in them, where the task is one of boxes."""
+    if not isinstance(task.target, tasks.Boxes):
+        return ()
+    from .pictures import classes, shown  # which ask for torchvision
+
+    experiment = request.experiment
+    return shown(scheme, task.test, classes(experiment.task), request.device, experiment.seed)
 
 
 def _progress(task: str, send: Send) -> dict[str, Callable[[int, int], None]]:

@@ -42,6 +42,7 @@ registry = Registry(
         "fptt_images": "models.fptt.maps:images",
         "fptt_cifar10": "models.fptt.maps:cifar10",
         "fptt_gesture": "models.fptt.streams:gesture",
+        "fptt_spyv4": "models.fptt.spyv4:spyv4",
         "fptt_gesture_conv": "models.fptt.maps:gesture",
     },
     group="spikebench.models",

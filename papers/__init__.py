@@ -18,6 +18,7 @@ registry = Registry(
         "fptt_dvs": "papers.fptt.dvs:FPTT_DVS",
         "fptt_memory": "papers.fptt.memory:FPTT_MEMORY",
         "fptt_yolo": "papers.fptt.detector:FPTT_YOLO",
+        "fptt_detector": "papers.fptt.trained_detector:FPTT_DETECTOR",
     },
     group="spikebench.tables",
 )

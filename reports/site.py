@@ -104,7 +104,7 @@ def _pages(
     from results.published import CURVES
     from results.units import unit_of
 
-    from . import axis, calibration, curves, kernels, parity
+    from . import axis, calibration, curves, kernels, parity, pictures
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
     shown, unloaded = _table_pages(store, scales, table_names)
@@ -138,6 +138,7 @@ def _pages(
             places=places.get(run.id, ()),
             whole=[(m.name, wording.quantity(m.value, unit_of(m.name, m.unit))) for m in run.metrics if m.step is None],
             samples=_samples(run),
+            pictures=[pictures.drawn(picture) for picture in run.pictures],
             epochs=_epochs(run),
         )
         yield f"runs/{run.id}.html", html

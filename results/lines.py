@@ -1,8 +1,9 @@
 """Results as text: one JSON record a line, keys and lines sorted, the same bytes for the same results.
 
 Records are machine, environment, experiment, dataset (each under its id), run (with its metrics as [name, step, value,
-unit] and its samples as [name, index, value, unit]), parity and planned. Floats are written so that they read back
-exactly; a value that could not be computed is null. Published values are not written: they are part of the program.
+unit], its samples as [name, index, value, unit] and its pictures as [index, document]), parity and planned. Floats are
+written so that they read back exactly; a value that could not be computed is null. Published values are not written:
+they are part of the program.
 """
 
 import codecs
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from results.errors import StoreError
-from results.run import Dataset, Metric, Parity, Planned, Run, Sample, StoredRun, canonical_json, content_key
+from results.run import Dataset, Metric, Parity, Picture, Planned, Run, Sample, StoredRun, canonical_json, content_key
 from results.spare import DATABASE, require_no_store
 from results.store import Store
 
@@ -182,10 +183,12 @@ def _run_line(run: Run) -> str:
         "datasets": [dataset.id for dataset in run.datasets],
         "metrics": [[metric.name, metric.step, metric.value, metric.unit] for metric in run.metrics],
         "samples": [[sample.name, sample.index, sample.value, sample.unit] for sample in run.samples],
+        "pictures": [[picture.index, picture.document()] for picture in run.pictures],
     }
     del content["experiment_key"]
-    if not run.kernels:  # as in lines that were written before there was such a field
-        del content["kernels"]
+    for later in ("kernels", "pictures"):  # as in lines that were written before there was such a field
+        if not content[later]:
+            del content[later]
     return _line("run", **content)
 
 
@@ -214,7 +217,8 @@ def _shared(kind: Any, record: dict[str, Any]) -> tuple[str, Any]:
 def _run(record: dict[str, Any], found: dict[str, dict[str, Any]]) -> Run:
     names = [field.name for field in fields(StoredRun) if field.name != "experiment_key"]
     record.setdefault("kernels", {})
-    _require_fields(record, [*names, "datasets", "metrics", "samples"])
+    record.setdefault("pictures", [])
+    _require_fields(record, [*names, "datasets", "metrics", "samples", "pictures"])
     key = record["experiment"]
     return Run(
         **record
@@ -224,6 +228,7 @@ def _run(record: dict[str, Any], found: dict[str, dict[str, Any]]) -> Run:
             "datasets": tuple(_look_up(found, "dataset", dataset) for dataset in record["datasets"]),
             "metrics": tuple(Metric(name, value, unit, step) for name, step, value, unit in record["metrics"]),
             "samples": tuple(Sample(name, index, value, unit) for name, index, value, unit in record["samples"]),
+            "pictures": tuple(Picture(index=index, **document) for index, document in record["pictures"]),
         }
     )
 

@@ -4,6 +4,7 @@ Two rules hold everywhere. A value that could not be computed is None (NULL), ne
 content has the SHA-256 of its canonical JSON as id, so that two machines give equal things equal ids.
 """
 
+import base64
 import difflib
 import hashlib
 import json
@@ -92,6 +93,38 @@ class Sample:
         _known("unit", self.unit, UNITS)
 
 
+Edges = tuple[float, float, float, float]  # left, top, right and lower pixel of a box
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The `index`-th picture of a test set, as JPEG in base64, its size in pixels, and its boxes: class, edges and,
+    of those that the run `found`, the score; `there` are the true ones."""
+
+    index: int
+    width: int
+    height: int
+    jpeg: str
+    found: tuple[tuple[str, Edges, float], ...]
+    there: tuple[tuple[str, Edges], ...]
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        for name in ("index", "width", "height"):
+            put(self, name, _natural(f"{name} of a picture", getattr(self, name)))
+        _filled("picture", self.jpeg)
+        try:
+            base64.b64decode(self.jpeg, validate=True)
+        except ValueError as error:
+            raise StoreError(f"The picture {self.index} is not in base64: {error}.") from None
+        put(self, "found", tuple((_text(kind), _edges(edges), float(score)) for kind, edges, score in self.found))
+        put(self, "there", tuple((_text(kind), _edges(edges)) for kind, edges in self.there))
+
+    def document(self) -> dict[str, Any]:
+        """All but the index, as a JSON document."""
+        return {name: value for name, value in vars(self).items() if name != "index"}
+
+
 @dataclass(frozen=True)
 class Dataset:
     """The data a run saw: digest of the source files, number of samples per split, complete False for a subset."""
@@ -149,6 +182,7 @@ class Run(StoredRun):
     datasets: tuple[Dataset, ...] = ()
     metrics: tuple[Metric, ...] = ()
     samples: tuple[Sample, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -173,6 +207,7 @@ class Run(StoredRun):
         put(self, "datasets", tuple(sorted(set_of(self.datasets, "data set", lambda d: d.id), key=lambda d: d.id)))
         put(self, "metrics", tuple(sorted(set_of(self.metrics, "metric", metric_key), key=metric_key)))
         put(self, "samples", tuple(sorted(set_of(self.samples, "sample", sample_key), key=sample_key)))
+        put(self, "pictures", tuple(sorted(set_of(self.pictures, "picture", picture_key), key=picture_key)))
 
 
 @dataclass(frozen=True)
@@ -275,6 +310,10 @@ def sample_key(sample: Sample) -> tuple[str, int]:
     return sample.name, sample.index
 
 
+def picture_key(picture: Picture) -> int:
+    return picture.index
+
+
 def set_of(items: Iterable[Any], what: str, key: Any) -> list[Any]:
     """The items with exact repetitions dropped; StoreError when two of them differ under one key."""
     found: dict[Any, Any] = {}
@@ -296,6 +335,11 @@ def _number(value: Any) -> float | None:
 
 def _natural(what: str, value: Any) -> int:
     return _integer(what, value, 0, 2**31)
+
+
+def _edges(edges: Iterable[Any]) -> Edges:
+    left, top, right, lower = (float(edge) for edge in edges)
+    return left, top, right, lower
 
 
 def _integer(what: str, value: Any, low: int, end: int) -> int:

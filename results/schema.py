@@ -22,7 +22,7 @@ from sqlalchemy import (
 from results.outcomes import OK, OUTCOMES
 from results.run import PROVENANCES
 
-REVISION = "r0003"  # the migration that leads to this schema
+REVISION = "r0004"  # the migration that leads to this schema
 WHOLE_RUN = -1  # step of a value that belongs to no epoch: a primary key cannot hold NULL
 
 METADATA = MetaData(
@@ -180,6 +180,16 @@ parity = Table(
     Column("environment_id", Text, ForeignKey("environment.id"), nullable=False),
     CheckConstraint("green OR length(reason) > 0", name="reason_given"),
     CheckConstraint("flips >= 0", name="flips_positive"),
+)
+
+picture = Table(  # a few of a test set, with what a detector found in them
+    "picture",
+    METADATA,
+    Column("run_id", Text, ForeignKey("run.id"), primary_key=True),
+    Column("index", Integer, primary_key=True, autoincrement=False),  # in the test set, from 0
+    Column("document", Text, nullable=False),  # the picture and its boxes
+    CheckConstraint('"index" >= 0', name="index_valid"),
+    sqlite_with_rowid=False,
 )
 
 published_table = Table(

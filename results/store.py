@@ -17,6 +17,7 @@ from results.run import (
     Dataset,
     Metric,
     Parity,
+    Picture,
     Planned,
     Published,
     Run,
@@ -25,6 +26,7 @@ from results.run import (
     canonical_json,
     content_key,
     metric_key,
+    picture_key,
     sample_key,
     set_of,
 )
@@ -94,11 +96,12 @@ class Store:
             )
             add(schema.dataset, [_dataset_row(dataset) for run in runs for dataset in run.datasets])
             new = set(add(schema.run, [_row(schema.run, run) for run in runs]))
-            _require_same([run for run in runs if run.id not in new], connection)
+            _require_same([run for run in runs if run.id not in new], connection, self.url)
             fresh = [run for run in runs if run.id in new]
             add.fresh(schema.run_dataset, [{"run_id": r.id, "dataset_id": d.id} for r in fresh for d in r.datasets])
             add.fresh(schema.metric, [_metric_row(run.id, metric) for run in fresh for metric in run.metrics])
             add.fresh(schema.sample, [{"run_id": run.id, **vars(sample)} for run in fresh for sample in run.samples])
+            add.fresh(schema.picture, [_picture_row(run.id, picture) for run in fresh for picture in run.pictures])
             add(schema.planned, [_planned_row(plan) for plan in planned])
             return len(new) + len(add(schema.parity, [_row(schema.parity, parity) for parity in parities]))
 
@@ -259,13 +262,14 @@ class Store:
         runs = self._runs(connection, column, wanted, None)
         ids = [run.id for run in runs]
         metrics, samples = _metrics(connection, ids, None), _samples(connection, ids)
-        datasets = _datasets(connection, ids, self.url)
+        datasets, pictures = _datasets(connection, ids, self.url), _pictures(connection, ids, self.url)
         return [
             Run(
                 **vars(run),
                 datasets=tuple(datasets[run.id]),
                 metrics=tuple(metrics[run.id]),
                 samples=tuple(samples[run.id]),
+                pictures=tuple(pictures[run.id]),
             )
             for run in runs
         ]
@@ -313,10 +317,11 @@ def _shown(name: str, value: Any) -> Any:
     return hidden(value) if name == "reason" else value
 
 
-def _require_same(runs: Sequence[Run], connection: Connection) -> None:
-    """StoreError if a run that was there already has other metrics, samples or data sets."""
+def _require_same(runs: Sequence[Run], connection: Connection, store: str) -> None:
+    """StoreError if a run that was there already has other metrics, samples, pictures or data sets."""
     ids = [run.id for run in runs]
     metrics, samples = _metrics(connection, ids, None), _samples(connection, ids)
+    pictures = _pictures(connection, ids, store)
     datasets: dict[str, set[str]] = {run_id: set() for run_id in ids}
     for where in _chunks(schema.run_dataset.c.run_id, ids):
         for row in connection.execute(select(schema.run_dataset).where(*where)):
@@ -325,6 +330,7 @@ def _require_same(runs: Sequence[Run], connection: Connection) -> None:
         for what, given, stored in (
             ("metrics", list(run.metrics), metrics[run.id]),
             ("samples", list(run.samples), samples[run.id]),
+            ("pictures", list(run.pictures), pictures[run.id]),
             ("data sets", {dataset.id for dataset in run.datasets}, datasets[run.id]),
         ):
             if given != stored:
@@ -355,6 +361,10 @@ def _planned_row(plan: Planned) -> dict[str, Any]:
 
 def _metric_row(run_id: str, metric: Metric) -> dict[str, Any]:
     return {"run_id": run_id, **vars(metric), "step": metric_key(metric)[1]}
+
+
+def _picture_row(run_id: str, picture: Picture) -> dict[str, Any]:
+    return {"run_id": run_id, "index": picture.index, "document": canonical_json(picture.document())}
 
 
 def _joined(table: Table) -> Any:
@@ -402,6 +412,14 @@ def _samples(connection: Connection, run_ids: Iterable[str]) -> dict[str, list[S
         for run_id, name, index, value, unit in connection.execute(select(schema.sample).where(*where)):
             found[run_id].append(Sample(name, index, value, unit))
     return {run_id: sorted(samples, key=sample_key) for run_id, samples in found.items()}
+
+
+def _pictures(connection: Connection, run_ids: Iterable[str], store: str) -> dict[str, list[Picture]]:
+    found: dict[str, list[Picture]] = {run_id: [] for run_id in run_ids}
+    for where in _chunks(schema.picture.c.run_id, found):
+        for run_id, index, document in connection.execute(select(schema.picture).where(*where)):
+            found[run_id].append(Picture(index=index, **_document(document, store)))
+    return {run_id: sorted(pictures, key=picture_key) for run_id, pictures in found.items()}
 
 
 def _datasets(connection: Connection, run_ids: Iterable[str], store: str) -> dict[str, list[Dataset]]:

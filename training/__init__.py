@@ -16,6 +16,7 @@ LOSSES = Registry(
         "last_cross_entropy": "training.last_step:last_cross_entropy",
         "last_mse": "training.last_step:last_mse",
         "tet": "training.losses:tet",
+        "yolo": "training.yolo_loss:yolo_loss",
     },
     group="spikebench.losses",
 )
@@ -25,6 +26,7 @@ DECISIONS = Registry(
         "rate": "training.decisions:rate",
         "last": "training.last_step:last",
         "last_value": "training.last_step:last_value",
+        "yolo": "training.yolo_decision:yolo_decision",
     },
     group="spikebench.decisions",
 )

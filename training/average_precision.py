@@ -151,7 +151,7 @@ class AveragePrecision(AnswerMeasure):
     """The mean over classes of the average precision at an overlap of 0.5.
 
     It needs predictions [N, D, 6], rows of left, top, right and lower edge in pixels, class and score, filled up with
-    rows of -1 (`training.decisions.detection`), and the labels of a task of boxes.
+    rows of -1 (`training.yolo_decision`), and the labels of a task of boxes.
     """
 
     name = "average_precision"

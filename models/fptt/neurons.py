@@ -58,4 +58,14 @@ NEURONS: dict[str, tuple[str, dict[str, Any]]] = {
             "gates": {"name": "conv", "dense": {"start": "xavier_uniform", "start_adaptation": "default"}},
         },
     ),
+    "spyv4": (
+        "ltc",
+        {
+            **_CHANNELS,
+            "v_threshold": 1.0,
+            "v_start": 1.0,
+            "adaptive": False,
+            "gates": {"name": "conv", "kernel": 3, "adaptation": None},
+        },
+    ),
 }

@@ -11,6 +11,7 @@ from commands import Command, plain_environment
 
 PLUGIN = """
 import os, signal, time
+from dataclasses import replace
 from functools import partial
 from papers.experiment import Experiment
 from papers.measures import ACCURACY
@@ -67,6 +68,16 @@ PARALLEL = Table(
     ],
     (psn_claims.C1, psn_claims.C2_STEPS, psn_claims.C2_FORMS, psn_claims.C3, psn_claims.C4, psn_claims.C14),
 )
+def detector():
+    from papers.fptt.trained_detector import FPTT_DETECTOR
+    made = FPTT_DETECTOR.cells("quick")[0]
+    experiment = replace(
+        made.experiment, task_options={"train": 8, "test": 5}, epochs=2, batch_size=4, evaluation={"repeats": 2},
+        model_options={"T": 2, "classes": 3, "divisor": 32},
+    )
+    return replace(made, experiment=experiment)
+
+DETECTOR = table("detector", detector())
 TINY = table("tiny", cell("one"), cell("other", channels=4))
 LONG = table("long", cell("one", epochs=40), cell("other", epochs=40, channels=4))
 ENDLESS = table("endless", cell("one", epochs=4000))  # so long that it can be stopped at any moment
@@ -78,6 +89,7 @@ BROKEN = table(
 ENTRY_POINTS = """
 [spikebench.tables]
 tiny = tiny_plugin:TINY
+detector = tiny_plugin:DETECTOR
 parallel = tiny_plugin:PARALLEL
 long = tiny_plugin:LONG
 endless = tiny_plugin:ENDLESS

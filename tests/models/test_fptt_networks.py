@@ -12,6 +12,7 @@ import models
 import neurons
 from core.registry import UnknownName
 from models.fptt.neurons import NEURONS
+from models.fptt.spyv4 import SPYv4
 from models.fptt.streams import Streams
 from models.layers import StepBatchNorm2d
 from models.network import Network
@@ -58,6 +59,7 @@ SIZES: dict[str, tuple[int, str, dict[str, Any], str]] = {
     "28x28 CNN v1 H=256": (9_570_983, "fptt_images", V1, "images"),
     "28x28 CNN v1 H=512": (12_720_807, "fptt_images", {**V1, "hidden": 512}, "images"),
     "CIFAR-10 CNN H=256": (7_434_587, "fptt_cifar10", {}, "cifar10"),
+    "SPYv4": (13_956_216, "fptt_spyv4", {}, "spyv4"),
 }
 
 
@@ -114,6 +116,13 @@ SMALL: dict[str, tuple[str, dict[str, Any], tuple[int, ...], str, tuple[int, ...
         (3, 5, 2, 8, 8),
         "gesture_conv",
         (5, 3, 11),
+    ),
+    "spyv4": (
+        "fptt_spyv4",
+        {"T": 5, "divisor": 16, "classes": 2, "dropout": 0.0},
+        (2, 3, 64, 64),
+        "spyv4",
+        (5, 2, 60, 7),
     ),
     **{
         f"gesture {kind} {streams}": (
@@ -211,6 +220,14 @@ def test_every_neuron_of_the_suite_takes_part(model: str, neuron: str) -> None:
     assert network.uncut() == [
         key for key, layer in network.named_modules() if isinstance(layer, Neuron) and not layer.recurrent
     ]
+
+
+@pytest.mark.parametrize("neuron", neurons.names())
+def test_every_neuron_of_the_suite_detects(neuron: str) -> None:
+    network = models.create("fptt_spyv4", neuron=factory_of(neuron, 2), T=2, divisor=32, classes=1)
+    out = network.run(torch.rand(2, 3, 32, 32))
+    assert out.shape == (2, 2, 15, 6)
+    out.sum().backward()
 
 
 def factory_of(neuron: str, T: int) -> models.NeuronFactory:
@@ -332,3 +349,36 @@ def test_a_liquid_readout_by_hand() -> None:
     o2 = o1 + torch.sigmoid(2 * 0.5 - 3 * o1) * (0.5 - o1)
     found = readout(torch.tensor([1.0, 0.5]).view(2, 1, 1)).flatten()
     torch.testing.assert_close(found, torch.stack([o1, o2]))
+
+
+def test_the_detector_doubles_its_neck_and_drops_colours() -> None:
+    network, x = small("spyv4")
+    assert isinstance(network, SPYv4)
+    blocks = [*network.stem[2:], network.block]
+    assert [block.joined[0].out_channels for block in blocks] == [4, 8, 16]
+    assert network.fine[0][0].in_channels == 8 + 16
+    liquid = [layer for layer in network.modules() if isinstance(layer, LTC)]
+    assert len(liquid) == 19
+    assert all(layer.gates.membrane[0].kernel_size == (3, 3) for layer in liquid)
+    biased = [block.whole[0].bias is not None for block in blocks]
+    assert biased == [False] * 3
+    assert network.up[0].bias is not None
+    made = models.create("fptt_spyv4", neuron=factory("spyv4"), T=50, divisor=16, dropout=0.5)
+    seen = made.dropout(made.encode(torch.ones_like(x)))
+    whole = seen.flatten(3)
+    assert ((whole == 0).all(-1) | (whole == 2).all(-1)).all()
+    assert 0.4 < (whole[..., 0] == 0).float().mean() < 0.6
+    assert (whole[0] != whole[1:]).any()
+
+
+@pytest.mark.parametrize("side", [(48, 48), (32, 64)])
+def test_pictures_of_no_whole_cells_are_refused(side: tuple[int, int]) -> None:
+    network, _ = small("spyv4")
+    with pytest.raises(ValueError, match=f"a multiple of 32 pixels, these have {side[0]} x {side[1]}"):
+        network.run(torch.rand(1, 3, *side))
+
+
+@pytest.mark.parametrize("divisor", [0, 3, 64])
+def test_channels_that_cannot_be_divided_are_refused(divisor: int) -> None:
+    with pytest.raises(ValueError, match=f"32 channels cannot be divided by {divisor}"):
+        models.create("fptt_spyv4", neuron=factory("spyv4"), divisor=divisor)

@@ -44,6 +44,23 @@ def everywhere(row: str, values: Sequence[float | None]) -> Errors:
     return {(row, f"T={T}"): values for T in (200, 500, 1000)}
 
 
+def test_a_trained_detector_is_more_precise_than_an_untrained_one() -> None:
+    def evidence(trained: Sequence[float], untrained: Sequence[float]) -> Evidence:
+        values = {claims.DETECTOR_FPTT: trained, claims.DETECTOR_UNTRAINED: untrained}
+        curves = {
+            (row, "VOC 2007", seed, "test_average_precision"): {0: value}
+            for row, of_row in values.items()
+            for seed, value in enumerate(of_row)
+        }
+        return Evidence("quick", ("VOC 2007",), (0, 1, 2), curves)
+
+    decide = claims.C7_TRAINED.decide
+    assert decide(evidence((0.05, 0.06, 0.07), (0.001, 0.002, 0.0))).status == "shown"
+    assert decide(evidence((0.001, 0.002, 0.0), (0.05, 0.06, 0.07))).status == "not shown"
+    assert decide(evidence((0.05, 0.0, 0.02), (0.001, 0.002, 0.0))).status == "undecided"
+    assert decide(evidence((0.05, 0.06), (0.001, 0.002))).status == "undecided"
+
+
 def test_fptt_solves_it() -> None:
     finding = claims.C1.decide(adding(everywhere(LTC_FPTT, SOLVED)))
     assert finding.status == "holds"

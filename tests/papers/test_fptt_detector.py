@@ -7,10 +7,16 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from finished_runs import measured
 
+import models
+import tasks
+import training
 from papers.evaluate import evaluate
+from papers.experiment import SCALES
 from papers.fptt.detector import BETWEEN_RUNS, FPTT_YOLO, stored
+from papers.fptt.trained_detector import FPTT_DETECTOR
 from results import Metric, Store, published
 from tasks.voc import CLASSES
 
@@ -43,6 +49,39 @@ def test_the_means_are_those_of_the_classes(printed: Values) -> None:
         assert sum(values) / 20 == pytest.approx(printed[table, "mean", column], abs=digits)
     differences = [printed["spyv4_summary", n, "AP at 0.5"] - printed["spyv4_files", n, "AP at 0.5"] for n in CLASSES]
     assert BETWEEN_RUNS - 0.01 < max(map(abs, differences)) <= BETWEEN_RUNS
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_trained_rows_differ_in_how_they_learn_alone(scale: str) -> None:
+    fptt, bptt, untrained = (cell.experiment for cell in FPTT_DETECTOR.cells(scale))
+    shared = {"task", "task_options", "model", "model_options", "neuron", "neuron_options", "batch_size", "measures"}
+    for other in (bptt, untrained):
+        assert {name for name in shared if getattr(other, name) != getattr(fptt, name)} == set()
+    assert (fptt.scheme, bptt.scheme, untrained.scheme) == ("fptt", "bptt", "fptt")
+    assert bptt.epochs == fptt.epochs > untrained.epochs == 1
+    without = dict(fptt.scheme_options, optimizer={"name": "adam", "lr": 0.0})
+    assert untrained.scheme_options == without
+    assert {name: fptt.scheme_options[name] for name in bptt.scheme_options} == bptt.scheme_options
+
+
+def test_an_epoch_without_a_learning_rate_leaves_the_weights() -> None:
+    made = FPTT_DETECTOR.cells("quick")[-1].experiment
+    neuron = models.factory(made.neuron, **made.neuron_options)
+    network = models.create(made.model, neuron=neuron, **{**made.model_options, "divisor": 32})
+    scheme = training.registry.get(made.scheme)(network, **made.scheme_options)
+    weights = [p.detach().clone() for p in network.parameters()]
+    statistics = [b.clone() for b in network.buffers()]
+    scheme.train_batch(*tasks.load("shapes", train=2, test=1).train.batch(range(2)))
+    scheme.end_epoch()
+    assert all(map(torch.equal, network.parameters(), weights))
+    assert not all(map(torch.equal, network.buffers(), statistics))
+
+
+def test_ours_on_voc_is_not_held_against_the_work() -> None:
+    first, *others = FPTT_DETECTOR.cells("paper")
+    assert [source.row for source in first.sources] == ["mean"]
+    assert not any(cell.sources for cell in others)
+    assert all("training script is missing" in cell.not_comparable for cell in (first, *others))
 
 
 @pytest.mark.skipif(not ROOT, reason="SPIKEBENCH_DATA names no data root")

@@ -1,11 +1,12 @@
 """Runs to store: one made by hand, and hypothesis strategies for any."""
 
+from base64 import b64encode
 from typing import Any
 
 from hypothesis import strategies as st
 
 from results.outcomes import OUTCOMES
-from results.run import Dataset, Metric, Parity, Planned, Run, Sample, content_key, new_id
+from results.run import Dataset, Metric, Parity, Picture, Planned, Run, Sample, content_key, new_id
 from results.units import UNITS
 
 DIGITS = Dataset("d1" * 32, "digits", True, {"train": 1400, "test": 397}, "")
@@ -38,6 +39,11 @@ def a_run(**changes: Any) -> Run:
             Metric("test_accuracy", None, "fraction", 1),
         ),
         "samples": (Sample("step", 0, 1e-3, "s"), Sample("step", 1, None, "s")),
+        "pictures": (
+            Picture(
+                3, 64, 48, "AAEC", (("dog", (1.5, 2, 30, 40), 0.75),), (("dog", (1, 2, 31, 39)), ("cat", (0, 0, 5, 5)))
+            ),
+        ),
     }
     return Run(**(values | changes))
 
@@ -81,6 +87,17 @@ documents = st.dictionaries(
 datasets = st.builds(Dataset, names, names, st.booleans(), st.dictionaries(names, steps, max_size=2), texts)
 metrics = st.builds(Metric, names, numbers, units, st.none() | steps)
 readings = st.builds(Sample, names, steps, numbers, units)
+edges = st.tuples(*[st.floats(allow_nan=False, allow_infinity=False)] * 4)
+scores = st.floats(0, 1)
+pictures = st.builds(
+    Picture,
+    steps,
+    steps,
+    steps,
+    st.binary(min_size=1, max_size=4).map(lambda content: b64encode(content).decode()),
+    st.lists(st.tuples(texts, edges, scores), max_size=2).map(tuple),
+    st.lists(st.tuples(texts, edges), max_size=2).map(tuple),
+)
 moments = st.datetimes(timezones=st.none()).map(lambda moment: f"{moment.isoformat()}Z")
 
 
@@ -108,6 +125,7 @@ def runs(draw: Any) -> Run:
         datasets=draw(_unique(datasets, lambda dataset: dataset.id)),
         metrics=draw(_unique(metrics, lambda metric: (metric.name, metric.step))),
         samples=draw(_unique(readings, lambda sample: (sample.name, sample.index))),
+        pictures=draw(_unique(pictures, lambda picture: picture.index)),
         kernels=draw(documents),
     )
 

@@ -188,6 +188,18 @@ def drop(kind, name):
         (put("run", metrics=[["loss", 0, "1.0", "1"]]), "is a text"),
         (put("run", metrics=[["loss", 0, float("nan"), "1"]]), "NaN is no value; write null"),
         (put("run", metrics=None), "not iterable"),
+        (put("run", pictures=[[0, {"jpeg": "AA"}]]), "missing 4 required positional arguments"),
+        (
+            put("run", pictures=[[0, {"width": 1, "height": 1, "jpeg": "A=", "found": [], "there": []}]]),
+            "picture 0 is not in base64",
+        ),
+        (
+            put(
+                "run",
+                pictures=[[0, {"width": 1, "height": 1, "jpeg": "AAEC", "found": [], "there": [["cat", [1, 2, 3]]]}]],
+            ),
+            "expected 4",
+        ),
         (put("run", seed="seven"), "seed 'seven' is no whole number"),
         (put("run", machine="nobody"), "its machine 'nobody' is not in the file"),
         (put("run", datasets=["nothing"]), "its dataset 'nothing' is not in the file"),

@@ -165,14 +165,15 @@ def test_a_store_of_the_first_schema_loses_nothing(url):
 
 def test_a_store_of_the_second_schema_keeps_its_runs(url):
     """Which kernels computed them is not known, and no seeds were planned."""
-    run = a_run()
+    run = a_run(pictures=())
     config = connect._scripts()
     with Store(url) as store:
         store.record(run)
         store.record_standing({"a": Standing("code", "data")})
         with store.engine.begin() as connection:
             config.attributes["connection"] = connection
-            connection.execute(text("DROP TABLE planned"))
+            for table in ("planned", "picture"):
+                connection.execute(text(f"DROP TABLE {table}"))
             for table in ("run", "standing"):
                 connection.execute(text(f"ALTER TABLE {table} DROP COLUMN kernels"))
             command.stamp(config, "r0002")
@@ -182,6 +183,22 @@ def test_a_store_of_the_second_schema_keeps_its_runs(url):
         assert store.standing() == {"a": Standing("code", "data")}
         assert store.planned() == []
         store.record(a_run(kernels={"fused": {"code": "1"}}))
+
+
+def test_a_store_of_the_third_schema_keeps_its_runs(url):
+    """No pictures were kept."""
+    run = a_run(pictures=(), kernels={"fused": {"code": "1"}})
+    config = connect._scripts()
+    with Store(url) as store:
+        store.record(run)
+        with store.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            connection.execute(text("DROP TABLE picture"))
+            command.stamp(config, "r0003")
+    with Store(url) as store:
+        assert store.full_runs() == [run]
+        store.record(shown := a_run())
+        assert store.run(shown.id).pictures == shown.pictures
 
 
 def test_what_is_current_is_replaced(store):
