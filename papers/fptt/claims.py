@@ -26,6 +26,7 @@ from ..comparison import (
     compare,
     counted,
     decided_at,
+    greater,
     lacking,
     level,
     not_worse,
