@@ -1,0 +1,11 @@
+"""The checks of the first-spike reference vectors by kind; each part of the work keeps its own in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import golden_first_spike_neurons
+
+CHECKS: dict[str, Callable[..., None]] = {
+    **golden_first_spike_neurons.CHECKS,
+}
