@@ -16,6 +16,8 @@ LOSSES = Registry(
         "last_cross_entropy": "training.last_step:last_cross_entropy",
         "last_mse": "training.last_step:last_mse",
         "tet": "training.losses:tet",
+        "first_spike": "training.first_spike:first_spike_loss",
+        "firing_rate": "training.first_spike:firing_rate_loss",
     },
     group="spikebench.losses",
 )
@@ -25,6 +27,8 @@ DECISIONS = Registry(
         "rate": "training.decisions:rate",
         "last": "training.last_step:last",
         "last_value": "training.last_step:last_value",
+        "first_spike": "training.first_spike:first_spike",
+        "firing_rate": "training.first_spike:firing_rate",
     },
     group="spikebench.decisions",
 )
@@ -48,5 +52,5 @@ SCHEDULES = Registry(
     },
     group="spikebench.schedules",
 )
-CONSTRAINTS = Registry("constraint", {}, group="spikebench.constraints")
+CONSTRAINTS = Registry("constraint", {"decays": "training.constraints:decays"}, group="spikebench.constraints")
 PARTS = (LOSSES, DECISIONS, OPTIMIZERS, SCHEDULES, CONSTRAINTS)  # what the options of a scheme may name
