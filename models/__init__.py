@@ -43,6 +43,10 @@ registry = Registry(
         "fptt_cifar10": "models.fptt.maps:cifar10",
         "fptt_gesture": "models.fptt.streams:gesture",
         "fptt_gesture_conv": "models.fptt.maps:gesture",
+        "fs_feed_forward": "models.first_spike.dense:feed_forward",
+        "fs_recurrent": "models.first_spike.dense:fed_back",
+        "fs_gesture": "models.first_spike.maps:gesture",
+        "fs_plane": "models.first_spike.maps:plane",
     },
     group="spikebench.models",
 )

@@ -48,6 +48,7 @@ registry = Registry(
         "digits_recall": "tasks.digits_recall:DIGITS_RECALL",
         "plain_digits": "tasks.plain_images:PLAIN_DIGITS",
         "adding": "tasks.adding:ADDING",
+        "randman": "tasks.randman:RANDMAN",
         "mnist": "tasks.mnist:MNIST",
         "fashion_mnist": "tasks.mnist:FASHION_MNIST",
         "plain_mnist": "tasks.plain_images:PLAIN_MNIST",

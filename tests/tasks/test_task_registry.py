@@ -13,7 +13,7 @@ import tasks
 from core.registry import UnknownName
 from tasks import DataMissing, TaskError
 
-EMBEDDED = {"digits", "digits_events", "digits_recall", "plain_digits", "adding", "shapes"}
+EMBEDDED = {"digits", "digits_events", "digits_recall", "plain_digits", "adding", "randman", "shapes"}
 NEEDS_DATA = {
     "mnist", "fashion_mnist", "plain_mnist", "plain_fashion_mnist", "cifar10", "cifar100", "imagenet", "nmnist",
     "cifar10dvs", "dvs128gesture", "voc2007", "voc2012", "voc2007_detections",
