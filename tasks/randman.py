@@ -1,9 +1,9 @@
 """Single-spike manifolds: classes that differ in nothing but when their inputs fire (spec first_spike 8, data A).
 
 A sample is a sequence [T, inputs] in which each input fires exactly once, so that counts tell nothing of the class.
-Input i of a sample of class c fires in step floor(3/4 T f_ci(z)), z from U(0, 1) for each sample; f_ci is a random smooth
-function on [0, 1], the sum over k = 1, 2, 3 of a_k sin(2 pi k z + p_k), a_k normal with deviation 1/k and p_k uniform,
-scaled to [0, 1]. `seed` decides functions and samples.
+Input i of a sample of class c fires in step floor(3/4 T f_ci(z)), z from U(0, 1) for each sample; f_ci is a random
+smooth function on [0, 1], the sum over k = 1, 2, 3 of a_k sin(2 pi k z + p_k), a_k normal with deviation 1/k and p_k
+uniform, scaled to [0, 1]. `seed` decides functions and samples.
 
 With `shuffled` the steps change places at random, for each input and sample anew: nothing is left to learn.
 """
