@@ -17,6 +17,8 @@ registry = Registry(
         "fptt_images": "papers.fptt.images:FPTT_IMAGES",
         "fptt_memory": "papers.fptt.memory:FPTT_MEMORY",
         "fptt_yolo": "papers.fptt.detector:FPTT_YOLO",
+        "fs_table": "papers.first_spike.table:FS_TABLE",
+        "fs_latency": "papers.first_spike.table:FS_LATENCY",
     },
     group="spikebench.tables",
 )
