@@ -23,23 +23,23 @@ DECAYS = (2 / math.e, 0.995)  # range of the decays that the SuperSpike form lea
 
 
 class _FirstSpikeNeuron(ThresholdNeuron):
-    """Defaults of the work: threshold 0.5, detached reset, fast sigmoid of slope 5. `form` is one of FORMS."""
+    """Defaults of the work: threshold 0.5, detached reset, fast sigmoid of slope 5. `variant` is one of VARIANTS."""
 
-    FORMS: ClassVar = ("spikingjelly", "superspike")
+    VARIANTS: ClassVar = ("spikingjelly", "superspike")
 
     def __init__(
         self,
         *,
-        form: str = "",
+        variant: str = "",
         v_threshold: float = 0.5,
         detach_reset: bool = True,
         surrogate: nn.Module | None = None,
         **common: Any,
     ) -> None:
-        self.form = form or self.FORMS[0]
-        if self.form not in self.FORMS:
-            raise unknown(f"form of {type(self).__name__}", form, self.FORMS)
-        self.late = self.form == "superspike"
+        self.variant = variant or self.VARIANTS[0]
+        if self.variant not in self.VARIANTS:
+            raise unknown(f"variant of {type(self).__name__}", variant, self.VARIANTS)
+        self.late = self.variant == "superspike"
         surrogate = FastSigmoid(strict=self.late) if surrogate is None else surrogate
         super().__init__(v_threshold=v_threshold, detach_reset=detach_reset, surrogate=surrogate, **common)
 
@@ -67,8 +67,8 @@ class CuLIF(_FirstSpikeNeuron):
     H[t] = beta V[t-1] + (1 - beta) I[t-1], I[t] = alpha I[t-1] + X[t], S[t] = Theta(H[t] - V_th), with
     beta = exp(-1 / tau_m) and alpha = exp(-1 / tau_s); `tau_m` and `tau_s` in steps, positive.
 
-    With `form` "superspike" a step fires first, where V[t] > V_th, and V[t+1] and I[t+1] follow: the same spikes come
-    one step later. State `v` is then the potential that the next step compares.
+    With `variant` "superspike" a step fires first, where V[t] > V_th, and V[t+1] and I[t+1] follow: the same spikes
+    come one step later. State `v` is then the potential that the next step compares.
     """
 
     name = "culif"
@@ -89,7 +89,7 @@ class PCuLIF(_FirstSpikeNeuron):
     """Parametric CuLIF: beta = sigmoid(p_m) and alpha = sigmoid(p_s) are learned.
 
     `tau_m` and `tau_s` (steps) are the initial time constants, -1 / ln sigmoid(p) the present ones; `shape` is that
-    of p_m and p_s (see neurons.parameters.Shape). In the `form` "superspike" (see CuLIF) p_m and p_s are the decays
+    of p_m and p_s (see neurons.parameters.Shape). In the `variant` "superspike" (see CuLIF) p_m and p_s are the decays
     themselves, for the constraint "decays" (training.constraints) to keep in DECAYS.
     """
 
@@ -122,15 +122,15 @@ class AdLIF(_FirstSpikeNeuron):
     at every call: the parameters themselves, so their gradients are those of the clamped values. Only the reset is
     detached.
 
-    The `form` "sparch" is the one of Bittar and Garner: H[t] sees W[t], not W[t-1]; a spike takes 1 from the potential
-    of the next step, with its gradient. beta and rho are p_m and p_osc themselves; all four start uniform on their
-    ranges in SPARCH, and outside them have no gradient. Threshold 1, Theta(0) = 0, a rectangle of width 1; potential,
+    The `variant` "sparch" is the one of Bittar and Garner: H[t] sees W[t], not W[t-1]; a spike takes 1 from the
+    potential of the next step, with its gradient. beta and rho are p_m and p_osc themselves; all four start uniform on
+    their ranges in SPARCH, and outside them have no gradient. Threshold 1, Theta(0) = 0, a rectangle of width 1; potential,
     adaptation and spike before the first step are uniform on [0, 1] in each sequence. There the options `tau_m`,
     `tau_osc`, `v_reset` and `detach_reset` are refused.
     """
 
     name = "adlif"
-    FORMS = ("spikingjelly", "sparch")
+    VARIANTS = ("spikingjelly", "sparch")
     SPARCH: ClassVar = {
         "p_m": (math.exp(-1 / 5), math.exp(-1 / 25)),
         "p_osc": (math.exp(-1 / 30), math.exp(-1 / 120)),
@@ -146,18 +146,20 @@ class AdLIF(_FirstSpikeNeuron):
         tau_osc: float | None = None,
         *,
         shape: Shape = (),
-        form: str = "",
+        variant: str = "",
         **common: Any,
     ) -> None:
-        if form == "sparch":
+        if variant == "sparch":
             given = {"tau_m": tau_m, "tau_osc": tau_osc, **common}
             for option in ("tau_m", "tau_osc", "v_reset", "detach_reset"):
                 if given.get(option) is not None:
-                    raise ValueError(f"The form 'sparch' of AdLIF has no option {option} (given: {given[option]!r}).")
+                    raise ValueError(
+                        f"The variant 'sparch' of AdLIF has no option {option} (given: {given[option]!r})."
+                    )
             own = {"v_threshold": 1.0, "surrogate": Rectangle(strict=True), "v_reset": None, "detach_reset": False}
             common = {**own, **common}
-        super().__init__(form=form, **common)
-        if self.form == "sparch":
+        super().__init__(variant=variant, **common)
+        if self.variant == "sparch":
             for name, (low, high) in self.SPARCH.items():
                 setattr(self, name, nn.Parameter(torch.empty(dimensions(shape)).uniform_(low, high)))
         else:
@@ -168,42 +170,42 @@ class AdLIF(_FirstSpikeNeuron):
 
     def constants(self) -> dict[str, float]:
         raw: dict[str, Tensor] = {"tau_m": self.p_m, "tau_osc": self.p_osc}
-        if self.form == "sparch":
+        if self.variant == "sparch":
             raw = {"tau_m": self.within("p_m").detach().logit(), "tau_osc": self.within("p_osc").detach().logit()}
         return learned_tau(**raw)
 
     def reset(self) -> None:
         super().reset()
-        if self.form != "sparch":  # nothing is drawn: the states are plain numbers
+        if self.variant != "sparch":  # nothing is drawn: the states are plain numbers
             for name, value in self.rest().items():
                 setattr(self, name, value)
 
     def initial(self, shape: torch.Size, generator: torch.Generator | None) -> Mapping[str, float | Tensor]:
-        if self.form != "sparch":
+        if self.variant != "sparch":
             return self.rest()
         device = self.a.device if generator is None else generator.device
         u, w, s = (torch.rand(shape, generator=generator, device=device).to(self.a) for _ in range(3))
         return self.begun(u, w, s)
 
     def begun(self, u: Tensor, w: Tensor, s: Tensor) -> dict[str, Tensor]:
-        """The states of the form "sparch" after a step with potential `u`, adaptation `w` and spikes `s`."""
+        """The states of the variant "sparch" after a step with potential `u`, adaptation `w` and spikes `s`."""
         rho, a, b = (self.within(name) for name in ("p_osc", "a", "b"))
         return {"v": u - s, "w": w, "w_next": rho * w + a * u + b * s}
 
     def within(self, name: str) -> Tensor:
-        """The parameter `name` of the form "sparch" inside its range."""
+        """The parameter `name` of the variant "sparch" inside its range."""
         parameter: Tensor = getattr(self, name)
         return parameter.clamp(*self.SPARCH[name])
 
     def advance(self, x: Tensor) -> Tensor:
         # functorch allows no change of a parameter
-        if self.form != "sparch" and not torch._C._are_functorch_transforms_active():
+        if self.variant != "sparch" and not torch._C._are_functorch_transforms_active():
             for parameter in (self.a, self.b):
                 parameter.data.clamp_(0, 1)  # .data: a graph that an earlier step left keeps its saved values valid
         return super().advance(x)
 
     def step(self, x: Tensor, v: Tensor, w: Tensor, w_next: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
-        if self.form == "sparch":
+        if self.variant == "sparch":
             h = self.charge(v, x - w_next, self.within("p_m"))
             s = self.fire(h)
             following = self.begun(h, w_next, s)

@@ -33,7 +33,7 @@ def dense(params: Case, shape: tuple[int, int, int], hidden: list[int], superspi
     """The fully connected network of a folder for `shape` [inputs, T, classes], and where the authors' tensors are."""
     inputs, T, classes = shape
     first, last = params["neuron_params1"], params["neuron_params2"]
-    form = {"form": "superspike"} if superspike else {}
+    form = {"variant": "superspike"} if superspike else {}
     output = {"name": "culif", **neuron_of(last, tau_s=last["tau_s"], **form)}
     common: Case = {
         "T": T,
@@ -143,7 +143,7 @@ def check_maps(case: Case, arrays: Arrays) -> None:
     """A convolutional network from drawn weights: norms and first entries of the gradients."""
     params = case["params"]
     superspike = case["kind"] == "net_cnn_ss_plane"
-    form = {"form": "superspike"} if superspike else {}
+    form = {"variant": "superspike"} if superspike else {}
     first, last = params["neuron_params1"], params["neuron_params2"]
     network = models.create(
         "fs_plane" if superspike else "fs_gesture",

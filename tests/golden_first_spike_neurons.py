@@ -91,7 +91,7 @@ def check_neuron(case: Case, arrays: Arrays) -> None:
 
 def superspike(params: Case, width: int) -> Neuron:
     """The neuron of a layer of the SuperSpike folder."""
-    own = {"tau_m": params["tau_m"], "tau_s": params["tau_s"], "v_threshold": params["theta"], "form": "superspike"}
+    own = {"tau_m": params["tau_m"], "tau_s": params["tau_s"], "v_threshold": params["theta"], "variant": "superspike"}
     return neurons.create("pculif", shape=width, **own) if params["trainable"] else neurons.create("culif", **own)
 
 
@@ -130,13 +130,13 @@ def check_recurrent(case: Case, arrays: Arrays) -> None:
     own = {"tau_m": params["tau_mem"], "tau_s": params["tau_syn"], "v_threshold": params["v_threshold"]}
     x, W = leaf(arrays["x_seq"]), leaf(arrays["W"])
     found = {}
-    for form in ("spikingjelly", "superspike"):
+    for variant in ("spikingjelly", "superspike"):
         back = nn.Linear(W.shape[0], W.shape[0], bias=False)
         loaded(back, weight=arrays["R"])
-        found[form] = Recurrent(neurons.create("culif", form=form, **own), back)(x @ W.T)
-        if form == "spikingjelly":
-            np.testing.assert_array_equal(found[form].detach(), arrays["spikes"])
-            found[form].backward(torch.from_numpy(arrays["g"]))
+        found[variant] = Recurrent(neurons.create("culif", variant=variant, **own), back)(x @ W.T)
+        if variant == "spikingjelly":
+            np.testing.assert_array_equal(found[variant].detach(), arrays["spikes"])
+            found[variant].backward(torch.from_numpy(arrays["g"]))
             for name, gradient in (("x", x.grad), ("W", W.grad), ("R", back.weight.grad)):
                 close(gradient, arrays[f"grad_{name}"], f"gradient of {name}")
     assert torch.equal(found["superspike"][1:], found["spikingjelly"][:-1])
@@ -145,7 +145,7 @@ def check_recurrent(case: Case, arrays: Arrays) -> None:
 def check_sparch(case: Case, arrays: Arrays) -> None:
     """The adLIF cell of sparch from given states."""
     Wx = leaf(arrays["Wx"])
-    neuron = neurons.create("adlif", form="sparch", shape=Wx.shape[-1], v_threshold=case["params"]["threshold"])
+    neuron = neurons.create("adlif", variant="sparch", shape=Wx.shape[-1], v_threshold=case["params"]["threshold"])
     names = {"alpha": "p_m", "beta": "p_osc", "a": "a", "b": "b"}
     loaded(neuron, **{ours: arrays[theirs] for theirs, ours in names.items()})
     for theirs, ours in names.items():

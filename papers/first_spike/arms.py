@@ -166,7 +166,7 @@ def neuron(network: str, data: Data) -> tuple[str, Options]:
     tau_m, tau_s, threshold = made.hidden
     if network == ADLIF:
         return "adlif", {"shape": "channels", "tau_m": tau_m, "v_threshold": threshold}
-    own = {"tau_m": tau_m, "tau_s": tau_s, "v_threshold": threshold, "form": "superspike"}
+    own = {"tau_m": tau_m, "tau_s": tau_s, "v_threshold": threshold, "variant": "superspike"}
     return ("culif", own) if made.model == "fs_plane" else ("pculif", {"shape": "channels", **own})
 
 
@@ -176,7 +176,7 @@ def experiment(arm: Arm, data: Data, scale: str) -> Experiment:
     name, own = neuron(arm.network, data)
     output: Options = {"name": "culif", **dict(zip(("tau_m", "tau_s", "v_threshold"), made.output, strict=True))}
     if arm.network == CULIF:
-        output["form"] = "superspike"
+        output["variant"] = "superspike"
     empty = made.empty if arm.empty is None else arm.empty
     alpha, D, A = data.fs
     loss: Options = {"name": "first_spike", "alpha": alpha, "D": D, "A": A, "treg_lambda": 0.01, "treg_beta": 0.02}

@@ -14,8 +14,8 @@ from models.network import Network
 from neurons.base import Neuron
 
 ADLIF = models.factory("adlif", shape="channels")
-CULIF = models.factory("culif", form="superspike")
-PCULIF = models.factory("pculif", shape="channels", form="superspike")
+CULIF = models.factory("culif", variant="superspike")
+PCULIF = models.factory("pculif", shape="channels", variant="superspike")
 # Trainable parameters and neurons of each layer, instantiated from the released code (tables file of the work).
 SHIPPED: dict[str, tuple[str, models.NeuronFactory, dict[str, Any], int, list[int]]] = {
     "SHD, SpikingJelly": ("fs_feed_forward", ADLIF, {}, 252_928, [256, 256, 20]),

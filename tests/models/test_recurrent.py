@@ -117,7 +117,7 @@ def test_a_readout_learns_its_rate() -> None:
 
 def test_a_late_neuron_is_fed_back_the_spikes_of_the_same_step() -> None:
     """Its recurrent layer is that of the other form, one step later, in whole, cut and single."""
-    layers = [recurrent("culif", form=form, v_threshold=0.3) for form in ("spikingjelly", "superspike")]
+    layers = [recurrent("culif", variant=variant, v_threshold=0.3) for variant in ("spikingjelly", "superspike")]
     for layer in layers:
         layer.feedback = nn.Linear(4, 4, bias=False)
         nn.init.constant_(layer.feedback.weight, 0.5)

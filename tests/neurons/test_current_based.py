@@ -124,23 +124,26 @@ def test_impossible_time_constants_are_refused(name: str, params: dict[str, floa
 
 def test_superspike_form_by_hand() -> None:
     # What fires is the potential that an earlier step left, above the threshold alone: V 0, 0, 1 fires, then 0.5 = V_th
-    neuron = neurons.create("culif", tau_m=HALF, tau_s=HALF, form="superspike")
+    neuron = neurons.create("culif", tau_m=HALF, tau_s=HALF, variant="superspike")
     assert steps(neuron, [2.0, 0.0, 0.0, 0.0]) == [(0, 0), (0, 1), (1, 0.5), (0, 0.5)]
 
 
 @pytest.mark.parametrize("name", ["culif", "pculif"])
 def test_superspike_form_is_the_other_one_step_later(name: str) -> None:
     x = torch.randn(40, 5, 6, dtype=torch.float64) * 2
-    spikes = {form: neurons.create(name, form=form).double()(x).detach() for form in ("spikingjelly", "superspike")}
+    spikes = {
+        variant: neurons.create(name, variant=variant).double()(x).detach()
+        for variant in ("spikingjelly", "superspike")
+    }
     assert spikes["spikingjelly"].any()
     assert torch.equal(spikes["superspike"][1:], spikes["spikingjelly"][:-1])
-    assert neurons.create(name, form="superspike", tau_m=9.0, tau_s=3.0).constants() == pytest.approx(
+    assert neurons.create(name, variant="superspike", tau_m=9.0, tau_s=3.0).constants() == pytest.approx(
         {} if name == "culif" else {"tau_m": 9, "tau_s": 3}, rel=1e-5
     )
 
 
 def test_sparch_form_by_hand() -> None:
-    neuron = neurons.create("adlif", form="sparch").double()
+    neuron = neurons.create("adlif", variant="sparch").double()
     vectors.set_parameters(neuron, **{name: torch.tensor(9.0).double() for name in ("p_m", "p_osc", "b")})
     vectors.set_parameters(neuron, a=torch.tensor(-9.0).double())
     alpha, rho = math.exp(-1 / 25), math.exp(-1 / 120)  # the ends of the ranges: a = -1, b = 2
@@ -153,7 +156,7 @@ def test_sparch_form_by_hand() -> None:
 
 
 def test_sparch_form_begins_at_random_states_and_repeats_them() -> None:
-    neuron = neurons.create("adlif", form="sparch", shape=4)
+    neuron = neurons.create("adlif", variant="sparch", shape=4)
     first = []
     for _ in range(2):
         neuron.reset()
@@ -164,13 +167,13 @@ def test_sparch_form_begins_at_random_states_and_repeats_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "form"), [("culif", "superspike"), ("pculif", "superspike"), ("adlif", "sparch"), ("adlif", "")]
+    ("name", "variant"), [("culif", "superspike"), ("pculif", "superspike"), ("adlif", "sparch"), ("adlif", "")]
 )
-def test_every_backend_knows_the_forms(name: str, form: str) -> None:
+def test_every_backend_knows_the_forms(name: str, variant: str) -> None:
     """What a backend has compiled for one form serves no other."""
     x, results = torch.randn(30, 4, 5) * 3, []
     torch.manual_seed(1)
-    neuron = neurons.create(name, form=form)
+    neuron = neurons.create(name, variant=variant)
     for backend in ("torch", "auto"):
         neuron.backend = backend
         neuron.zero_grad()
@@ -185,7 +188,7 @@ def test_every_backend_knows_the_forms(name: str, form: str) -> None:
 
 
 def test_what_a_form_does_not_have_is_refused() -> None:
-    with pytest.raises(UnknownName, match="form of CuLIF"):
-        neurons.create("culif", form="sparch")
+    with pytest.raises(UnknownName, match="variant of CuLIF"):
+        neurons.create("culif", variant="sparch")
     with pytest.raises(ValueError, match="'sparch' of AdLIF has no option tau_m"):
-        neurons.create("adlif", form="sparch", tau_m=5.0)
+        neurons.create("adlif", variant="sparch", tau_m=5.0)
