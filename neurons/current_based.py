@@ -124,9 +124,9 @@ class AdLIF(_FirstSpikeNeuron):
 
     The `variant` "sparch" is the one of Bittar and Garner: H[t] sees W[t], not W[t-1]; a spike takes 1 from the
     potential of the next step, with its gradient. beta and rho are p_m and p_osc themselves; all four start uniform on
-    their ranges in SPARCH, and outside them have no gradient. Threshold 1, Theta(0) = 0, a rectangle of width 1; potential,
-    adaptation and spike before the first step are uniform on [0, 1] in each sequence. There the options `tau_m`,
-    `tau_osc`, `v_reset` and `detach_reset` are refused.
+    their ranges in SPARCH, and outside them have no gradient. Threshold 1, Theta(0) = 0, a rectangle of width 1;
+    potential, adaptation and spike before the first step are uniform on [0, 1] in each sequence. There the options
+    `tau_m`, `tau_osc`, `v_reset` and `detach_reset` are refused.
     """
 
     name = "adlif"
