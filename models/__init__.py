@@ -44,6 +44,10 @@ registry = Registry(
         "fptt_gesture": "models.fptt.streams:gesture",
         "fptt_spyv4": "models.fptt.spyv4:spyv4",
         "fptt_gesture_conv": "models.fptt.maps:gesture",
+        "fs_feed_forward": "models.first_spike.dense:feed_forward",
+        "fs_recurrent": "models.first_spike.dense:fed_back",
+        "fs_gesture": "models.first_spike.maps:gesture",
+        "fs_plane": "models.first_spike.maps:plane",
     },
     group="spikebench.models",
 )

@@ -19,6 +19,8 @@ registry = Registry(
         "fptt_memory": "papers.fptt.memory:FPTT_MEMORY",
         "fptt_yolo": "papers.fptt.detector:FPTT_YOLO",
         "fptt_detector": "papers.fptt.trained_detector:FPTT_DETECTOR",
+        "fs_table": "papers.first_spike.table:FS_TABLE",
+        "fs_latency": "papers.first_spike.table:FS_LATENCY",
     },
     group="spikebench.tables",
 )

@@ -111,7 +111,16 @@ ACCURACY = Measure("accuracy", "fraction", "higher", "wilson", difference="point
 MSE = Measure("mse", "1", "lower", "student", logarithmic=True)
 AVERAGE_PRECISION = Measure("average_precision", "fraction", "higher", "bootstrap", difference="points")
 SAVED = Measure("saved", "MiB", "lower", "exact", over="")
-EVERY = {measure.name: measure for measure in (ACCURACY, MSE, AVERAGE_PRECISION, SAVED)}
+# By first spike (FS) and by rate (FR); delays are steps until that share of the accuracy is there.
+ACCURACY_FS, ACCURACY_FR = (replace(ACCURACY, name=f"accuracy_{coding}") for coding in ("fs", "fr"))
+TD50_FS, TD90_FS, TD50_FR, TD90_FR = (
+    Measure(f"td{share}_{coding}", "steps", "lower", "student", difference="steps")
+    for coding in ("fs", "fr")
+    for share in (50, 90)
+)
+SPIKES = Measure("spikes_per_neuron", "1", "lower", "student")
+TIMING = (ACCURACY_FS, ACCURACY_FR, TD50_FS, TD90_FS, TD50_FR, TD90_FR, SPIKES)
+EVERY = {measure.name: measure for measure in (ACCURACY, MSE, AVERAGE_PRECISION, SAVED, *TIMING)}
 
 # What an experiment may name as its measures, and what computes each (training.measures).
 registry = Registry(
@@ -122,6 +131,13 @@ registry = Registry(
         "constants": "training.measures:Constants",
         "mse": "training.squared_error:SquaredError",
         "average_precision": "training.average_precision:AveragePrecision",
+        "accuracy_fs": "training.spike_timing:FirstSpikeAccuracy",
+        "accuracy_fr": "training.spike_timing:FiringRateAccuracy",
+        "td50_fs": "training.spike_timing:FirstSpikeDelay50",
+        "td90_fs": "training.spike_timing:FirstSpikeDelay90",
+        "td50_fr": "training.spike_timing:FiringRateDelay50",
+        "td90_fr": "training.spike_timing:FiringRateDelay90",
+        "spikes_per_neuron": "training.spike_timing:SpikeCounts",
     },
     group="spikebench.measures",
 )

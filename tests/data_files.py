@@ -6,10 +6,13 @@ import io
 import pickle
 import struct
 import tarfile
+import wave
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import h5py
 import numpy as np
+from scipy.io import savemat
 
 
 def put(path: Path, data: bytes) -> None:
@@ -74,6 +77,49 @@ def put_detections(root: Path, entries: Mapping[str, bytes] = DETECTIONS) -> Pat
     return path
 
 
+def put_shd(root: Path) -> None:
+    (root / "SHD").mkdir(parents=True)
+    for part in ("train", "test"):
+        with h5py.File(root / f"SHD/shd_{part}.h5", "w") as file:
+            for name, kind, samples in (
+                ("times", np.float16, [[0.005, 0.5, 1.5], [0.25]]),
+                ("units", np.uint16, [[3, 699, 0], [12]]),
+            ):
+                values = file.create_dataset(f"spikes/{name}", 2, h5py.vlen_dtype(kind))
+                for i, sample in enumerate(samples):
+                    values[i] = np.array(sample, kind)
+            file["labels"] = np.array([19, 0], np.uint16)
+
+
+def put_ntidigits(root: Path) -> None:
+    (root / "NTIDIGITS").mkdir(parents=True)
+    with h5py.File(root / "NTIDIGITS/n-tidigits.hdf5", "w") as file:
+        for part in ("train", "test"):
+            names = ["man-ab-z", "man-ab-12", "woman-cd-o", "boy-ef-7"]
+            file[f"{part}_labels"] = np.array(names, "S")
+            for name in names:
+                file[f"{part}_timestamps/{name}"] = np.array([0.1, 0.1049, 0.1051, 1.3])
+                file[f"{part}_addresses/{name}"] = np.array([0, 5, 5, 63], np.float64)
+
+
+def put_dvsplane(root: Path) -> None:
+    (root / "DVSPlane").mkdir(parents=True)
+    for name in ("F117_1", "Su35_160", "Mig31_161"):
+        steps = np.repeat([1000, 10, 1000], [50, 1500, 50]).cumsum()
+        ones = np.ones_like(steps)
+        events = {"ts": steps, "x": 304 * ones, "y": ones, "p": np.where(steps % 20 == 0, -1, 1)}
+        savemat(root / f"DVSPlane/{name}.mat", {"TD": {k: v.astype(np.int32)[:, None] for k, v in events.items()}})
+
+
+def put_fsdd(root: Path) -> None:
+    (root / "FSDD/recordings").mkdir(parents=True)
+    for number, name in enumerate(("3_george_0", "3_george_5", "9_lucas_49")):
+        sound = 0.5 * np.sin(2 * np.pi * 500 * (number + 1) * np.arange(2400) / 8000)
+        with wave.open(str(root / f"FSDD/recordings/{name}.wav"), "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            file.writeframes((sound * 32767).astype("<i2").tobytes())
+
+
 SETS: dict[str, Callable[[Path], None]] = {
     "mnist": put_mnist,
     "cifar10": put_cifar,
@@ -81,4 +127,8 @@ SETS: dict[str, Callable[[Path], None]] = {
     "cifar10dvs": put_cifar10dvs,
     "dvs128gesture": put_gesture,
     "imagenet": put_imagenet,
+    "shd": put_shd,
+    "ntidigits": put_ntidigits,
+    "dvsplane": put_dvsplane,
+    "fsdd": put_fsdd,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+NEAR: dict[str, Any] = {"name": "culif", "v_threshold": 0.05}  # an output that fires soon
 SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "plif_mnist": ({"side": 8, "channels": 3, "hidden": 20, "T": 5}, (2, 1, 8, 8)),
     "plif_cifar10": ({"side": 8, "channels": 3, "hidden": 20, "T": 5}, (2, 3, 8, 8)),
@@ -28,5 +29,15 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "fptt_gesture_conv": (
         {"side": 8, "channels": [3, "P"], "kernels": 5, "hidden": 20, "T": 5, "recurrent": True},
         (2, 5, 2, 8, 8),
+    ),
+    "fs_feed_forward": ({"T": 5, "inputs": 6, "hidden": [7], "output": NEAR}, (3, 5, 6)),
+    "fs_recurrent": ({"T": 5, "inputs": 6, "hidden": [7], "output": NEAR}, (3, 5, 6)),
+    "fs_gesture": (
+        {"T": 5, "size": (8, 8), "channels": [3, "P"], "hidden": 20, "empty": 0, "output": NEAR},
+        (2, 5, 2, 8, 8),
+    ),
+    "fs_plane": (
+        {"T": 5, "size": (8, 12), "channels": [3, "P"], "hidden": 20, "empty": 1, "output": NEAR},
+        (2, 5, 2, 8, 12),
     ),
 }

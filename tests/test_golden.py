@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import golden_first_spike
 import golden_fptt
 import golden_plif
 import golden_psn
@@ -21,6 +22,7 @@ PAPERS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "plif": ("level", golden_plif.CHECKS),
     "psn": ("kind", golden_psn.CHECKS),
     "fptt": ("family", golden_fptt.CHECKS),
+    "first_spike": ("kind", golden_first_spike.CHECKS),
 }
 
 

@@ -17,6 +17,8 @@ LOSSES = Registry(
         "last_mse": "training.last_step:last_mse",
         "tet": "training.losses:tet",
         "yolo": "training.yolo_loss:yolo_loss",
+        "first_spike": "training.first_spike:first_spike_loss",
+        "firing_rate": "training.first_spike:firing_rate_loss",
     },
     group="spikebench.losses",
 )
@@ -27,6 +29,8 @@ DECISIONS = Registry(
         "last": "training.last_step:last",
         "last_value": "training.last_step:last_value",
         "yolo": "training.yolo_decision:yolo_decision",
+        "first_spike": "training.first_spike:first_spike",
+        "firing_rate": "training.first_spike:firing_rate",
     },
     group="spikebench.decisions",
 )
@@ -50,5 +54,5 @@ SCHEDULES = Registry(
     },
     group="spikebench.schedules",
 )
-CONSTRAINTS = Registry("constraint", {}, group="spikebench.constraints")
+CONSTRAINTS = Registry("constraint", {"decays": "training.constraints:decays"}, group="spikebench.constraints")
 PARTS = (LOSSES, DECISIONS, OPTIMIZERS, SCHEDULES, CONSTRAINTS)  # what the options of a scheme may name

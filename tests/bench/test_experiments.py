@@ -46,9 +46,11 @@ def test_keys_are_equal_for_equal_descriptions_only() -> None:
     assert all(len(key) == 20 for key in keys)
 
 
-EMBEDDED = {"digits", "digits_events", "digits_recall", "plain_digits", "adding", "motion_events"}
+EMBEDDED = {"digits", "digits_events", "digits_recall", "plain_digits", "adding", "motion_events", "randman"}
 # With rows, lengths and last epochs that the work has no number for, as their notes and departures say.
-OWN_CELLS = {"fptt_adding", "fptt_sequential", "fptt_images", "fptt_dvs", "fptt_memory"}
+OWN_CELLS = {
+    "fptt_adding", "fptt_sequential", "fptt_images", "fptt_dvs", "fptt_memory", "fs_table", "fs_latency",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", registry.names())
@@ -75,6 +77,7 @@ def test_a_column_says_what_stands_in_for_its_data(name: str, scale: str) -> Non
         "digits_events": ("digit events",),
         "digits_recall": ("recall",),
         "motion_events": ("bars and dots that move",),
+        "randman": ("single-spike manifolds",),
     }
     for cell in registry.get(name).cells(scale):
         words = named.get(cell.experiment.task, ())

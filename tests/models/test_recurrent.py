@@ -113,3 +113,17 @@ def test_a_readout_learns_its_rate() -> None:
     assert layer.p.grad is not None
     assert layer.p.grad.abs().sum() > 0
     assert layer.p.sigmoid()[0].item() == pytest.approx(0.9526, abs=1e-4)
+
+
+def test_a_late_neuron_is_fed_back_the_spikes_of_the_same_step() -> None:
+    """Its recurrent layer is that of the other form, one step later, in whole, cut and single."""
+    layers = [recurrent("culif", variant=variant, v_threshold=0.3) for variant in ("spikingjelly", "superspike")]
+    for layer in layers:
+        layer.feedback = nn.Linear(4, 4, bias=False)
+        nn.init.constant_(layer.feedback.weight, 0.5)
+    x = inputs(20)
+    early, late = (layer(x) for layer in layers)
+    assert early.any()
+    assert torch.equal(late[1:], early[:-1])
+    layers[1].reset()
+    assert torch.equal(torch.cat([layers[1](x[:7]), layers[1](x[7:])]), late)

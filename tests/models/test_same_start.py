@@ -124,7 +124,7 @@ def test_every_network_starts_alike_with_every_neuron(name: str) -> None:
         else:
             factories.append(factory)
     assert len(factories) > 10
-    assert not refused or name.startswith("fptt_")  # these feed spikes back, or read potentials step by step
+    assert not refused or name.startswith(("fptt_", "fs_"))  # these feed spikes back, or read potentials step by step
     needs_a_step = "has no single step, so nothing can be fed back|has no potential after each"
     assert all(re.search(needs_a_step, reason) for reason in refused)
     assert differences(name, [(factory, options) for factory in (*factories, reckless)]) == []

@@ -1,78 +1,28 @@
-"""CuLIF, PCuLIF and AdLIF by hand and against the vectors of the first-spike work, states and gradients in float64."""
+"""CuLIF, PCuLIF and AdLIF by hand; in float32 against the first-spike vectors (see tests/test_golden.py)."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 import torch
 import vectors
+from golden_first_spike_neurons import create
 from hypothesis import given
 from hypothesis import strategies as st
 
 import neurons
+from core.registry import UnknownName
 from neurons.surrogate import ATan
 
-PARAMETERS = {
-    "pculif": {"raw_decay_mem": "p_m", "raw_decay_syn": "p_s"},
-    "adlif": {"raw_decay_mem": "p_m", "raw_decay_osc": "p_osc", "a": "a", "b": "b"},
-}
-STATES = {"i_seq": "i", "w_seq": "w", "v_seq": "v"}
-CASES = [name for kind in ("culif", "pculif", "adlif") for name in vectors.names("first_spike", f"{kind}_*")]
-EXACT = {"rtol": 1e-9, "atol": 1e-10}
-
-
-def create(case: dict[str, Any], arrays: dict[str, torch.Tensor], dtype: torch.dtype) -> torch.nn.Module:
-    params, kind = case["params"], case["kind"].split("_")[0]
-    own: dict[str, Any] = {key: params[key] for key in ("v_threshold", "v_reset", "detach_reset")}
-    own["tau_m"] = params["tau_mem"]
-    if kind == "adlif":
-        own["tau_osc"] = params["tau_osc"]
-    else:
-        own["tau_s"] = params["tau_syn"]
-    if params["decay_mode"] == "m":
-        own["shape"] = arrays["x_seq"].shape[-1]
-    neuron = neurons.create(kind, **own)
-    vectors.set_parameters(neuron, **{ours: arrays[theirs] for theirs, ours in PARAMETERS.get(kind, {}).items()})
-    return neuron.to(dtype)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_states_and_gradients_are_those_of_the_work(name: str) -> None:
-    case, arrays = vectors.load("first_spike", name)
-    neuron = create(case, arrays, torch.float64)
-    neuron.step_mode = "s"
-    x = arrays["x_seq"].requires_grad_()
-    potentials: list[torch.Tensor] = []
-    neuron.surrogate.register_forward_hook(lambda _m, args, _out: potentials.append(args[0].detach()))
-    spikes, seen = [], {key: [] for key in STATES if key in arrays}
-    for x_t in x.unbind(0):
-        spikes.append(neuron(x_t))
-        for key, values in seen.items():
-            values.append(getattr(neuron, STATES[key]).detach())
-    out = torch.stack(spikes)
-    out.backward(arrays["g"])
-    assert torch.equal(out.detach(), arrays["spikes"].double())
-    torch.testing.assert_close(torch.stack(potentials) + case["params"]["v_threshold"], arrays["h_seq"], **EXACT)
-    for key, values in seen.items():
-        torch.testing.assert_close(torch.stack(values), arrays[key], **EXACT)
-    torch.testing.assert_close(x.grad, arrays["grad_x"], **EXACT)
-    names = {ours: theirs for theirs, ours in PARAMETERS.get(neuron.name, {}).items()}
-    assert set(names) == {key for key, _ in neuron.named_parameters()}
-    for key, parameter in neuron.named_parameters():
-        torch.testing.assert_close(parameter.grad, arrays[f"grad_{names[key]}"].reshape(parameter.shape), **EXACT)
-    for key in ("a", "b"):
-        if f"{key}_clamped" in arrays:
-            expected = arrays[f"{key}_clamped"]
-            assert torch.equal(neuron.get_parameter(key).detach(), expected.reshape(neuron.get_parameter(key).shape))
+CASES = [name for kind in ("culif", "pculif", "adlif") for name in vectors.names("first_spike", f"{kind}_[0-9]*")]
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_sequences_in_single_precision(name: str) -> None:
     case, arrays = vectors.load("first_spike", name)
     assert case["min_abs_distance_to_threshold"] > 1e-5
-    neuron = create(case, arrays, torch.float32)
+    neuron = create(case, {key: value.numpy() for key, value in arrays.items()}).float()
     x = arrays["x_seq"].float().requires_grad_()
     spikes = neuron(x)
     spikes.backward(arrays["g"].float())
@@ -170,3 +120,75 @@ def test_the_defaults_are_those_of_the_work() -> None:
 def test_impossible_time_constants_are_refused(name: str, params: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="tau_"):
         neurons.create(name, **params)
+
+
+def test_superspike_form_by_hand() -> None:
+    # What fires is the potential that an earlier step left, above the threshold alone: V 0, 0, 1 fires, then 0.5 = V_th
+    neuron = neurons.create("culif", tau_m=HALF, tau_s=HALF, variant="superspike")
+    assert steps(neuron, [2.0, 0.0, 0.0, 0.0]) == [(0, 0), (0, 1), (1, 0.5), (0, 0.5)]
+
+
+@pytest.mark.parametrize("name", ["culif", "pculif"])
+def test_superspike_form_is_the_other_one_step_later(name: str) -> None:
+    x = torch.randn(40, 5, 6, dtype=torch.float64) * 2
+    spikes = {
+        variant: neurons.create(name, variant=variant).double()(x).detach()
+        for variant in ("spikingjelly", "superspike")
+    }
+    assert spikes["spikingjelly"].any()
+    assert torch.equal(spikes["superspike"][1:], spikes["spikingjelly"][:-1])
+    assert neurons.create(name, variant="superspike", tau_m=9.0, tau_s=3.0).constants() == pytest.approx(
+        {} if name == "culif" else {"tau_m": 9, "tau_s": 3}, rel=1e-5
+    )
+
+
+def test_sparch_form_by_hand() -> None:
+    neuron = neurons.create("adlif", variant="sparch").double()
+    vectors.set_parameters(neuron, **{name: torch.tensor(9.0).double() for name in ("p_m", "p_osc", "b")})
+    vectors.set_parameters(neuron, a=torch.tensor(-9.0).double())
+    alpha, rho = math.exp(-1 / 25), math.exp(-1 / 120)  # the ends of the ranges: a = -1, b = 2
+    neuron.store_states(list(neuron.begun(*(torch.tensor([value]).double() for value in (0.5, 0.25, 1.0))).values()))
+    w = rho * 0.25 - 0.5 + 2
+    u = alpha * (0.5 - 1) + (1 - alpha) * (100 - w)
+    assert steps(neuron, [100.0], state="w") == [(1, pytest.approx(w))]
+    assert neuron.v.item() == pytest.approx(u - 1)
+    assert neuron.constants() == pytest.approx({"tau_m": 25, "tau_osc": 120})
+
+
+def test_sparch_form_begins_at_random_states_and_repeats_them() -> None:
+    neuron = neurons.create("adlif", variant="sparch", shape=4)
+    first = []
+    for _ in range(2):
+        neuron.reset()
+        with neurons.drawn_from(torch.Generator().manual_seed(7)):
+            first.append(neuron(torch.zeros(6, 3, 4)))
+            assert neuron.w.unique().numel() > 1
+    assert torch.equal(*first)
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"), [("culif", "superspike"), ("pculif", "superspike"), ("adlif", "sparch"), ("adlif", "")]
+)
+def test_every_backend_knows_the_forms(name: str, variant: str) -> None:
+    """What a backend has compiled for one form serves no other."""
+    x, results = torch.randn(30, 4, 5) * 3, []
+    torch.manual_seed(1)
+    neuron = neurons.create(name, variant=variant)
+    for backend in ("torch", "auto"):
+        neuron.backend = backend
+        neuron.zero_grad()
+        neuron.reset()
+        leaf = x.clone().requires_grad_()
+        with neurons.drawn_from(torch.Generator().manual_seed(7)):
+            spikes = neuron(leaf)
+        spikes.backward(torch.ones_like(x))
+        results.append([spikes.detach(), leaf.grad, *(parameter.grad for parameter in neuron.parameters())])
+    assert results[0][0].any()
+    torch.testing.assert_close(results[1], results[0], rtol=1e-4, atol=1e-4)
+
+
+def test_what_a_form_does_not_have_is_refused() -> None:
+    with pytest.raises(UnknownName, match="variant of CuLIF"):
+        neurons.create("culif", variant="sparch")
+    with pytest.raises(ValueError, match="'sparch' of AdLIF has no option tau_m"):
+        neurons.create("adlif", variant="sparch", tau_m=5.0)

@@ -1,7 +1,4 @@
-"""Reference vectors of single neurons from the golden sets of the papers (formats: the README of each set).
-
-Those of papers whose golden set is not in tests/golden are copied to tests/neurons/reference.
-"""
+"""Reference vectors of single neurons from the golden sets of the papers (formats: the README of each set)."""
 
 from __future__ import annotations
 
@@ -12,24 +9,19 @@ from typing import Any
 import numpy as np
 import torch
 
-COPIED = Path(__file__).parent / "reference"
 GOLDEN = Path(__file__).parents[1] / "golden"
-
-
-def _folder(paper: str) -> Path:
-    return GOLDEN / paper if (GOLDEN / paper).is_dir() else COPIED / paper
 
 
 def names(paper: str, pattern: str) -> list[str]:
     """Names of the cases of `paper` that match; never empty, so that no test vanishes with a file."""
-    found = sorted(path.stem for path in _folder(paper).glob(f"{pattern}.json"))
+    found = sorted(path.stem for path in (GOLDEN / paper).glob(f"{pattern}.json"))
     assert found, f"no reference vectors {paper}/{pattern}"
     return found
 
 
 def load(paper: str, name: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Description and arrays of a case."""
-    path = _folder(paper) / name
+    path = GOLDEN / paper / name
     with np.load(path.with_suffix(".npz")) as arrays:
         return json.loads(path.with_suffix(".json").read_text()), {k: torch.from_numpy(v) for k, v in arrays.items()}
 

@@ -13,10 +13,10 @@ import tasks
 from core.registry import UnknownName
 from tasks import DataMissing, TaskError
 
-EMBEDDED = {"digits", "digits_events", "digits_recall", "plain_digits", "adding", "shapes", "motion_events"}
+EMBEDDED = {"digits", "digits_events", "digits_recall", "plain_digits", "adding", "randman", "shapes", "motion_events"}
 NEEDS_DATA = {
     "mnist", "fashion_mnist", "plain_mnist", "plain_fashion_mnist", "cifar10", "cifar100", "imagenet", "nmnist",
-    "cifar10dvs", "dvs128gesture", "voc2007", "voc2012", "voc2007_detections",
+    "cifar10dvs", "dvs128gesture", "dvsplane", "shd", "ntidigits", "fsdd", "voc2007", "voc2012", "voc2007_detections",
 }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""First-spike coding (Liu, Leung and Dragotti 2023)."""
