@@ -11,6 +11,7 @@ from typing import Any
 import golden_fptt
 import golden_plif
 import golden_psn
+import golden_ttfs
 import numpy as np
 import pytest
 
@@ -21,6 +22,7 @@ PAPERS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "plif": ("level", golden_plif.CHECKS),
     "psn": ("kind", golden_psn.CHECKS),
     "fptt": ("family", golden_fptt.CHECKS),
+    "ttfs": ("family", golden_ttfs.CHECKS),
 }
 
 
