@@ -43,6 +43,8 @@ registry = Registry(
         "fptt_cifar10": "models.fptt.maps:cifar10",
         "fptt_gesture": "models.fptt.streams:gesture",
         "fptt_gesture_conv": "models.fptt.maps:gesture",
+        "ttfs": "models.ttfs.networks:network",
+        "ttfs_relu": "models.ttfs.networks:relu",
     },
     group="spikebench.models",
 )

@@ -5,5 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import golden_ttfs_layers
+import golden_ttfs_networks
+import golden_ttfs_steps
 
-CHECKS: dict[str, Callable[..., None]] = {**golden_ttfs_layers.CHECKS}
+CHECKS: dict[str, Callable[..., None]] = {
+    **golden_ttfs_layers.CHECKS,
+    **golden_ttfs_networks.CHECKS,
+    **golden_ttfs_steps.CHECKS,
+}

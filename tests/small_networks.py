@@ -29,4 +29,6 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
         {"side": 8, "channels": [3, "P"], "kernels": 5, "hidden": 20, "T": 5, "recurrent": True},
         (2, 5, 2, 8, 8),
     ),
+    "ttfs": ({"architecture": "4C3 - P2 - 6F", "side": 8}, (2, 1, 8, 8)),
+    "ttfs_relu": ({"architecture": "4C3 - P2 - 6F", "side": 8}, (2, 1, 8, 8)),
 }

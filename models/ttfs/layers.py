@@ -25,7 +25,7 @@ class Encoding(nn.Module):
     """Pixels [N, ...] -> spike times (1 - x) T; a pixel whose time is exactly T, an x of 0, is silent.
 
     Nothing is clipped: an x outside [0, 1] fires outside the window, where the closed form of the layer above counts a
-    late spike before it has come.
+    late spike before it has come (models.ttfs.stepwise).
     """
 
     def __init__(self, window: float = 1.0) -> None:
