@@ -6,7 +6,9 @@ A scheme is named with its options; a part that has options of its own is given 
 from core.registry import Registry
 
 registry = Registry(
-    "training scheme", {"bptt": "training.bptt:BPTT", "fptt": "training.fptt:FPTT"}, group="spikebench.schemes"
+    "training scheme",
+    {"bptt": "training.bptt:BPTT", "fptt": "training.fptt:FPTT", "ttfs": "training.ttfs:TTFS"},
+    group="spikebench.schemes",
 )
 LOSSES = Registry(
     "loss",
@@ -15,6 +17,7 @@ LOSSES = Registry(
         "cross_entropy": "training.losses:cross_entropy",
         "last_cross_entropy": "training.last_step:last_cross_entropy",
         "last_mse": "training.last_step:last_mse",
+        "earliest_cross_entropy": "training.earliest:earliest_cross_entropy",
         "tet": "training.losses:tet",
     },
     group="spikebench.losses",
@@ -25,6 +28,7 @@ DECISIONS = Registry(
         "rate": "training.decisions:rate",
         "last": "training.last_step:last",
         "last_value": "training.last_step:last_value",
+        "earliest": "training.earliest:earliest",
     },
     group="spikebench.decisions",
 )
@@ -32,9 +36,11 @@ OPTIMIZERS = Registry(
     "optimizer",
     {
         "adam": "training.optimizers:adam",
+        "adam_then_decay": "training.optimizers:adam_then_decay",
         "adamax": "training.optimizers:adamax",
         "adamw": "training.optimizers:adamw",
         "sgd": "training.optimizers:sgd",
+        "sgd_then_decay": "training.optimizers:sgd_then_decay",
     },
     group="spikebench.optimizers",
 )
@@ -45,8 +51,16 @@ SCHEDULES = Registry(
         "periodic": "training.schedules:periodic",
         "once": "training.schedules:once",
         "milestones": "training.schedules:milestones",
+        "exponential": "training.schedules:exponential",
     },
     group="spikebench.schedules",
 )
-CONSTRAINTS = Registry("constraint", {}, group="spikebench.constraints")
+CONSTRAINTS = Registry(
+    "constraint",
+    {
+        "fixed_signs": "training.constraints:fixed_signs",
+        "weight_range": "training.constraints:weight_range",
+    },
+    group="spikebench.constraints",
+)
 PARTS = (LOSSES, DECISIONS, OPTIMIZERS, SCHEDULES, CONSTRAINTS)  # what the options of a scheme may name

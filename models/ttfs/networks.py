@@ -33,6 +33,11 @@ class SpikeTimes(Network):
         return self.layers(sequence.flatten(0, 1)).unflatten(0, sequence.shape[:2])
 
     @property
+    def fires(self) -> bool:
+        """Whether the answers are spike times."""
+        return isinstance(self.layers[-1], SpikingLayer)
+
+    @property
     def windows(self) -> int:
         """From the first input to the answer: that of the input and of each layer, the readout's among them."""
         return 1 + sum(isinstance(layer, Weighted) for layer in self.layers)
