@@ -17,6 +17,7 @@ registry = Registry(
         "fptt_images": "papers.fptt.images:FPTT_IMAGES",
         "fptt_memory": "papers.fptt.memory:FPTT_MEMORY",
         "fptt_yolo": "papers.fptt.detector:FPTT_YOLO",
+        "ttfs_table": "papers.ttfs.classes:TTFS_TABLE",
     },
     group="spikebench.tables",
 )

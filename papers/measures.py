@@ -112,6 +112,8 @@ MSE = Measure("mse", "1", "lower", "student", logarithmic=True)
 AVERAGE_PRECISION = Measure("average_precision", "fraction", "higher", "bootstrap", difference="points")
 SAVED = Measure("saved", "MiB", "lower", "exact", over="")
 EVERY = {measure.name: measure for measure in (ACCURACY, MSE, AVERAGE_PRECISION, SAVED)}
+# Of a network and not of its answers: the metric SILENT.name. Claims compare it, no cell has it.
+SILENT = Measure("silent", "fraction", "lower", "student", difference="points")
 
 # What an experiment may name as its measures, and what computes each (training.measures).
 registry = Registry(
@@ -122,6 +124,7 @@ registry = Registry(
         "constants": "training.measures:Constants",
         "mse": "training.squared_error:SquaredError",
         "average_precision": "training.average_precision:AveragePrecision",
+        "single_spikes": "training.single_spikes:SingleSpikes",
     },
     group="spikebench.measures",
 )

@@ -8,6 +8,7 @@ import golden_ttfs_augment
 import golden_ttfs_layers
 import golden_ttfs_networks
 import golden_ttfs_steps
+import golden_ttfs_stopping
 import golden_ttfs_training
 
 CHECKS: dict[str, Callable[..., None]] = {
@@ -15,5 +16,6 @@ CHECKS: dict[str, Callable[..., None]] = {
     **golden_ttfs_layers.CHECKS,
     **golden_ttfs_networks.CHECKS,
     **golden_ttfs_steps.CHECKS,
+    **golden_ttfs_stopping.CHECKS,
     **golden_ttfs_training.CHECKS,
 }

@@ -30,25 +30,29 @@ def train_of(times: Tensor, steps: int) -> Tensor:
     return (1 - distance.abs()).clamp(min=0)
 
 
-def simulate(layer: SpikingLayer, times: Tensor, steps: int) -> Tensor:
-    """Spike times of `layer` for input `times` [N, ...], both local to their windows, seen at `steps` steps of each.
+def spikes_of(layer: SpikingLayer, times: Tensor, steps: int) -> Tensor:
+    """The spikes [2 K + 1, N, ...] of `layer` for input `times` [N, ...], local to their window, in `steps` = K each.
 
     Spikes before the window have raised potentials and slopes when it opens. ValueError for a layer whose threshold
     does not fall.
     """
     if layer.numerics.threshold is not None:
         raise ValueError("The neuron relpsp has a falling threshold; a layer with a constant one cannot be simulated.")
-    window = layer.numerics.window
-    given = times / window
+    given = times / layer.numerics.window
     early = given < 0
     sequence = torch.cat([early.to(given)[None], (-given).where(early, 0.0)[None], train_of(given, steps)])
     neuron = neurons.create("relpsp", window=steps, backend="torch")
     with torch.no_grad():
         slope, potential, *currents = layer.operator.apply(sequence.flatten(0, 1), layer.weight).split(len(times))
         neuron.i, neuron.v = slope, potential
-        fired = neuron(torch.stack(currents))
+        return neuron(torch.stack(currents))
+
+
+def simulate(layer: SpikingLayer, times: Tensor, steps: int) -> Tensor:
+    """Spike times of `layer`, local to its window, as `spikes_of` has them: infinity for silence."""
+    fired = spikes_of(layer, times, steps)
     first = fired.argmax(0).to(times.dtype) / steps - 1
-    return torch.where(fired.amax(0) > 0, first * window, inf)
+    return torch.where(fired.amax(0) > 0, first * layer.numerics.window, inf)
 
 
 def simulate_network(layers: nn.Sequential, x: Tensor, steps: int) -> list[Tensor]:

@@ -46,9 +46,9 @@ def test_keys_are_equal_for_equal_descriptions_only() -> None:
     assert all(len(key) == 20 for key in keys)
 
 
-EMBEDDED = {"digits", "digits_events", "digits_recall", "plain_digits", "adding"}
+EMBEDDED = {"digits", "digits_events", "digits_recall", "plain_digits", "shuffled_digits", "adding"}
 # With rows, lengths and last epochs that the work has no number for, as their notes and departures say.
-OWN_CELLS = {"fptt_adding", "fptt_sequential", "fptt_images", "fptt_memory"}
+OWN_CELLS = {"fptt_adding", "fptt_sequential", "fptt_images", "fptt_memory", "ttfs_table"}
 
 
 @pytest.mark.parametrize("name", registry.names())
@@ -72,6 +72,7 @@ def test_a_column_says_what_stands_in_for_its_data(name: str, scale: str) -> Non
     named = {
         "digits": ("8x8 digits", "pixel digits"),
         "plain_digits": ("8x8 digits",),
+        "shuffled_digits": ("8x8 digits",),
         "digits_events": ("digit events",),
         "digits_recall": ("recall",),
     }
