@@ -102,7 +102,10 @@ def quick(row: Row, normalised: bool) -> Experiment:
 
 
 def published(row: Row, column: Column, scale: str) -> Experiment:
-    """The training of the work, with its second shipped configuration (batches of 256)."""
+    """The training of the work, with its second shipped configuration (batches of 256).
+
+    The exact checks are left to the small networks: simulated in double precision, these would need tens of GiB.
+    """
     return Experiment(
         task=column.task,
         task_options={"validation": 0.1},
@@ -117,7 +120,6 @@ def published(row: Row, column: Column, scale: str) -> Experiment:
         seed=0,
         measures=("accuracy", "single_spikes"),
         batching={"shuffle": not row.order, "drop_last": False},
-        checks=("ttfs_identities",),
     )
 
 

@@ -152,6 +152,8 @@ def test_the_statements_hold_for_a_sound_network() -> None:
 def test_late_inputs_are_found_and_other_networks_are_not_asked() -> None:
     found = checked(network(), normalised=True)
     assert found["late_inputs"] > 0.3
+    # every pixel fires: the first layer has one sum of the weights for all samples
+    assert found["passes"] == 2 + 1 + 1 / identities.SAMPLES
     assert found["wrong_32"] > 0
     assert checked(network(threshold=1.0)) == {}
     assert checked(models.create("ttfs_relu", architecture="4C3", side=8)) == {}
