@@ -48,6 +48,8 @@ registry = Registry(
         "fs_recurrent": "models.first_spike.dense:fed_back",
         "fs_gesture": "models.first_spike.maps:gesture",
         "fs_plane": "models.first_spike.maps:plane",
+        "ttfs": "models.ttfs.networks:network",
+        "ttfs_relu": "models.ttfs.networks:relu",
     },
     group="spikebench.models",
 )

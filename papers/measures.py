@@ -121,6 +121,8 @@ TD50_FS, TD90_FS, TD50_FR, TD90_FR = (
 SPIKES = Measure("spikes_per_neuron", "1", "lower", "student")
 TIMING = (ACCURACY_FS, ACCURACY_FR, TD50_FS, TD90_FS, TD50_FR, TD90_FR, SPIKES)
 EVERY = {measure.name: measure for measure in (ACCURACY, MSE, AVERAGE_PRECISION, SAVED, *TIMING)}
+# Of a network and not of its answers: the metric SILENT.name. Claims compare it, no cell has it.
+SILENT = Measure("silent", "fraction", "lower", "student", difference="points")
 
 # What an experiment may name as its measures, and what computes each (training.measures).
 registry = Registry(
@@ -138,6 +140,7 @@ registry = Registry(
         "td50_fr": "training.spike_timing:FiringRateDelay50",
         "td90_fr": "training.spike_timing:FiringRateDelay90",
         "spikes_per_neuron": "training.spike_timing:SpikeCounts",
+        "single_spikes": "training.single_spikes:SingleSpikes",
     },
     group="spikebench.measures",
 )

@@ -40,4 +40,6 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
         {"T": 5, "size": (8, 12), "channels": [3, "P"], "hidden": 20, "empty": 1, "output": NEAR},
         (2, 5, 2, 8, 12),
     ),
+    "ttfs": ({"architecture": "4C3 - P2 - 6F", "side": 8}, (2, 1, 8, 8)),
+    "ttfs_relu": ({"architecture": "4C3 - P2 - 6F", "side": 8}, (2, 1, 8, 8)),
 }

@@ -12,17 +12,19 @@ import golden_first_spike
 import golden_fptt
 import golden_plif
 import golden_psn
+import golden_ttfs
 import numpy as np
 import pytest
 
 ROOT = Path(os.environ.get("SPIKEBENCH_GOLDEN") or Path(__file__).parent / "golden")
-FILES = sorted(ROOT.glob("*/*.json"))
+FILES = sorted(path for path in ROOT.glob("*/*.json") if path.name != "index.json")  # which lists cases and is none
 # For each paper: the entry of a description that names the kind of a case, and the check of each kind.
 PAPERS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     "plif": ("level", golden_plif.CHECKS),
     "psn": ("kind", golden_psn.CHECKS),
     "fptt": ("family", golden_fptt.CHECKS),
     "first_spike": ("kind", golden_first_spike.CHECKS),
+    "ttfs": ("family", golden_ttfs.CHECKS),
 }
 
 

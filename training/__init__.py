@@ -6,7 +6,9 @@ A scheme is named with its options; a part that has options of its own is given 
 from core.registry import Registry
 
 registry = Registry(
-    "training scheme", {"bptt": "training.bptt:BPTT", "fptt": "training.fptt:FPTT"}, group="spikebench.schemes"
+    "training scheme",
+    {"bptt": "training.bptt:BPTT", "fptt": "training.fptt:FPTT", "ttfs": "training.ttfs:TTFS"},
+    group="spikebench.schemes",
 )
 LOSSES = Registry(
     "loss",
@@ -15,6 +17,7 @@ LOSSES = Registry(
         "cross_entropy": "training.losses:cross_entropy",
         "last_cross_entropy": "training.last_step:last_cross_entropy",
         "last_mse": "training.last_step:last_mse",
+        "earliest_cross_entropy": "training.earliest:earliest_cross_entropy",
         "tet": "training.losses:tet",
         "yolo": "training.yolo_loss:yolo_loss",
         "first_spike": "training.first_spike:first_spike_loss",
@@ -31,6 +34,7 @@ DECISIONS = Registry(
         "yolo": "training.yolo_decision:yolo_decision",
         "first_spike": "training.first_spike:first_spike",
         "firing_rate": "training.first_spike:firing_rate",
+        "earliest": "training.earliest:earliest",
     },
     group="spikebench.decisions",
 )
@@ -38,9 +42,11 @@ OPTIMIZERS = Registry(
     "optimizer",
     {
         "adam": "training.optimizers:adam",
+        "adam_then_decay": "training.optimizers:adam_then_decay",
         "adamax": "training.optimizers:adamax",
         "adamw": "training.optimizers:adamw",
         "sgd": "training.optimizers:sgd",
+        "sgd_then_decay": "training.optimizers:sgd_then_decay",
     },
     group="spikebench.optimizers",
 )
@@ -51,8 +57,17 @@ SCHEDULES = Registry(
         "periodic": "training.schedules:periodic",
         "once": "training.schedules:once",
         "milestones": "training.schedules:milestones",
+        "exponential": "training.schedules:exponential",
     },
     group="spikebench.schedules",
 )
-CONSTRAINTS = Registry("constraint", {"decays": "training.constraints:decays"}, group="spikebench.constraints")
+CONSTRAINTS = Registry(
+    "constraint",
+    {
+        "decays": "training.decays:decays",
+        "fixed_signs": "training.constraints:fixed_signs",
+        "weight_range": "training.constraints:weight_range",
+    },
+    group="spikebench.constraints",
+)
 PARTS = (LOSSES, DECISIONS, OPTIMIZERS, SCHEDULES, CONSTRAINTS)  # what the options of a scheme may name

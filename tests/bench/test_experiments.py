@@ -46,10 +46,12 @@ def test_keys_are_equal_for_equal_descriptions_only() -> None:
     assert all(len(key) == 20 for key in keys)
 
 
-EMBEDDED = {"digits", "digits_events", "digits_recall", "plain_digits", "adding", "motion_events", "randman"}
+EMBEDDED = {
+    "digits", "digits_events", "digits_recall", "plain_digits", "shuffled_digits", "adding", "motion_events", "randman",
+}  # fmt: skip
 # With rows, lengths and last epochs that the work has no number for, as their notes and departures say.
 OWN_CELLS = {
-    "fptt_adding", "fptt_sequential", "fptt_images", "fptt_dvs", "fptt_memory", "fs_table", "fs_latency",
+    "fptt_adding", "fptt_sequential", "fptt_images", "fptt_dvs", "fptt_memory", "fs_table", "fs_latency", "ttfs_table",
 }  # fmt: skip
 
 
@@ -74,6 +76,7 @@ def test_a_column_says_what_stands_in_for_its_data(name: str, scale: str) -> Non
     named = {
         "digits": ("8x8 digits", "pixel digits"),
         "plain_digits": ("8x8 digits",),
+        "shuffled_digits": ("8x8 digits",),
         "digits_events": ("digit events",),
         "digits_recall": ("recall",),
         "motion_events": ("bars and dots that move",),

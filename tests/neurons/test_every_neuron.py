@@ -36,7 +36,7 @@ def close(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
 
 
 def test_the_names_of_the_suite_are_there() -> None:
-    known = "if lif plif klif glif psn masked_psn sliding_psn ltc alif culif pculif adlif eif qif izhikevich"
+    known = "if lif plif klif glif psn masked_psn sliding_psn ltc alif culif pculif adlif relpsp eif qif izhikevich"
     assert set(known.split()) <= set(NAMES)
     assert all(neurons.registry.get(name).name == name for name in NAMES)
 

@@ -24,7 +24,8 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["digits", "digits_events", "digits_recall", "plain_digits", "adding", "motion_events", *SETS]
+    "name",
+    ["digits", "digits_events", "digits_recall", "plain_digits", "shuffled_digits", "adding", "motion_events", *SETS],
 )
 def test_it_is_the_digest_of_the_task_that_is_loaded(name: str, tmp_path: Path) -> None:
     if name in SETS:
@@ -103,7 +104,16 @@ def test_asking_imports_neither_torch_nor_numpy(tmp_path: Path) -> None:
         "print([m for m in ('torch', 'numpy', 'h5py', 'sklearn', 'torchvision') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    not_here = ["fashion_mnist", "plain_fashion_mnist", "cifar100", "voc2007", "voc2012", "voc2007_detections"]
+    not_here = [
+        "fashion_mnist",
+        "plain_fashion_mnist",
+        "shuffled_fashion_mnist",
+        "shuffled_cifar100",
+        "cifar100",
+        "voc2007",
+        "voc2012",
+        "voc2007_detections",
+    ]
     assert done.stdout.splitlines() == [str(not_here), "[]"]
 
 

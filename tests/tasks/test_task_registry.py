@@ -13,10 +13,14 @@ import tasks
 from core.registry import UnknownName
 from tasks import DataMissing, TaskError
 
-EMBEDDED = {"digits", "digits_events", "digits_recall", "plain_digits", "adding", "randman", "shapes", "motion_events"}
+EMBEDDED = {
+    "digits", "digits_events", "digits_recall", "plain_digits", "shuffled_digits", "adding", "randman", "shapes",
+    "motion_events",
+}  # fmt: skip
 NEEDS_DATA = {
     "mnist", "fashion_mnist", "plain_mnist", "plain_fashion_mnist", "cifar10", "cifar100", "imagenet", "nmnist",
     "cifar10dvs", "dvs128gesture", "dvsplane", "shd", "ntidigits", "fsdd", "voc2007", "voc2012", "voc2007_detections",
+    "shuffled_mnist", "shuffled_fashion_mnist", "shuffled_cifar10", "shuffled_cifar100",
 }  # fmt: skip
 
 

@@ -119,7 +119,7 @@ def test_the_single_cosine_is_pytorchs() -> None:
     [
         ({"loss": "cross-entropy"}, "Unknown loss 'cross-entropy'. Did you mean 'cross_entropy'"),
         ({"optimizer": "adamW"}, "Unknown optimizer 'adamW'. Did you mean "),
-        ({"anneal": "linear"}, "Unknown schedule 'linear'. Known: constant, periodic, once, milestones."),
+        ({"anneal": "linear"}, "Unknown schedule 'linear'. Known: constant, periodic, once, milestones, exponential."),
         ({"precision": "float16"}, "Unknown precision 'float16'. Did you mean 'float32'? Known: float32, bf16, fp16."),
     ],
 )

@@ -1,0 +1,35 @@
+"""Which value of a training counts: that of the released early stopping, read from the curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..measures import TEST, VALIDATION, Measure
+from ..protocols import Curves, Protocol, Selected
+
+PATIENCE = 25  # epochs, of both shipped configurations
+
+
+def stops(accuracies: Iterable[float], patience: int) -> list[bool]:
+    """Whether training stops after each epoch: once `patience` in a row are not above the best so far, at first 0."""
+    best, waited, found = 0.0, 0, []
+    for accuracy in accuracies:
+        waited = 0 if accuracy > best else waited + 1
+        best = max(best, accuracy)
+        found.append(waited >= patience)
+    return found
+
+
+def _stopped(curves: Curves, measure: Measure) -> Selected | None:
+    """The last epoch that was tested: the one before training stops, or the last of all."""
+    test = curves.get(measure.curve(TEST), {})
+    validation = sorted(curves.get(measure.curve(VALIDATION), {}).items())
+    told = zip(validation, stops((value for _, value in validation), PATIENCE), strict=True)
+    stop = next((step for (step, _), stop in told if stop), None)
+    step = max((step for step in test if stop is None or step < stop), default=None)
+    return None if step is None or not validation else Selected(test[step], step)
+
+
+STOPPED = Protocol(
+    "stopped", f"test value of the last epoch before {PATIENCE} without a better one on validation", _stopped, "stopped"
+)
