@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 import neurons
 from neurons.backends import recurrence
-from neurons.base import STEP_MODES, Neuron, ThresholdNeuron
+from neurons.base import STEP_MODES, Neuron
 
 from .stateful import Stateful, fitting
 
 
 class Recurrent(Stateful):
-    """`neuron` with the input X[t] + `feedback`(S[t-1]), S = 0 before the first step; a late one with `feedback`(S[t]).
+    """`neuron` with the input X[t] + `feedback`(S[t-1]), S = 0 before the first step.
 
     `feedback` takes spikes [N, ...] to inputs of the same shape: nn.Linear, a convolution; it may have a state of its
     own. In step mode "m" a call takes [T, N, ...], in "s" one step; the neuron itself runs step by step, because an
@@ -70,14 +70,9 @@ class Recurrent(Stateful):
 
     def step(self, x: Tensor) -> Tensor:
         """Spikes of one step's input [N, ...]."""
-        known = self._due(x) if self.neuron.late else fitting(self.spikes, x, "The spikes fed back")
-        self.spikes = self.neuron(x + self.feedback(known).to(x.dtype))
+        before = fitting(self.spikes, x, "The spikes fed back")
+        self.spikes = self.neuron(x + self.feedback(before).to(x.dtype))
         return self.spikes
-
-    def _due(self, x: Tensor) -> Tensor:
-        """The spikes that a late neuron will fire in the step of the input `x`."""
-        assert isinstance(self.neuron, ThresholdNeuron)
-        return self.neuron.fire(self.neuron.load_states(x)[0])
 
     def reset(self) -> None:
         super().reset()

@@ -44,7 +44,6 @@ class Neuron(nn.Module):
     recurrent: ClassVar[bool] = True  # a sequence is the step repeated, the state carried from call to call
     pointwise: bool = True  # each neuron of a layer computes by itself; False where a step mixes those of one sample
     states: tuple[str, ...] = ("v",)
-    late: bool = False  # the spikes of a step follow from the state before it, so that they can be a part of its input
     counters: tuple[str, ...] = ()  # attributes that count a sequence's steps, 0 at rest
     ran: str = ""
     kernel: str = ""

@@ -26,6 +26,7 @@ class _FirstSpikeNeuron(ThresholdNeuron):
     """Defaults of the work: threshold 0.5, detached reset, fast sigmoid of slope 5. `variant` is one of VARIANTS."""
 
     VARIANTS: ClassVar = ("spikingjelly", "superspike")
+    late: bool  # the spikes of a step follow from the state before it
 
     def __init__(
         self,
@@ -90,7 +91,7 @@ class PCuLIF(_FirstSpikeNeuron):
 
     `tau_m` and `tau_s` (steps) are the initial time constants, -1 / ln sigmoid(p) the present ones; `shape` is that
     of p_m and p_s (see neurons.parameters.Shape). In the `variant` "superspike" (see CuLIF) p_m and p_s are the decays
-    themselves, for the constraint "decays" (training.constraints) to keep in DECAYS.
+    themselves, for the constraint "decays" (training.decays) to keep in DECAYS.
     """
 
     name = "pculif"

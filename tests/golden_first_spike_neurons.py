@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import neurons
-from models.recurrent import Recurrent
+from models.first_spike.feedback import fed_back
 from neurons.base import Neuron
 
 Arrays = dict[str, np.ndarray]
@@ -107,7 +107,7 @@ def check_superspike(case: Case, arrays: Arrays) -> None:
     if "V" in arrays:
         back = nn.Linear(W.shape[1], W.shape[1], bias=False)
         loaded(back, weight=arrays["V"].T)
-        spikes = Recurrent(neuron, back)(drive)
+        spikes = fed_back(neuron, back)(drive)
         close_of = {"V": lambda: back.weight.grad.T}
     else:
         spikes, potentials, seen = stepped(neuron, drive, ["i"])
@@ -133,7 +133,7 @@ def check_recurrent(case: Case, arrays: Arrays) -> None:
     for variant in ("spikingjelly", "superspike"):
         back = nn.Linear(W.shape[0], W.shape[0], bias=False)
         loaded(back, weight=arrays["R"])
-        found[variant] = Recurrent(neurons.create("culif", variant=variant, **own), back)(x @ W.T)
+        found[variant] = fed_back(neurons.create("culif", variant=variant, **own), back)(x @ W.T)
         if variant == "spikingjelly":
             np.testing.assert_array_equal(found[variant].detach(), arrays["spikes"])
             found[variant].backward(torch.from_numpy(arrays["g"]))

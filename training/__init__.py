@@ -42,11 +42,11 @@ OPTIMIZERS = Registry(
     "optimizer",
     {
         "adam": "training.optimizers:adam",
-        "adam_then_decay": "training.optimizers:adam_then_decay",
+        "adam_then_decay": "training.decay_after:adam_then_decay",
         "adamax": "training.optimizers:adamax",
         "adamw": "training.optimizers:adamw",
         "sgd": "training.optimizers:sgd",
-        "sgd_then_decay": "training.optimizers:sgd_then_decay",
+        "sgd_then_decay": "training.decay_after:sgd_then_decay",
     },
     group="spikebench.optimizers",
 )
@@ -57,7 +57,7 @@ SCHEDULES = Registry(
         "periodic": "training.schedules:periodic",
         "once": "training.schedules:once",
         "milestones": "training.schedules:milestones",
-        "exponential": "training.schedules:exponential",
+        "exponential": "training.exponential:exponential",
     },
     group="spikebench.schedules",
 )

@@ -40,28 +40,6 @@ def sgd(
     return torch.optim.SGD(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=fused)
 
 
-def adam_then_decay(parameters: Iterable[nn.Parameter], *, lr: float, weight_decay: float = 0.0) -> Optimizer:
-    """Adam, after whose step weights are multiplied by 1 - lr `weight_decay` (T2FSNN); AdamW does so before it."""
-    return _then_decay(adam(parameters, lr=lr), weight_decay)
-
-
-def sgd_then_decay(parameters: Iterable[nn.Parameter], *, lr: float, weight_decay: float = 0.0) -> Optimizer:
-    """Plain stochastic gradient descent, after whose step weights are multiplied by 1 - lr `weight_decay` (T2FSNN)."""
-    return _then_decay(sgd(parameters, lr=lr), weight_decay)
-
-
-def _then_decay(optimizer: Optimizer, weight_decay: float) -> Optimizer:
-    @torch.no_grad()
-    def decay(stepped: Optimizer, *_: object) -> None:
-        for group in stepped.param_groups:
-            for parameter in group["params"]:
-                parameter.mul_(1 - group["lr"] * weight_decay)
-
-    if weight_decay:
-        optimizer.register_step_post_hook(decay)
-    return optimizer
-
-
 def _fusible(parameters: list[nn.Parameter]) -> bool:
     """Whether PyTorch has the update as one kernel: the fastest way where it exists."""
     return all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)

@@ -27,8 +27,3 @@ def once(epoch: int, *, T_max: int) -> float:
 def milestones(epoch: int, *, at: Sequence[int], factor: float) -> float:
     """`factor` to the power of how many of the epochs `at` have come."""
     return float(factor ** sum(epoch >= milestone for milestone in at))
-
-
-def exponential(epoch: int, *, factor: float) -> float:
-    """`factor` to the power of the epoch."""
-    return float(factor**epoch)

@@ -12,8 +12,8 @@ import neurons
 from neurons.base import Neuron
 
 from ..network import Network, frames
-from ..recurrent import Recurrent
 from ..spikes import WithPotentials
+from .feedback import fed_back
 
 Output = Mapping[str, Any]  # a neuron by name and options
 OUTPUT: Output = {"name": "culif", "tau_m": 60.0, "tau_s": 60.0, "v_threshold": 10.0}
@@ -52,7 +52,7 @@ def recurrent(inputs: int, width: int, neuron: nn.Module) -> list[nn.Module]:
     """A linear layer and `neuron`, whose spikes come back to it through a matrix."""
     if not isinstance(neuron, Neuron):
         raise TypeError(f"A neuron that can be called step by step is needed here, the factory made {type(neuron)}.")
-    return [linear(inputs, width), Recurrent(neuron, linear(width, width))]
+    return [linear(inputs, width), fed_back(neuron, linear(width, width))]
 
 
 def made(output: Output) -> nn.Module:

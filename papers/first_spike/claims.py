@@ -132,9 +132,10 @@ def _later(evidence: Evidence, column: str) -> Iterable[Comparison]:
             and (right := _own(evidence, arm.row, column, seed)) is not None
         ]
         if not both:
+            yield from absent(evidence, *((arm.row, column) for arm in SETTINGS))
             return
         planned &= seeds.planned is not None
-        least.append((len(both), seeds.planned))
+        least.append((len(both), seeds))
         delays.append(statistics.fmean(late for late, _ in both))
         accuracies.append(statistics.fmean(right for _, right in both))
     text = f"rank correlation {spearman(delays, accuracies):+.2f} over {len(delays)} settings"

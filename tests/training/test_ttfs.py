@@ -15,10 +15,11 @@ import models
 import tasks
 from core.registry import UnknownName
 from models.ttfs.networks import weighted
-from training import optimizers, schedules
+from training import decay_after
 from training.batching import Batching
 from training.constraints import fixed_signs, weight_range
 from training.earliest import earliest, earliest_cross_entropy
+from training.exponential import exponential
 from training.loop import fit
 from training.measures import Accuracy
 from training.ttfs import TTFS
@@ -34,7 +35,7 @@ def network(**options: Any) -> models.network.Network:
 
 def test_decay_comes_after_the_step() -> None:
     """W = 2, gradient 1, lr 0.1, decay 0.5: (2 - 0.1) (1 - 0.05); Adam's first step is as long. AdamW decays first."""
-    for make in (optimizers.sgd_then_decay, optimizers.adam_then_decay):
+    for make in (decay_after.sgd_then_decay, decay_after.adam_then_decay):
         weight = nn.Parameter(torch.tensor([2.0], dtype=torch.float64))
         optimizer = make([weight], lr=0.1, weight_decay=0.5)
         weight.grad = torch.ones_like(weight)
@@ -52,7 +53,7 @@ def test_decay_comes_after_the_step() -> None:
 
 
 def test_the_rate_falls_by_a_factor_an_epoch() -> None:
-    assert [schedules.exponential(epoch, factor=0.5) for epoch in range(4)] == [1, 0.5, 0.25, 0.125]
+    assert [exponential(epoch, factor=0.5) for epoch in range(4)] == [1, 0.5, 0.25, 0.125]
 
 
 def test_the_loss_of_times_by_hand() -> None:
