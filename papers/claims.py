@@ -99,6 +99,8 @@ def conclude(
     words = ON_STAND_INS if stand_in else {word: word for word in ON_STAND_INS}
     word = MIXED if stand_in and {HOLDS, FAILS} <= set(columns.values()) else words[status]
     lacks = {c.lacks for c, s in deciding if s == UNDECIDED}
+    if SEEDS in lacks:
+        lacks.discard(RESULTS)  # the command that adds seeds runs what was not run, too
     notes = []
     if len(columns) > 1:
         notes.append(_counted(columns.values(), words, unit))

@@ -18,6 +18,7 @@ from ..comparison import (
     Reading,
     Score,
     above,
+    absent,
     by_column,
     compare,
     lacking,

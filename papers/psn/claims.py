@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
-from ..claims import FAILS, HOLDS, RESULTS, Comparison, Finding, conclude, nothing
+from ..claims import FAILS, HOLDS, Comparison, Finding, conclude, nothing
 from ..comparison import (
     AGAINST,
     MARGIN,
@@ -213,7 +213,7 @@ def _reached(evidence: Evidence) -> Finding:
             )
         )
     finding = finish(evidence, found, test, unit="row")
-    return replace(finding, evidence="nothing comparable was measured yet") if finding.lacks == RESULTS else finding
+    return finding if finding.test else replace(finding, evidence="nothing comparable was measured yet")
 
 
 C1 = Claim(

@@ -48,10 +48,12 @@ def test_keys_are_equal_for_equal_descriptions_only() -> None:
 
 EMBEDDED = {
     "digits", "digits_events", "digits_recall", "plain_digits", "shuffled_digits", "adding", "motion_events", "randman",
+    "shapes",
 }  # fmt: skip
 # With rows, lengths and last epochs that the work has no number for, as their notes and departures say.
 OWN_CELLS = {
-    "fptt_adding", "fptt_sequential", "fptt_images", "fptt_dvs", "fptt_memory", "fs_table", "fs_latency", "ttfs_table",
+    "fptt_adding", "fptt_sequential", "fptt_images", "fptt_dvs", "fptt_memory", "fptt_detector",
+    "fs_table", "fs_latency", "ttfs_table",
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from functools import cache
 import pytest
 
 from papers import registry
-from papers.claims import RESULTS, Finding
+from papers.claims import Finding
 from papers.evaluate import evaluate
 from papers.evidence import Evidence
 from papers.table import Claim, Table
@@ -137,7 +137,7 @@ def found(store: Store) -> dict[tuple[str, str], tuple[Claim, Finding]]:
     tables = [registry.get(name) for name in registry.names()]
     decided = {table.name: authors(table, store) for table in tables}
     every = {(table.name, c.id): (c, c.decide(decided[table.name])) for table in tables for c in table.claims}
-    return {place: (claim, finding) for place, (claim, finding) in every.items() if finding.lacks != RESULTS}
+    return {place: (claim, finding) for place, (claim, finding) in every.items() if finding.test}
 
 
 def test_where_they_hold_is_as_recorded(found: dict[tuple[str, str], tuple[Claim, Finding]]) -> None:

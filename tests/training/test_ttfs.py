@@ -15,7 +15,7 @@ import models
 import tasks
 from core.registry import UnknownName
 from models.ttfs.networks import weighted
-from training import decay_after
+from training import decay_after, optimizers
 from training.batching import Batching
 from training.constraints import fixed_signs, weight_range
 from training.earliest import earliest, earliest_cross_entropy
