@@ -48,7 +48,7 @@ kernel's own dtype. A neuron without a step is its own sequence in plain PyTorch
 5. A backend that claims to be exact must give a recurrence's plain spikes and states bit for bit: `torch` always,
    `fused` on the CPU in float32 and float64, unless a step computes a function like exp for every element.
 6. In evaluation (no graph) and for an input that needs no gradient, a backend gives the same spikes and states as in
-   training bit for bit, and the parameters the same gradients within 3.
+   training bit for bit, and the parameters the same gradients within 3 (in five cases of the grid).
 7. Anything else - another shape or dtype, no number, a missing gradient, an error raised - is red.
 A kernel is proven where every check of the grid is stored green, of one state of the code and one processor; a part of
 the grid (--quick, an interrupted command) proves nothing."""

@@ -30,6 +30,7 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
         {"side": 8, "channels": [3, "P"], "kernels": 5, "hidden": 20, "T": 5, "recurrent": True},
         (2, 5, 2, 8, 8),
     ),
+    "fptt_spyv4": ({"T": 5, "classes": 3, "divisor": 16}, (2, 3, 64, 64)),
     "fs_feed_forward": ({"T": 5, "inputs": 6, "hidden": [7], "output": NEAR}, (3, 5, 6)),
     "fs_recurrent": ({"T": 5, "inputs": 6, "hidden": [7], "output": NEAR}, (3, 5, 6)),
     "fs_gesture": (

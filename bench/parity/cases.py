@@ -44,8 +44,8 @@ class Case:
 
     `options` are given to the neuron as far as it has them; `cut` is a step at which the sequence is given in two calls
     with the state carried over; `single` says that it is checked in step mode "s", too, where there is one; `dtypes`
-    are the types it is checked in; `threads` is the number of threads that the kernel has, None for as many as there
-    are.
+    are the types it is checked in; `ways` says that the other ways of calling it are checked, too (bench.parity.ways);
+    `threads` is the number of threads that the kernel has, None for as many as there are.
     """
 
     name: str
@@ -56,13 +56,14 @@ class Case:
     cut: int | None = None
     single: bool = False
     quick: bool = False
+    ways: bool = False
     dtypes: tuple[str, ...] = tuple(DTYPES)
     threads: int | None = None
 
 
 LARGE = ("float32",)  # types of the large cases, of which each costs as much as many small ones
 CASES = (
-    Case("random", "random", (63, 2, 60), single=True, quick=True),
+    Case("random", "random", (63, 2, 60), single=True, quick=True, ways=True),
     Case("silent", "silent", (16, 2, 60)),
     Case("firing", "firing", (16, 2, 60)),
     Case("near threshold", "near", (16, 2, 60), single=True, quick=True),
@@ -70,10 +71,10 @@ CASES = (
     Case("one step", "random", (1, 2, 60), single=True),
     Case("one neuron", "random", (21, 1)),
     Case("wide", "random", (3, 9001)),
-    Case("strided", "random", (7, 3, 5, 8), layout="strided", quick=True),
+    Case("strided", "random", (7, 3, 5, 8), layout="strided", quick=True, ways=True),
     Case("channels last", "random", (5, 2, 6, 3, 5), layout="channels last", options={"shape": (6, 1, 1)}),
-    Case("cut", "random", (21, 2, 60), options={"shape": 60}, cut=8, single=True, quick=True),
-    Case("soft reset", "near", (16, 2, 60), options={"v_reset": None}, quick=True),
+    Case("cut", "random", (21, 2, 60), options={"shape": 60}, cut=8, single=True, quick=True, ways=True),
+    Case("soft reset", "near", (16, 2, 60), options={"v_reset": None}, quick=True, ways=True),
     Case("without reset", "near", (16, 2, 60), options={"without_reset": True, "v_reset": -0.25}),
     Case("sum of shifts", "near", (16, 2, 60), options={"form": "conv"}, quick=True),
     Case(
@@ -96,7 +97,7 @@ CASES = (
     Case("past a checkpoint", "random", (17, 1031)),
     Case("two checkpoints", "random", (32, 2, 97)),
     # Sizes of the layers of networks; kernels wake a second thread from 32,768 steps of neurons on.
-    Case("layer", "random", (32, 4, 1031), dtypes=LARGE),
+    Case("layer", "random", (32, 4, 1031), ways=True, dtypes=LARGE),
     Case(
         "layer, other options",
         "random",

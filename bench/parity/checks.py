@@ -192,7 +192,7 @@ def _judged(made: Neuron, case: Case, expected: Reference, mode: str) -> tuple[s
         exact = mode == "s" or _exact(made, x)
         side = Side(made, x, run(made, x, mode, case.cut), plain.upstream)
         verdict = judge(side, expected, exact)
-        if mode == "m" and verdict.green:
+        if mode == "m" and case.ways and verdict.green:
             verdict = replace(verdict, reason="; ".join(ways.faults(made, side, expected, case.cut)))
     except Exception as error:  # whatever a kernel raises is a finding, not the end of the run
         verdict = _raised(error)

@@ -13,8 +13,7 @@ from ..comparison import AGAINST, LAST_EPOCHS, WELCH, Reading, Score, above, by_
 from ..evidence import Evidence
 from ..measures import ACCURACY, SILENT
 from ..table import Claim
-from .identities import STEPS
-from .protocols import STOPPED
+from .protocols import STEPS, STOPPED
 
 RELEASED, SHUFFLED, CORRECTED = "released", "released, shuffled", "corrected"
 NARROW, WIDE = "clip 0.25", "clip 11"

@@ -19,11 +19,12 @@ from models.ttfs.numerics import CORRECTED, RELEASED, numerics
 from models.ttfs.stepwise import simulate, spikes_of
 from results import Metric
 
+from .protocols import STEPS
+
 if TYPE_CHECKING:
     from tasks import Split
 
 SAMPLES = 16  # of the test set
-STEPS = (8, 32, 128)  # of a window
 WEIGHTS, NUDGE = 6, 1e-6  # of each layer, and how far each is moved
 
 

@@ -8,6 +8,7 @@ from ..measures import TEST, VALIDATION, Measure
 from ..protocols import Curves, Protocol, Selected
 
 PATIENCE = 25  # epochs, of both shipped configurations
+STEPS = (8, 32, 128)  # of a window, with which a trained network is simulated
 
 
 def stops(accuracies: Iterable[float], patience: int) -> list[bool]:

@@ -18,7 +18,6 @@ from papers.measures import ACCURACY
 from papers.protocols import LAST
 from papers.psn import claims as psn_claims
 from papers.table import Cell, Source, Table
-import models.plif
 
 def cell(name, model="plif_mnist", epochs=2, task="digits", sources=(), **options):
     net = {"side": 8, "channels": 3, "hidden": 12, "T": 3}
@@ -46,6 +45,7 @@ def bug(neuron, **options):
     raise RuntimeError("first line\\nsecond line")
 
 def nan(neuron, **options):
+    import models.plif
     network = models.plif.mnist(neuron, **options)
     network.fc[6].register_forward_hook(lambda module, args, out: out * float("nan"))
     return network

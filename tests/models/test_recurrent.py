@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 import models
 import neurons
+from models.first_spike.feedback import fed_back
 from models.readout import LeakyReadout
 from models.recurrent import Recurrent
 from neurons.base import Neuron
@@ -117,10 +118,11 @@ def test_a_readout_learns_its_rate() -> None:
 
 def test_a_late_neuron_is_fed_back_the_spikes_of_the_same_step() -> None:
     """Its recurrent layer is that of the other form, one step later, in whole, cut and single."""
-    layers = [recurrent("culif", variant=variant, v_threshold=0.3) for variant in ("spikingjelly", "superspike")]
-    for layer in layers:
-        layer.feedback = nn.Linear(4, 4, bias=False)
-        nn.init.constant_(layer.feedback.weight, 0.5)
+    layers = []
+    for variant in ("spikingjelly", "superspike"):
+        back = nn.Linear(4, 4, bias=False)
+        nn.init.constant_(back.weight, 0.5)
+        layers.append(fed_back(neurons.create("culif", variant=variant, v_threshold=0.3), back))
     x = inputs(20)
     early, late = (layer(x) for layer in layers)
     assert early.any()

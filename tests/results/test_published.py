@@ -126,7 +126,7 @@ def test_the_last_best_validation_epoch_of_each_b_run_is_accuracy_b(curves, cell
 def test_sync_loads_once(store, plif):
     run = a_run()
     store.record(run)
-    assert published.sync(store) == ["first_spike", "fptt", "plif", "psn"]
+    assert published.sync(store) == ["first_spike", "fptt", "plif", "psn", "ttfs"]
     assert published.sync(store) == []
     found = store.published("plif")
     assert len(found) == len(plif)
