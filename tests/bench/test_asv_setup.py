@@ -19,7 +19,7 @@ from neurons.backends.fused import pool
 
 pytestmark = pytest.mark.xdist_group("processes")
 ROOT = Path(__file__).parents[2]
-SLOW = ("        leak = v - self.v_rest\n", "        leak = v - self.v_rest\n" + "        x = (x + 1) - 1\n" * 20)
+SLOW = ("        leak = v - self.v_rest\n", "        leak = v - self.v_rest\n" + "        x = (x + 1) - 1\n" * 60)
 INSTALL = """
 import site, sys
 with open(site.getsitepackages()[0] + "/project.pth", "w") as file:
