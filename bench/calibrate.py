@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.command import App
-from core.errors import OK
+from core.errors import INTERRUPTED, OK
 from core.options import FOLDER, STORE, WHOLE, at_least_one
 from core.shell import exit_status, typed
 
@@ -51,10 +51,14 @@ def main(
     console = Console(highlight=False, markup=False)
     with Store(store or default_url()) as opened:
         start, rates = time.monotonic(), list["Rate"]()
-        with calibration.progress(Console(stderr=True), len(PARTS)) as tell:
-            for number, part in enumerate(PARTS):
-                tell(number, f"{part}, {simulations} simulations of each setting")
-                rates += importlib.import_module(f"papers.calibration.{part}").simulate(simulations)
+        try:
+            with calibration.progress(Console(stderr=True), len(PARTS)) as tell:
+                for number, part in enumerate(PARTS):
+                    tell(number, f"{part}, {simulations} simulations of each setting")
+                    rates += importlib.import_module(f"papers.calibration.{part}").simulate(simulations)
+        except KeyboardInterrupt:
+            console.print("Interrupted. Nothing is stored; the same command begins anew.")
+            return INTERRUPTED
         opened.record(_run(rates, time.monotonic() - start, typed("bench.calibrate", context)))
         calibration.show(console, rates)
         console.print(f"Report: {site.build(opened, out)}", soft_wrap=True)

@@ -43,3 +43,14 @@ def test_a_number_that_is_none_is_refused(number: str, tmp_path: Path) -> None:
     done = within(calibrate.app, "--simulations", number, "--store", str(tmp_path / "store.db"))
     assert (done.returncode, done.stderr) == (2, f"Error: --simulations was given {number}; it must be at least 1.\n")
     assert not (tmp_path / "store.db").exists()
+
+
+def test_an_interrupt_says_that_nothing_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(simulations: int) -> list[Rate]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verdicts, "simulate", interrupted)
+    done = within(calibrate.app, "--store", str(tmp_path / "store.db"), "--out", str(tmp_path))
+    assert (done.returncode, done.stdout) == (130, "Interrupted. Nothing is stored; the same command begins anew.\n")
+    with Store(tmp_path / "store.db") as store:
+        assert store.runs() == []
