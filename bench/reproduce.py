@@ -65,6 +65,9 @@ def main(
     out: Annotated[Path, typer.Option(**FOLDER, help="Folder for the report, checkpoints, caches and logs.")] = Path(
         "out"
     ),
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Write the report's pages; python -m reports does so, too.")
+    ] = True,
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be run; run and write nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what is stored already.")] = False,
     only: Annotated[
@@ -100,7 +103,7 @@ def main(
         raise UsageError("This command was started by torchrun. Start it plainly; with --processes it calls torchrun.")
     settings = Settings(
         tuple(names or ()), scale, device, seeds, jobs, processes, executor, store, data, out, force,
-        tuple(only or ()), timeout, memory, threads,
+        tuple(only or ()), timeout, memory, threads, report,
     )  # fmt: skip
     if plan:
         return _plan(console, settings)
@@ -210,7 +213,7 @@ def _train(console: Console, settings: Settings, command: str) -> int:
 
 
 def _show(console: Console, settings: Settings, store: Store) -> None:
-    """Shows the wanted cells of each table; the report has all."""
+    """Shows the wanted cells of each table; the report, where one is wanted, has all."""
     from papers.evaluate import evaluate
     from reports import site, terminal
 
@@ -218,7 +221,8 @@ def _show(console: Console, settings: Settings, store: Store) -> None:
         result = evaluate(store, table, settings.scale).of(settings.wanted)
         if result.cells:
             terminal.show(result, console)
-    console.print(f"Report: {site.build(store, settings.out)}", soft_wrap=True)
+    if settings.report:
+        console.print(f"Report: {site.build(store, settings.out)}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ class Settings:
     timeout: float | None = None  # seconds; None: that of the scale
     memory: float | None = None  # GiB; None: what the machine has, shared out
     threads: int | None = None  # of the CPU, for each process; None: one, for a GPU the cores, shared out
+    report: bool = True  # whether its pages are written
 
     def __post_init__(self) -> None:
         if not self.asked:

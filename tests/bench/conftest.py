@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm
 from commands import Command, plain_environment
 
 PLUGIN = """
@@ -79,7 +79,7 @@ def detector():
 
 DETECTOR = table("detector", detector())
 TINY = table("tiny", cell("one"), cell("other", channels=4))
-LONG = table("long", cell("one", epochs=40), cell("other", epochs=40, channels=4))
+LONG = table("long", cell("one", epochs=20), cell("other", epochs=20, channels=4))
 ENDLESS = table("endless", cell("one", epochs=4000))  # so long that it can be stopped at any moment
 BROKEN = table(
     "broken", cell("good"), *[cell(name, model=name) for name in ("segfault", "hang", "hog", "bug", "nan")],
@@ -123,14 +123,16 @@ def environment(plugin: Path) -> dict[str, str]:
 
 @pytest.fixture
 def reproduce(environment: dict[str, str], tmp_path: Path) -> Command:
-    """Runs `python -m bench.reproduce` with its store and output in `tmp_path`."""
+    """Runs `python -m bench.reproduce` with its store and output in `tmp_path`; pages only where they are asked for."""
 
     def run(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "bench.reproduce", *arguments]
+        command = ["-m", "bench.reproduce", *arguments]
+        if "--report" not in arguments:
+            command.append("--no-report")
         if not any(argument.startswith("--store") for argument in arguments):
             command += ["--store", str(tmp_path / "store.db")]
         if "--out" not in arguments:
             command += ["--out", str(tmp_path / "out")]
-        return subprocess.run(command, env={**environment, **changes}, capture_output=True, text=True, timeout=300)
+        return warm.run(command, env={**environment, **changes})
 
     return run

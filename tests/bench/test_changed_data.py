@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import signal
 import struct
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import warm
 from commands import Command
 
 from results import Run, Store
@@ -29,7 +26,7 @@ def table(name, epochs):
     cell = Cell("one", "MNIST", ACCURACY, experiment)
     return Table(name, "growing", "a table", lambda scale: [cell])
 
-GROWING, LASTING = table("growing", 1), table("lasting", 150)
+GROWING, LASTING = table("growing", 1), table("lasting", 60)
 """
 POINTS = "[spikebench.tables]\ngrowing = growing_plugin:GROWING\nlasting = growing_plugin:LASTING\n"
 
@@ -85,17 +82,12 @@ def test_a_result_of_a_subset_is_stale_when_more_is_at_hand(reproduce: Command, 
 
 @pytest.mark.slow
 def test_a_training_is_not_gone_on_with_on_other_data(
-    reproduce: Command, environment: dict[str, str], tmp_path: Path, hears_ctrl_c: Callable[[], None]
+    reproduce: Command, environment: dict[str, str], tmp_path: Path
 ) -> None:
     data = put(tmp_path / "data", 32)
-    command = [sys.executable, "-m", "bench.reproduce", "lasting", data, "--store", str(tmp_path / "store.db")]
-    running = subprocess.Popen(
-        [*command, "--out", str(tmp_path / "out")], env=environment, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, preexec_fn=hears_ctrl_c,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("out/checkpoints/*.pt")) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    places = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "out")]
+    running = warm.Process(["-m", "bench.reproduce", "lasting", data, *places], environment)
+    running.until(lambda: list(tmp_path.glob("out/checkpoints/*.pt")))
     running.send_signal(signal.SIGINT)
     assert running.wait(60) == 130
     put(tmp_path / "data", 64)

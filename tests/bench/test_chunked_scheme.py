@@ -135,7 +135,7 @@ def test_a_scheme_and_a_neuron_of_its_own_get_rows_a_claim_and_a_page(reproduce:
     (folder / "chunks_plugin.py").write_text(PLUGIN)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chunks-plugin\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(ENTRY_POINTS)
-    done = reproduce("chunked", PYTHONPATH=str(folder))
+    done = reproduce("chunked", "--report", PYTHONPATH=str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
     with Store(tmp_path / "store.db") as store:
         runs = {run.experiment["neuron"]: store.run(run.id) for run in store.runs()}

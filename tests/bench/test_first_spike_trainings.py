@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import warm
 from commands import plain_environment
 
 from bench import worker
@@ -81,14 +80,8 @@ def test_a_table_is_measured_and_shown(tmp_path: Path) -> None:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: times-plugin\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[spikebench.tables]\ntimes = times_plugin:TABLE\n")
-    command = [sys.executable, "-m", "bench.reproduce", "times", "--store", str(tmp_path / "store.db")]
-    done = subprocess.run(
-        [*command, "--out", str(tmp_path / "out")],
-        env=plain_environment(tmp_path),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    places = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "out")]
+    done = warm.run(["-m", "bench.reproduce", "times", *places], env=plain_environment(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     for word in ("times, by first spike", "times, td50", "times, spikes per neuron"):

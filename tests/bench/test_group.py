@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import pickle
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+import warm
 
 import models
 import tasks
@@ -60,7 +58,7 @@ RANDOM = replace(
     PLAIN,
     model="plif_mnist",
     neuron="plif",
-    epochs=40,
+    epochs=20,
     model_options={"side": 8, "channels": 3, "hidden": 12, "T": 3},
     neuron_options={"detach_reset": True},
     scheme_options={"lr": 0.01},
@@ -156,10 +154,29 @@ def test_a_request_survives_being_text(tmp_path: Path) -> None:
     assert Request.of_json(asked.to_json()) == asked
 
 
+Pair = Callable[[Experiment], tuple[Path, Result, Result]]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    """What one and what two processes make of an experiment, and the folder of their checkpoints."""
+
+    made: dict[str, tuple[Path, Result, Result]] = {}
+
+    def trained(experiment: Experiment) -> tuple[Path, Result, Result]:
+        if experiment.key not in made:
+            folder = tmp_path_factory.mktemp("pair")
+            one, two = (run(request(experiment, processes, folder)) for processes in (1, 2))
+            made[experiment.key] = folder, one, two
+        return made[experiment.key]
+
+    return trained
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("experiment", [PLAIN, CHUNKS], ids=["whole", "chunks"])
-def test_two_processes_train_as_one_does(tmp_path: Path, experiment: Experiment) -> None:
-    one, two = (run(request(experiment, processes, tmp_path)) for processes in (1, 2))
+def test_two_processes_train_as_one_does(pair: Pair, experiment: Experiment) -> None:
+    folder, one, two = pair(experiment)
     assert (one.outcome, two.outcome, two.reason) == ("ok", "ok", "")
     first, second = values(one), values(two)
     assert first.keys() == second.keys()
@@ -170,11 +187,11 @@ def test_two_processes_train_as_one_does(tmp_path: Path, experiment: Experiment)
     assert len({first["train_loss", epoch] for epoch in range(3)}) == 3
     assert {m.value for result in (one, two) for m in result.metrics if m.name == "processes"} == {1, 2}
 
-    weights, shared = (torch.load(tmp_path / f"{n}.pt", weights_only=True)["scheme"]["network"] for n in (1, 2))
+    weights, shared = (torch.load(folder / f"{n}.pt", weights_only=True)["scheme"]["network"] for n in (1, 2))
     assert weights.keys() == shared.keys()
     for name, weight in weights.items():
         torch.testing.assert_close(shared[name], weight, rtol=1e-4, atol=1e-6)
-    assert not list(tmp_path.glob("*.log"))
+    assert not list(folder.glob("*.log"))
 
 
 @pytest.mark.slow
@@ -184,18 +201,11 @@ def test_a_group_that_was_killed_goes_on_as_if_uninterrupted(tmp_path: Path, alo
     assert whole.outcome == "ok", whole.reason
     asked = request(RANDOM, 2, tmp_path)
 
-    parent = "import pickle, sys; from test_group import run; run(pickle.load(sys.stdin.buffer))"
+    parent = "import sys; from test_group import Request, run; run(Request.of_json(sys.argv[1]))"
     paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    with subprocess.Popen(
-        [sys.executable, "-c", parent], stdin=subprocess.PIPE, env={**os.environ, "PYTHONPATH": paths}
-    ) as killed:
-        assert killed.stdin
-        killed.stdin.write(pickle.dumps(asked))
-        killed.stdin.close()
-        deadline = time.monotonic() + 200
-        while not asked.checkpoint.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        killed.kill()
+    killed = warm.Process(["-c", parent, asked.to_json()], {**os.environ, "PYTHONPATH": paths})
+    killed.until(asked.checkpoint.exists)
+    killed.send_signal(signal.SIGKILL)
     alone(asked)
     assert asked.checkpoint.exists()
 
@@ -242,14 +252,14 @@ def test_what_goes_wrong_in_a_group_has_its_own_sentence(tmp_path: Path, alone: 
 
 
 @pytest.mark.slow
-def test_a_group_starts_anew_together(tmp_path: Path, alone: Callable[[Request], None]) -> None:
-    whole, asked = request(PLAIN, 2, tmp_path / "whole"), request(PLAIN, 2, tmp_path)
-    expected = values(run(whole))
-    damaged = bytearray(whole.checkpoint.read_bytes())
+def test_a_group_starts_anew_together(tmp_path: Path, pair: Pair, alone: Callable[[Request], None]) -> None:
+    folder, _, expected = pair(PLAIN)
+    asked = request(PLAIN, 2, tmp_path)
+    damaged = bytearray((folder / asked.checkpoint.name).read_bytes())
     damaged[len(damaged) // 2] ^= 1
     asked.checkpoint.write_bytes(damaged)
     again = run(asked)
     alone(asked)
     assert again.outcome == "ok", again.reason
     assert again.reason == "trained anew, for the checkpoint 2.pt is damaged; it is kept as 2.unusable"
-    assert values(again) == expected
+    assert values(again) == values(expected)

@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+import warm
 from commands import within
 from rich.console import Console
 
@@ -29,13 +30,7 @@ Kernels = Callable[..., "subprocess.CompletedProcess[str]"]
 def command(environment: dict[str, str], tmp_path: Path) -> Kernels:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         places = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "out"), "--threads", "1"]
-        return subprocess.run(
-            [sys.executable, "-m", "bench.kernels", *places, *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        return warm.run(["-m", "bench.kernels", *places, *arguments], env=environment)
 
     return run
 
@@ -164,28 +159,14 @@ def test_networks_agree_and_are_timed(command: Kernels, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_what_was_measured(
-    environment: dict[str, str], tmp_path: Path, hears_ctrl_c: Callable[[], None]
-) -> None:
+def test_ctrl_c_keeps_what_was_measured(environment: dict[str, str], tmp_path: Path) -> None:
     arguments = ["lif", "--quick", "--peers", "none", "--repeats", "2", "--threads", "1", "--what", "speed"]
     shapes = ["--shape", "2x64", "--shape", "2000x20000"]
     places = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "out")]
-    with subprocess.Popen(
-        [sys.executable, "-m", "bench.kernels", *arguments, *shapes, *places],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=hears_ctrl_c,
-    ) as process:
-        assert process.stdout is not None
-        said = ""
-        while "T=2 N=64 fused-saving" not in said:  # the last contender of the small size
-            line = process.stdout.readline()
-            assert line, process.communicate()
-            said += line
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+    process = warm.Process(["-m", "bench.kernels", *arguments, *shapes, *places], environment)
+    process.until(lambda: "T=2 N=64 fused-saving" in process.said()[0])  # the last contender of the small size
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(60)
     assert process.returncode == 130, out + err
     assert "Traceback" not in err
     assert "Interrupted" in out
@@ -227,9 +208,7 @@ bench.kernels.app()
 
 def test_a_kernel_with_wrong_results_has_status_3(environment: dict[str, str], tmp_path: Path) -> None:
     places = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "out")]
-    done = subprocess.run(
-        [sys.executable, "-c", RED, "lif", *places], env=environment, capture_output=True, text=True, timeout=120
-    )
+    done = warm.run(["-c", RED, "lif", *places], env=environment)
     assert done.returncode == 3, done.stderr
     assert "parity_failed" in done.stdout
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+import warm
 from commands import within
 from rich.console import Console
 
@@ -46,17 +47,17 @@ BROKEN = """
     def step(self, x, v):
         raise RuntimeError("this neuron is not finished")
 """
+pytestmark = pytest.mark.xdist_group("parity command")
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture
-def parity(tmp_path: Path) -> Command:
-    """Runs the command in a process that knows the neurons `half`, `wrong` and `broken`, with its own store."""
+def _command(folder: Path) -> Command:
+    """The command in a process that knows the neurons `half`, `wrong` and `broken`, with a store in `folder`."""
     wrong = PLUGIN.replace("Half", "Wrong").replace('"half"', '"wrong"') + WRONG_SEQUENCE
-    (tmp_path / "half_plugin.py").write_text(PLUGIN)
-    (tmp_path / "wrong_plugin.py").write_text(wrong)
-    (tmp_path / "broken_plugin.py").write_text(PLUGIN.replace("half", "broken") + BROKEN)
-    info = tmp_path / "half_plugin-1.0.dist-info"
+    (folder / "half_plugin.py").write_text(PLUGIN)
+    (folder / "wrong_plugin.py").write_text(wrong)
+    (folder / "broken_plugin.py").write_text(PLUGIN.replace("half", "broken") + BROKEN)
+    info = folder / "half_plugin-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: half-plugin\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
@@ -64,26 +65,55 @@ def parity(tmp_path: Path) -> Command:
     )
 
     def run(*arguments: str, columns: int = 130) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "bench.parity", *arguments, "--store", str(tmp_path / "store.db")]
+        command = ["-m", "bench.parity", *arguments, "--store", str(folder / "store.db")]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SPIKEBENCH_")}
-        environment = {**kept, "PYTHONPATH": str(tmp_path), "COLUMNS": str(columns), "OMP_NUM_THREADS": "1"}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        environment = {**kept, "PYTHONPATH": str(folder), "COLUMNS": str(columns), "OMP_NUM_THREADS": "1"}
+        return warm.run(command, env=environment)
 
     return run
 
 
-def test_a_plug_in_neuron_gets_its_proof(parity: Command, tmp_path: Path) -> None:
-    done = parity("half", "--quick", "--backend", "torch", "--device", "cpu")
-    assert done.returncode == 0, done.stderr
-    line = next(line for line in done.stdout.splitlines() if line.startswith("half"))
-    assert line.split()[:3] == ["half", "torch", "32"]  # 2 dtypes x 2 detach modes x (5 cases + 3 single-step)
-    assert line.rstrip().endswith("green")
-    assert "32 checks, 0 red; 0 combinations not checked." in done.stdout
-    with Store(tmp_path / "store.db", read_only=True) as store:
-        checks = store.parity()
-    assert len(checks) == 32
+@pytest.fixture
+def parity(tmp_path: Path) -> Command:
+    return _command(tmp_path)
+
+
+class Half(NamedTuple):
+    """What the command found about `half`, and said at a width of 80: first of a part of the grid, then of all."""
+
+    part: subprocess.CompletedProcess[str]
+    whole: subprocess.CompletedProcess[str]
+    checks: list[Parity]
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> Half:
+    folder = tmp_path_factory.mktemp("half")
+    command = _command(folder)
+    part = command("half", "--quick", "--backend", "torch", "--device", "cpu", columns=80)
+    whole = command("half", "--backend", "torch", "--device", "cpu")
+    with Store(folder / "store.db", read_only=True) as store:
+        return Half(part, whole, store.parity())
+
+
+def test_a_plug_in_neuron_gets_its_proof(half: Half) -> None:
+    assert half.part.returncode == 0, half.part.stderr
+    assert "32 checks, 0 red; 0 combinations not checked." in half.part.stdout
+    assert "These are a part of the grid, so their kernels stay unchecked" in half.part.stdout
+    checks = half.checks[:32]
     assert {check.kernel for check in checks if check.step_mode == "m"} == {"the plain sequence"}
     assert all(check.green and check.implementation and check.machine and check.environment for check in checks)
+    line = next(line for line in half.whole.stdout.splitlines() if line.startswith("half"))
+    assert line.split()[:3] == ["half", "torch", str(sum(check.case != WHOLE for check in half.checks[32:]))]
+    assert line.rstrip().endswith("green")
+
+
+def test_a_narrow_window_cuts_no_cell(half: Half) -> None:
+    pieces = [line.split() for line in half.part.stdout.splitlines() if line.startswith("half")]
+    assert len(pieces) == 2  # the same neuron twice, each time with other columns
+    assert {(piece[0], piece[1], piece[-1]) for piece in pieces} == {("half", "torch", "green")}
+    assert pieces[0][2] == "32"  # 2 dtypes x 2 detach modes x (5 cases + 3 single-step)
+    assert "\N{HORIZONTAL ELLIPSIS}" not in half.part.stdout
 
 
 def test_a_wrong_sequence_is_red_with_status_3(parity: Command, tmp_path: Path) -> None:
@@ -118,14 +148,6 @@ def test_a_neuron_that_raises_costs_only_its_own_proof(parity: Command, tmp_path
     assert "Traceback" not in done.stderr
     with Store(tmp_path / "store.db", read_only=True) as store:
         assert {check.neuron for check in store.parity()} == {"half"}
-
-
-def test_a_narrow_window_cuts_no_cell(parity: Command) -> None:
-    done = parity("half", "--quick", "--backend", "torch", "--device", "cpu", columns=80)
-    pieces = [line.split() for line in done.stdout.splitlines() if line.startswith("half")]
-    assert len(pieces) == 2  # the same neuron twice, each time with other columns
-    assert {(piece[0], piece[1], piece[-1]) for piece in pieces} == {("half", "torch", "green")}
-    assert "\N{HORIZONTAL ELLIPSIS}" not in done.stdout
 
 
 def test_wrong_usage_has_status_2(tmp_path: Path) -> None:
@@ -163,14 +185,10 @@ def test_peers_are_checked_or_said_to_be_absent(parity: Command) -> None:
     assert "green" in done.stdout
 
 
-def test_only_the_whole_grid_proves_a_kernel(parity: Command, tmp_path: Path) -> None:
-    done = parity("half", "--quick", "--backend", "torch", "--device", "cpu")
-    assert "These are a part of the grid, so their kernels stay unchecked" in done.stdout
-    done = parity("half", "--backend", "torch", "--device", "cpu")
-    assert done.returncode == 0, done.stderr
-    assert "a part of the grid" not in done.stdout
-    with Store(tmp_path / "store.db", read_only=True) as store:
-        stored = store.parity()
+def test_only_the_whole_grid_proves_a_kernel(half: Half) -> None:
+    assert half.whole.returncode == 0, half.whole.stderr
+    assert "a part of the grid" not in half.whole.stdout
+    stored = half.checks
     code, machine = stored[-1].implementation, stored[-1].machine
 
     def proof(dtype: str, checks: list[Parity]) -> trust.Proof:

@@ -67,7 +67,7 @@ def test_classes_without_a_name_have_a_number() -> None:
 
 @pytest.mark.slow
 def test_a_detector_is_trained_its_pictures_kept_and_shown(reproduce: Command, tmp_path: Path) -> None:
-    done = reproduce("detector")
+    done = reproduce("detector", "--report")
     assert done.returncode == 0, done.stderr
     with Store(tmp_path / "store.db") as store:
         (run,) = store.full_runs()

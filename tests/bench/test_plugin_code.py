@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm
 from commands import Command
 
 from results import Store
@@ -84,12 +83,6 @@ def test_an_edited_plug_in_is_measured_anew(reproduce: Command, own: Path, tmp_p
 def test_a_taken_name_disables_no_command(environment: dict[str, str], reproduce: Command, own: Path) -> None:
     assert reproduce("tiny", "--plan", PYTHONPATH=f"{own}:{environment['PYTHONPATH']}").stderr == REFUSED
     for command in (["bench.kernels", "--help"], ["bench.parity", "nosuch"], ["reports", "--help"]):
-        done = subprocess.run(
-            [sys.executable, "-m", *command],
-            env={**environment, "PYTHONPATH": str(own)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        done = warm.run(["-m", *command], env={**environment, "PYTHONPATH": str(own)})
         assert "Traceback" not in done.stderr
         assert done.returncode == (2 if "nosuch" in command else 0)

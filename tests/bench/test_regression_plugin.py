@@ -155,7 +155,7 @@ def sums(tmp_path: Path) -> str:
 
 @pytest.mark.slow
 def test_a_table_of_values_gets_its_row_verdict_and_page(reproduce: Command, sums: str, tmp_path: Path) -> None:
-    done = reproduce("adding", "--seeds", "2", PYTHONPATH=sums)
+    done = reproduce("adding", "--seeds", "2", "--report", PYTHONPATH=sums)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "not comparable" in done.stdout
     assert (tmp_path / "out" / "report" / "adding-quick.html").exists()

@@ -9,10 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm
 from commands import Command, plain_environment, within
 
 from bench.fingerprint import kernels
@@ -68,7 +68,7 @@ def test_a_plan_leaves_a_store_as_it_is(reproduce: Command, tmp_path: Path, kind
 
 @pytest.mark.slow
 def test_a_table_is_measured_once_and_then_answered_from_the_store(reproduce: Command, tmp_path: Path) -> None:
-    first = reproduce("tiny", "--seeds", "2")
+    first = reproduce("tiny", "--seeds", "2", "--report")
     assert first.returncode == 0, first.stderr
     assert re.search(r"^\[4/4\] .*: A \d+\.\d % B \d+\.\d % in \d+ s$", first.stdout, re.M)
     with Store(tmp_path / "store.db") as store:
@@ -135,7 +135,7 @@ def test_the_exact_claims_of_parallel_neurons_hold_on_trained_networks(reproduce
 
 @pytest.mark.slow
 def test_a_failure_costs_its_own_cell_only(reproduce: Command, tmp_path: Path) -> None:
-    done = reproduce("broken", "--timeout", "20", "--memory", "4", "--jobs", "2")
+    done = reproduce("broken", "--timeout", "10", "--memory", "4", "--jobs", "2")
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     with Store(tmp_path / "store.db") as store:
@@ -146,7 +146,7 @@ def test_a_failure_costs_its_own_cell_only(reproduce: Command, tmp_path: Path) -
     assert outcomes["plif_mnist"] == ("ok", "")
     assert outcomes["segfault"] == ("crashed", "died of SIGSEGV")
     assert outcomes["hang"][0] == "timeout"
-    assert "20 s" in outcomes["hang"][1]
+    assert "10 s" in outcomes["hang"][1]
     assert outcomes["hog"][0] == "oom"
     assert "4.0 GiB" in outcomes["hog"][1]
     assert outcomes["bug"][0] == "crashed"
@@ -176,8 +176,8 @@ def _losses(store_path: Path) -> Losses:
 def uninterrupted(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Losses:
     """What the experiments of `long` measure when nothing stops them."""
     folder = tmp_path_factory.mktemp("whole")
-    command = [sys.executable, "-m", "bench.reproduce", "long", f"--store={folder}/store.db", f"--out={folder}/out"]
-    subprocess.run(command, env=plain_environment(plugin), check=True, capture_output=True, timeout=300)
+    command = ["-m", "bench.reproduce", "long", f"--store={folder}/store.db", f"--out={folder}/out", "--no-report"]
+    warm.run(command, env=plain_environment(plugin)).check_returncode()
     return _losses(folder / "store.db")
 
 
@@ -187,25 +187,15 @@ def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
     reproduce: Command,
     environment: dict[str, str],
     tmp_path: Path,
-    hears_ctrl_c: Callable[[], None],
     uninterrupted: Losses,
     how: signal.Signals,
 ) -> None:
     store, out = tmp_path / "store.db", tmp_path / "out"
-    command = [sys.executable, "-m", "bench.reproduce", "long", "--store", str(store), "--out", str(out)]
-    running = subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=hears_ctrl_c,
-    )
-    deadline = time.monotonic() + 120
-    while len(list(out.glob("checkpoints/*.pt"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    command = ["-m", "bench.reproduce", "long", "--store", str(store), "--out", str(out)]
+    running = warm.Process(command, environment)
+    running.until(lambda: len(list(out.glob("checkpoints/*.pt"))) == 2)
     running.send_signal(how)
-    _, errors = running.communicate(timeout=60)
+    _, errors = running.communicate(60)
     if how == signal.SIGKILL:
         time.sleep(1.5)  # the orphans end at their next epoch, for want of a listener
     else:
@@ -214,9 +204,9 @@ def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
         assert "the same command goes on" in errors
         with Store(store) as opened:
             assert [run.outcome for run in opened.runs()] == ["interrupted"] * 2
-            assert all(re.fullmatch(r"paused at epoch \d+/40", run.reason) for run in opened.runs())
+            assert all(re.fullmatch(r"paused at epoch \d+/20", run.reason) for run in opened.runs())
         planned = reproduce("long", "--plan").stdout
-        assert len(re.findall(r"^paused .* \(paused at epoch \d+/40\)$", planned, re.M)) == 2
+        assert len(re.findall(r"^paused .* \(paused at epoch \d+/20\)$", planned, re.M)) == 2
     assert list(out.glob("checkpoints/*.pt"))
     assert reproduce("long").returncode == 0
     resumed = _losses(store)
@@ -225,17 +215,14 @@ def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
 
 
 def test_an_interrupt_before_the_first_epoch_keeps_nothing_and_says_so(
-    environment: dict[str, str], tmp_path: Path, hears_ctrl_c: Callable[[], None]
+    environment: dict[str, str], tmp_path: Path
 ) -> None:
     place = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "out")]
-    command = [sys.executable, "-m", "bench.reproduce", "broken", "--only", "hang", *place]
-    running = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c
-    )
-    assert running.stdout is not None
-    assert running.stdout.readline() == "[0/1] digits · hang · plif init_tau=2 · seed 2020: started\n"
+    running = warm.Process(["-m", "bench.reproduce", "broken", "--only", "hang", *place], environment)
+    started = "[0/1] digits · hang · plif init_tau=2 · seed 2020: started\n"
+    running.until(lambda: running.said()[0] == started)
     running.send_signal(signal.SIGINT)
-    output, errors = running.communicate(timeout=60)
+    output, errors = running.communicate(60)
     assert running.returncode == 130
     assert "seed 2020: paused before its first epoch was over, so it starts anew\n" in output
     assert errors == "Interrupted. What was finished is stored; the same command goes on from there.\n"
@@ -385,20 +372,16 @@ def test_what_another_command_did_meanwhile_is_not_run_again(
     reproduce: Command, environment: dict[str, str], tmp_path: Path
 ) -> None:
     store, out = tmp_path / "store.db", tmp_path / "out"
-    command = [sys.executable, "-m", "bench.reproduce", "long", "tiny", "--only", "one", "--jobs", "1"]
-    first = subprocess.Popen(
-        [*command, "--store", str(store), "--out", str(out)], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 120
-    while not list(out.glob("checkpoints/*.pt")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    command = ["-m", "bench.reproduce", "long", "tiny", "--only", "one", "--jobs", "1"]
+    first = warm.Process([*command, "--store", str(store), "--out", str(out)], environment)
+    first.until(lambda: list(out.glob("checkpoints/*.pt")))
     first.send_signal(signal.SIGSTOP)  # however fast this machine is, the second command overtakes the first
     second = reproduce("tiny", "--only", "one")
     assert second.returncode == 0
     assert re.search(r"^ *one\b", second.stdout, re.M)
     assert not re.search(r"^ *other\b", second.stdout, re.M)  # what was not chosen is not shown
     first.send_signal(signal.SIGCONT)
-    output, _ = first.communicate(timeout=120)
+    output, _ = first.communicate(120)
     assert first.returncode == 0
     assert (
         "[2/2] digits · plif_mnist · plif init_tau=2 · 2 epochs · seed 2020: done meanwhile by another command"

@@ -5,32 +5,25 @@ from __future__ import annotations
 import fcntl
 import re
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import warm
 from commands import Command
 
 from results import Store, StoredRun
 
 
 @pytest.fixture
-def interrupted(environment: dict[str, str], tmp_path: Path, hears_ctrl_c: Callable[[], None]) -> Path:
-    """The checkpoint of one experiment of 40 epochs that was stopped on its way."""
-    command = [sys.executable, "-m", "bench.reproduce", "long", "--only", "one", "--store", str(tmp_path / "store.db")]
-    running = subprocess.Popen(
-        [*command, "--out", str(tmp_path / "out")], env=environment, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, preexec_fn=hears_ctrl_c,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not (found := list(tmp_path.glob("out/checkpoints/*.pt"))) and time.monotonic() < deadline:
-        time.sleep(0.05)
+def interrupted(environment: dict[str, str], tmp_path: Path) -> Path:
+    """The checkpoint of one experiment of 20 epochs that was stopped on its way."""
+    places = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "out")]
+    running = warm.Process(["-m", "bench.reproduce", "long", "--only", "one", *places], environment)
+    running.until(lambda: list(tmp_path.glob("out/checkpoints/*.pt")))
     running.send_signal(signal.SIGINT)
     assert running.wait(60) == 130
-    return found[0]
+    (found,) = tmp_path.glob("out/checkpoints/*.pt")
+    return found
 
 
 def finished(store: Path) -> StoredRun:

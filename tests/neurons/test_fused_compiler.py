@@ -7,13 +7,13 @@ import multiprocessing
 import os
 import stat
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import warm
 from against_eager import assert_same, drive
 
 import neurons
@@ -37,14 +37,7 @@ ANSWER = 'extern "C" int answer() { return 42; }'
 
 
 def python(code: str, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code, *args],
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return warm.run(["-c", code, *args], env={**os.environ, **environment})
 
 
 def kernels(folder: Path) -> list[Path]:
@@ -84,17 +77,9 @@ def test_a_damaged_cache_is_mended(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 @needs_compiler
 def test_processes_that_compile_at_once(tmp_path: Path) -> None:
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", RUN, "fused"],
-            env={**os.environ, "SPIKEBENCH_CACHE": str(tmp_path), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    results = [(p.communicate(timeout=120)[1], p.returncode) for p in processes]
+    surroundings = {**os.environ, "SPIKEBENCH_CACHE": str(tmp_path)}
+    processes = [warm.Process(["-c", RUN, "fused"], surroundings) for _ in range(3)]
+    results = [(p.communicate()[1], p.returncode) for p in processes]
     assert [code for _, code in results] == [0, 0, 0], results
     assert len(kernels(tmp_path)) == 1
 
@@ -198,14 +183,8 @@ def _in_child(x: torch.Tensor, g: torch.Tensor, queue: Any, expected: torch.Tens
 def test_a_forked_child_computes_after_its_parent_has() -> None:
     """In a process of its own: forking after a backward pass under torch.compile is more than PyTorch itself can do."""
     code = "import test_fused_compiler as tests; tests.fork_after_training()"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    folder = Path(__file__).parent
+    done = warm.run(["-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (folder, folder.parent)))})
     assert done.returncode == 0, done.stderr
 
 

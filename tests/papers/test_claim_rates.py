@@ -11,6 +11,7 @@ from papers.calibration import claims
 from papers.calibration.rates import Rate
 from papers.claims import HOLDS
 
+pytestmark = pytest.mark.xdist_group("claim rates")
 SIMULATIONS = 120
 
 

@@ -2,10 +2,10 @@
 
 import importlib
 import shlex
-import subprocess
 import sys
 
 import pytest
+import warm
 from samples import a_run
 from sqlalchemy import text
 from typer.testing import CliRunner
@@ -155,7 +155,7 @@ def test_a_server_with_a_password(new_url, tmp_path):
             ["export", str(tmp_path / "x.jsonl"), "--store", url],
             ["show", "nosuch", "--store", url],
         ):
-            done = subprocess.run([sys.executable, "-m", "results", *arguments], capture_output=True, text=True)
+            done = warm.run(["-m", "results", *arguments])
             assert done.returncode == (1 if "nosuch" in arguments else 0)
             assert "***" in done.stdout + done.stderr
             assert secret_free(done.stdout + done.stderr)

@@ -27,7 +27,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize(("name", "variables"), [(ODD, {}), ("ä".encode(), PLAIN)])
+@pytest.mark.parametrize(("name", "variables"), [(ODD, {}), ("ä".encode(), PLAIN)], ids=["no text", "plain locale"])
 def test_files(name, variables, folder):
     for words, begin in (
         (["results", "merge", "v.db", "--store", name + b".db"], "sqlite:///v.db: 1 new, now in sqlite:///"),
@@ -35,7 +35,7 @@ def test_files(name, variables, folder):
         (["results", "export", name + b".jsonl"], "5 lines"),
         (["results", "import", name + b".jsonl", "--store", b"sqlite:///" + name + b"2.db"], "1 new"),
         (["results", "show", "--store", name + b"2.db"], "run"),
-        (["reports", "--out", name, "--store", name + b".db"], ""),
+        (["reports", "--scale", "short", "--out", name, "--store", name + b".db"], ""),
         (["bench.reproduce", "plif_table", "--plan", "--store", name + b".db"], ""),
     ):
         status, said = call(*words, cwd=folder, variables=variables)

@@ -1,11 +1,10 @@
 """Places as they are typed: a ~ is the user's folder everywhere, and half a URL is refused."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import warm
 from samples import a_run
 from typer.testing import CliRunner
 
@@ -45,12 +44,12 @@ def test_a_store(url, home, monkeypatch):
 
 def test_folders_of_other_commands(home):
     Store("~/x.db").close()
-    command = [sys.executable, "-m", "reports", "--store=~/x.db", "--out=~/y"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = ["-m", "reports", "--store=~/x.db", "--out=~/y"]
+    done = warm.run(command)
     assert (done.returncode, done.stdout) == (0, f"{home}/y/report/index.html\n")
-    command = [sys.executable, "-m", "bench.reproduce", "plif_table", "--store=~/x.db", "--data=~/data", "--plan"]
+    command = ["-m", "bench.reproduce", "plif_table", "--store=~/x.db", "--data=~/data", "--plan"]
     (home / "data").mkdir()
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = warm.run(command)
     assert done.returncode == 0, done.stderr
     assert os.listdir() == []
 
@@ -73,8 +72,8 @@ def test_variables(home, monkeypatch):
 def test_a_file_is_no_folder(option, home):
     Store("x.db").close()
     kept = Path("x.db").read_bytes()
-    command = [sys.executable, "-m", *option.split(), "--store", "x.db", "--out", "x.db"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = ["-m", *option.split(), "--store", "x.db", "--out", "x.db"]
+    done = warm.run(command)
     assert done.returncode == 2
     assert "is a file; give a folder" in done.stderr
     assert Path("x.db").read_bytes() == kept
@@ -126,8 +125,8 @@ def test_the_folder_of_nobody(url, home):
 )
 def test_a_place_of_nobody(words, home):
     Store("~/x.db").close()
-    command = [sys.executable, "-m", *words.split(), "--store", "~/x.db"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = ["-m", *words.split(), "--store", "~/x.db"]
+    done = warm.run(command)
     assert done.returncode == 2
     assert "no user nosuch" in " ".join(done.stderr.split())
     assert os.listdir() == []

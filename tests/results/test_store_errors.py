@@ -55,7 +55,9 @@ def test_an_empty_file_becomes_a_store(path):
 
 
 @pytest.mark.parametrize(
-    "content", [bytes(8192), bytes(100), os.urandom(8192), b"run,epoch\n1,2\n", b"SQLite format 3\0"]
+    "content",
+    [bytes(8192), bytes(100), os.urandom(8192), b"run,epoch\n1,2\n", b"SQLite format 3\0"],
+    ids=["zeros", "few zeros", "random", "a table", "a head"],
 )
 def test_a_file_that_is_no_database_is_left_alone(path, content):
     path.write_bytes(content)

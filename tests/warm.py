@@ -1,0 +1,236 @@
+"""Commands in processes that need not import PyTorch first: forked from one that has done so.
+
+Most of the time of a short command goes into imports. `run` and `Process` take the place of `subprocess.run` and
+`subprocess.Popen` for `python -m MODULE ...` and `python -c CODE ...`: the process is one of its own, with its own
+environment, folder, signals, output and end; only what is imported already differs. Tests of imports, encodings,
+terminals and switches of the interpreter start real ones.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import gc
+import importlib
+import json
+import multiprocessing.util
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+LOADED = (
+    "alembic.command", "jinja2", "matplotlib.pyplot", "numpy", "pandas", "rich.console", "rich.progress", "scipy.stats",
+    "sklearn.datasets", "sqlalchemy.orm", "torch", "typer",
+)  # fmt: skip
+FOLDERS = tuple(sys.path)
+MESSAGE = 2**20  # bytes; requests are shorter
+
+
+class Process:
+    """`python *arguments`, which begin with "-m" or "-c": what tests need of `subprocess.Popen`."""
+
+    def __init__(
+        self, arguments: Sequence[str], env: Mapping[str, str] | None = None, cwd: str | Path | None = None
+    ) -> None:
+        self.args = arguments
+        self.returncode: int | None = None
+        self._life, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._said = [os.memfd_create(name) for name in ("output", "errors")]  # a pipe would have to be emptied
+        request = {"arguments": arguments, "environment": dict(os.environ if env is None else env)}
+        message = json.dumps({**request, "folder": str(cwd or Path.cwd())}).encode()
+        with theirs:
+            socket.send_fds(_server()[0], [message], [theirs.fileno(), *self._said])
+        self.pid = int(self._life.recv(MESSAGE))
+
+    def __del__(self) -> None:
+        self._life.close()
+        for file in self._said:
+            os.close(file)
+
+    def send_signal(self, number: int) -> None:
+        """Sends a signal to the process, which is not over."""
+        os.kill(self.pid, number)
+
+    def wait(self, timeout: float = 300) -> int:
+        """The exit status; the number of a signal, negated, if it died of one."""
+        if self.returncode is None:
+            self._life.settimeout(timeout)
+            try:
+                self.returncode = int(self._life.recv(MESSAGE))
+            except TimeoutError:
+                self.send_signal(signal.SIGKILL)
+                raise subprocess.TimeoutExpired(list(self.args), timeout, *map(str.encode, self.said())) from None
+        return self.returncode
+
+    def said(self) -> tuple[str, str]:
+        """Output and errors so far."""
+        out, err = (os.pread(file, os.fstat(file).st_size, 0).decode() for file in self._said)
+        return out, err
+
+    def until(self, happened: Callable[[], object], timeout: float = 120) -> None:
+        """Waits until something has happened; the process should go on beyond that."""
+        end = time.monotonic() + timeout
+        while not happened():
+            assert time.monotonic() < end, self.said()
+            time.sleep(0.02)
+
+    def communicate(self, timeout: float = 300) -> tuple[str, str]:
+        """Output and errors, after the end."""
+        self.wait(timeout)
+        return self.said()
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: str | Path | None = None,
+    timeout: float = 300,
+) -> subprocess.CompletedProcess[str]:
+    """What comes of `python *arguments`, which begin with "-m" or "-c"."""
+    process = Process(arguments, env, cwd)
+    out, err = process.communicate(timeout)
+    return subprocess.CompletedProcess(arguments, process.wait(), out, err)
+
+
+@functools.cache
+def _server() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """Where requests go to, and who answers them until this process ends."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with theirs:
+        command = [sys.executable, "-P", __file__, str(theirs.fileno())]
+        return ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], env=kept, start_new_session=True)
+
+
+def _serve(requests: socket.socket) -> dict[str, Any]:
+    """Returns a request, in the process that is to carry it out."""
+    for name in LOADED:
+        importlib.import_module(name)
+    gc.freeze()  # what is loaded stays shared
+    util = multiprocessing.util
+    util.spawnv_passfds = _instead(_spawn, util.spawnv_passfds)
+    subprocess._fork_exec = _instead(_fork_exec, subprocess._fork_exec)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the guardians
+    while True:
+        message, ends, _, _ = socket.recv_fds(requests, MESSAGE, 3)
+        if not message:
+            os._exit(0)
+        if not os.fork() and not _guard(*ends):
+            return json.loads(message)
+        for end in ends:
+            os.close(end)
+
+
+def _guard(life: int, out: int, err: int) -> bool:
+    """Starts the process and tells its number and its end; False in that process, whose output is set."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    number = os.fork()
+    if number == 0:
+        for end, place in ((os.open(os.devnull, os.O_RDONLY), 0), (out, 1), (err, 2)):
+            os.dup2(end, place)
+        os.closerange(3, 1024)
+        return False
+    with socket.socket(fileno=life) as ends:
+        ends.send(str(number).encode())
+        _, status = os.waitpid(number, 0)
+        ends.send(str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
+
+
+def _become(environment: Mapping[str, str], folder: str) -> None:
+    """What a fresh interpreter takes from its surroundings."""
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.path[:] = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep)), *FOLDERS]
+    importlib.invalidate_caches()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _spawn(_: bytes, args: list[str], passed: Sequence[int]) -> int | None:
+    """In place of multiprocessing's start of a process; the server that trainings are forked from is a fork itself."""
+    if "multiprocessing.forkserver" not in args[-1]:
+        return None
+    if number := os.fork():
+        return number
+    _close_all_but(passed)
+    _become(dict(os.environ), os.getcwd())
+    try:
+        exec(args[-1], {})
+    finally:
+        os._exit(0)
+
+
+def _fork_exec(args: list[str], _: Any, __: Any, passed: Sequence[int], cwd: Any, env: Any, *rest: Any) -> int | None:
+    """In place of subprocess's start of a process: that of a module is a fork, too."""
+    if args[:2] != [sys.executable, "-m"]:
+        return None
+    if number := os.fork():
+        return number
+    if rest[9]:
+        os.setsid()
+    atexit._clear()  # that is the parent's to do
+    for end, place in zip((rest[0], rest[3], rest[5]), range(3), strict=True):
+        if end not in (-1, place):
+            os.dup2(end, place)
+    _close_all_but(set(passed) - {rest[7]})  # by its end the parent knows that the start is over
+    given = os.environ if env is None else dict(os.fsdecode(item).split("=", 1) for item in env)
+    _become(dict(given), os.fsdecode(cwd or os.getcwd()))
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)  # the parent may have read from its own
+    os._exit(_carry_out(*args[1:]))
+
+
+def _close_all_but(passed: Collection[int]) -> None:
+    kept = sorted(passed)
+    for first, last in zip([2, *kept], [*kept, 1024], strict=True):
+        os.closerange(first + 1, last)
+
+
+def _instead(mine: Callable[..., int | None], really: Callable[..., int]) -> Callable[..., int]:
+    """Starts a process by `mine`, or as usual where that returns None."""
+
+    def started(*arguments: Any) -> int:
+        number = mine(*arguments)
+        return really(*arguments) if number is None else number
+
+    return started
+
+
+def _carry_out(kind: str, what: str, *rest: str) -> int:
+    """Runs the program; returns the exit status when all that it would do at its end is done."""
+    sys.argv = [kind if kind == "-c" else what, *rest]
+    try:
+        if kind == "-m":
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        else:
+            exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if status and not isinstance(end.code, int):
+            print(end.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    return status
+
+
+if __name__ == "__main__":
+    asked = _serve(socket.socket(fileno=int(sys.argv[1])))
+    _become(asked["environment"], asked["folder"])
+    os._exit(_carry_out(*asked["arguments"]))  # an ordinary end would take apart, and so copy, all that is loaded
