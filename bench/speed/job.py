@@ -46,7 +46,7 @@ class Job:
 
     def size(self, shape: tuple[int, int]) -> dict[str, int]:
         """The numbers of a shape by their names in this kind of measurement, with the batch where it is fixed."""
-        own = {name: self.options[name] for name in ("batch", "chunks") if name in self.options}
+        own: dict[str, int] = {name: self.options[name] for name in ("batch", "chunks") if name in self.options}
         batch = {"batch": BATCH} if self.what in ("linear", "network") else {}
         return {"T": shape[0], _WIDTHS.get(self.what, "N"): shape[1], **batch, **own}
 

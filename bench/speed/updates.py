@@ -204,7 +204,8 @@ def _loop(case: Case, shape: tuple[int, int], chunks: int, optimizer: dict[str, 
     from . import plain_updates
 
     weights = {k: w.detach() for k, w in _network(REFERENCE, case, shape, x.device).named_parameters()}
-    plain = {"adding": plain_updates.Adding, "sequential": plain_updates.Sequential}[case.neuron](weights, shape[0])
+    kind = plain_updates.Adding if case.neuron == "adding" else plain_updates.Sequential
+    plain = kind(weights, shape[0])
     makers = {"adam": torch.optim.Adam, "adamax": torch.optim.Adamax, "sgd": torch.optim.SGD}
     descend = makers[optimizer["name"]](plain.parameters.values(), lr=optimizer["lr"])
     return plain_updates.Loop(plain, descend, chunks, chunks if case.last else chunks - 1, case.alpha)

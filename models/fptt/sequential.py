@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
+
+from neurons.backends import liquid_step
 
 from .. import NeuronFactory
 from ..readout import LiquidReadout
 from ..recurrent import Recurrent
 from ..sequences import SequentialNet, extent, steps
+from ..stateful import fitting
 from ..steps import Lagged, TimeBatchNorm1d
 from .layers import spiking
+
+
+class StepByStep(Recurrent):
+    """The same layer, whose steps a kernel computes where there is one."""
+
+    def step(self, x: Tensor) -> Tensor:
+        before = fitting(self.spikes, x, "The spikes fed back")
+        current = x + self.feedback(before).to(x.dtype)
+        compute = liquid_step.find(self.neuron, current)
+        self.spikes = self.neuron(current) if compute is None else self._computed(current, compute)
+        return self.spikes
+
+    def _computed(self, current: Tensor, compute: liquid_step.Step) -> Tensor:
+        neuron = self.neuron
+
+        def advance(x: Tensor) -> Tensor:
+            *states, spikes = compute(x, *neuron.load_states(x))
+            neuron.store_states([*states, spikes])
+            object.__setattr__(neuron, "ran", liquid_step.BACKEND)
+            object.__setattr__(neuron, "kernel", liquid_step.KERNEL)
+            return spikes
+
+        # A call like any other of the neuron, so that hooks and checkpointing see it, with another way to compute it.
+        neuron.advance = advance  # type: ignore[method-assign]
+        try:
+            return neuron(current)
+        finally:
+            del neuron.advance
 
 
 def _normed(inputs: int, hidden: int, T: int) -> nn.Sequential:
@@ -56,7 +87,7 @@ def sequential(
         if recurrent and released and layer:
             fc += [Lagged(direct, _fed_back(hidden, T, "m")), neuron((hidden,))]
         elif recurrent:
-            fc += [direct, Recurrent(spiking(neuron((hidden,))), _fed_back(hidden, T))]
+            fc += [direct, StepByStep(spiking(neuron((hidden,))), _fed_back(hidden, T))]
         else:
             fc += [direct, neuron((hidden,))]
     readout = LiquidReadout(classes, slope=True)
