@@ -10,5 +10,10 @@ from core.registry import Registry
 TRAINING = "training"
 registry = Registry(
     "kind of experiment",
-    {TRAINING: "bench.worker:train", "detections": "bench.detections:evaluate", "memory": "bench.memory:measure"},
+    {
+        TRAINING: "bench.worker:train",
+        "detections": "bench.detections:evaluate",
+        "memory": "bench.memory:measure",
+        "rates": "bench.rates:measure",
+    },
 )

@@ -65,8 +65,8 @@ class TimeBatchNorm1d(Stateful):
             x.transpose(0, 1).reshape(samples, steps * features),
             self.running_mean[first:last].view(-1),  # a view, so that the running statistics move in place
             self.running_var[first:last].view(-1),
-            self.weight.repeat(steps),
-            self.bias.repeat(steps),
+            self.weight if steps == 1 else self.weight.repeat(steps),
+            self.bias if steps == 1 else self.bias.repeat(steps),
             self.training,
             self.momentum,
             self.eps,

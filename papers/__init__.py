@@ -17,6 +17,7 @@ registry = Registry(
         "fptt_images": "papers.fptt.images:FPTT_IMAGES",
         "fptt_dvs": "papers.fptt.dvs:FPTT_DVS",
         "fptt_memory": "papers.fptt.memory:FPTT_MEMORY",
+        "fptt_rates": "papers.fptt.rates:FPTT_RATES",
         "fptt_yolo": "papers.fptt.detector:FPTT_YOLO",
         "fptt_detector": "papers.fptt.trained_detector:FPTT_DETECTOR",
         "fs_table": "papers.first_spike.table:FS_TABLE",

@@ -111,6 +111,7 @@ ACCURACY = Measure("accuracy", "fraction", "higher", "wilson", difference="point
 MSE = Measure("mse", "1", "lower", "student", logarithmic=True)
 AVERAGE_PRECISION = Measure("average_precision", "fraction", "higher", "bootstrap", difference="points")
 SAVED = Measure("saved", "MiB", "lower", "exact", over="")
+RATE = Measure("spikes_per_step", "1", "lower", "student", over="")
 # By first spike (FS) and by rate (FR); delays are steps until that share of the accuracy is there.
 ACCURACY_FS, ACCURACY_FR = (replace(ACCURACY, name=f"accuracy_{coding}") for coding in ("fs", "fr"))
 TD50_FS, TD90_FS, TD50_FR, TD90_FR = (
@@ -120,7 +121,7 @@ TD50_FS, TD90_FS, TD50_FR, TD90_FR = (
 )
 SPIKES = Measure("spikes_per_neuron", "1", "lower", "student")
 TIMING = (ACCURACY_FS, ACCURACY_FR, TD50_FS, TD90_FS, TD50_FR, TD90_FR, SPIKES)
-EVERY = {measure.name: measure for measure in (ACCURACY, MSE, AVERAGE_PRECISION, SAVED, *TIMING)}
+EVERY = {measure.name: measure for measure in (ACCURACY, MSE, AVERAGE_PRECISION, SAVED, RATE, *TIMING)}
 # Of a network and not of its answers: the metric SILENT.name. Claims compare it, no cell has it.
 SILENT = Measure("silent", "fraction", "lower", "student", difference="points")
 

@@ -29,6 +29,8 @@ TITLES = {
     "frontier": "Largest sizes under a memory limit",
     "linear": "Linear + neuron",
     "network": "Training step of a network",
+    "adding": "Updates of FPTT, adding network",
+    "s-mnist": "Updates of FPTT, network of sequential MNIST",
     "first-use": "First use",
 }
 

@@ -51,6 +51,12 @@ COLUMNS["linear"] = (
     ("neuron training", "neuron_training_seconds", "time"),
 )
 COLUMNS["psn"] = tuple(column for column in COLUMNS["speed"] if column[0] != "× copy")
+COLUMNS["adding"] = COLUMNS["s-mnist"] = (
+    ("batch", "training_seconds", "time"),
+    ("updates/s", "updates_per_second", "number"),
+    ("× base", "training_ratio", "ratio"),
+    ("× faster than the plain loop", "training_gain", "ratio"),
+)
 COLUMNS["network"] = (("training step", "training_seconds", "time"), ("× base", "training_ratio", "ratio"))
 
 

@@ -14,6 +14,7 @@ UNITS: dict[str, str] = {
     "B": "bytes",
     "MiB": "2^20 bytes",
     "samples/s": "samples per second",
+    "updates/s": "updates of the weights per second",
     "GMAC": "10^9 multiply-accumulate operations",
     "op": "arithmetic operations",
     "J": "joules",

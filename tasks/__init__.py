@@ -50,6 +50,7 @@ registry = Registry(
         "plain_digits": "tasks.plain_images:PLAIN_DIGITS",
         "shuffled_digits": "tasks.shuffled:SHUFFLED_DIGITS",
         "adding": "tasks.adding:ADDING",
+        "noisy_current": "tasks.noisy_current:NOISY_CURRENT",
         "randman": "tasks.randman:RANDMAN",
         "mnist": "tasks.mnist:MNIST",
         "fashion_mnist": "tasks.mnist:FASHION_MNIST",

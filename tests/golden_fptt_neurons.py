@@ -351,7 +351,7 @@ def smnist(arrays: Arrays, hidden: int, layers: int) -> tuple[Network, Loaded, d
     norms = {"bn1a": norm, "bn1b": first.feedback[1], "bn2": fc[-2][1]}
     slopes = {"act1": first.neuron.gates.squash_membrane, "act2": first.neuron.gates.squash_adaptation}
     if layers == 2:
-        (direct, lagged), second = (fc[3].direct, fc[3].lagged), fc[4]
+        (direct, lagged), second = (fc[3].direct, fc[3].lagged), fc[4].neuron
         parts |= named("layer2_x", direct[0]) | named("layer2_r", lagged[0]) | gates_of("layer2", second)
         norms |= {"bn2a": direct[1], "bn2b": lagged[1]}
         slopes = {"act1m": slopes["act1"], "act1a": slopes["act2"]}
@@ -369,7 +369,7 @@ def check_smnist(case: Case, arrays: Arrays) -> None:
     network, loaded, norms = smnist(arrays, case["sizes"]["hid"], layers)
     fc = list(network.fc)
     first, readout = fc[2], fc[-1]
-    spiking = [first.neuron, *([fc[4]] if layers == 2 else [])]
+    spiking = [first.neuron, *([fc[4].neuron] if layers == 2 else [])]
     states = [torch.from_numpy(arrays[f"h0_{i}"]) for i in range(3 * layers + 2)]
     x = torch.from_numpy(arrays["x"])[:, None, None, :]
 

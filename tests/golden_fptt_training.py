@@ -202,7 +202,7 @@ def _regulariser(case: dict[str, Any], arrays: Arrays, seen: Arrays) -> np.ndarr
 def begin_at(network: Network, layers: int, states: list[Tensor]) -> None:
     """Puts the neurons and the readout of a sequential network into `states`: mem, spk, b of each layer, readout."""
     fc = list(network.fc)
-    spiking = [fc[2].neuron, *([fc[4]] if layers == 2 else [])]
+    spiking = [fc[2].neuron, *([fc[4].neuron] if layers == 2 else [])]
     for layer, neuron in enumerate(spiking):
         neuron.v, neuron.s, neuron.b = states[3 * layer : 3 * layer + 3]
     fc[2].spikes, fc[-1].o = states[1], states[-2]

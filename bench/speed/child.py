@@ -24,6 +24,8 @@ MODULES = {
     "linear": "bench.speed.linear",
     "network": "bench.speed.network",
     "psn": "bench.speed.parallel",
+    "adding": "bench.speed.updates",
+    "s-mnist": "bench.speed.updates",
 }
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 

@@ -17,7 +17,7 @@ ALLOCATORS = {
 
 
 BATCH = 16  # samples of those measurements whose size has one
-_WIDTHS = {"linear": "width", "frontier": "width", "network": "channels"}
+_WIDTHS = {"linear": "width", "frontier": "width", "network": "channels", "adding": "hidden", "s-mnist": "hidden"}
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,9 @@ class Job:
 
     def size(self, shape: tuple[int, int]) -> dict[str, int]:
         """The numbers of a shape by their names in this kind of measurement, with the batch where it is fixed."""
+        own: dict[str, int] = {name: self.options[name] for name in ("batch", "chunks") if name in self.options}
         batch = {"batch": BATCH} if self.what in ("linear", "network") else {}
-        return {"T": shape[0], _WIDTHS.get(self.what, "N"): shape[1], **batch}
+        return {"T": shape[0], _WIDTHS.get(self.what, "N"): shape[1], **batch, **own}
 
     def document(self) -> dict[str, Any]:
         return dataclasses.asdict(self)

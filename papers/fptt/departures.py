@@ -108,8 +108,13 @@ PIXELS = Departure(
     "Detections of ours are not rounded to whole pixels, and a saturation is changed towards the grey of a picture; in "
     "the work boxes are whole numbers and colours are changed in the space of hue, saturation and value.",
 )
+MEANS_OF_CURRENT = Departure(
+    22,
+    "Of the 50 mean currents of the notebook 6 are simulated; its runs over the spread of the noise and with random "
+    "pulses are left out.",
+)
 ALL = (
     STORED_DETECTIONS, SHAPES, EVALUATED, AVERAGED, SETTINGS, ALIF_OF_CURVES, OWN_ROWS, JOINT_MATRIX, TWO_LAYERS,
     ROWS_AS_RECALLED, ALIF_OF_CLASSES, SHOWN_AS_OFTEN, DEFAULTS, QUICK, ALL_SEGMENTS, STREAMS, CIFAR10_DVS,
-    MEAN_OF_PASSES, QUICK_EVENTS, RECIPE, PIXELS,
+    MEAN_OF_PASSES, QUICK_EVENTS, RECIPE, PIXELS, MEANS_OF_CURRENT,
 )  # fmt: skip

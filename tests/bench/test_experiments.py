@@ -48,7 +48,7 @@ def test_keys_are_equal_for_equal_descriptions_only() -> None:
 
 EMBEDDED = {
     "digits", "digits_events", "digits_recall", "plain_digits", "shuffled_digits", "adding", "motion_events", "randman",
-    "shapes",
+    "shapes", "noisy_current",
 }  # fmt: skip
 # With rows, lengths and last epochs that the work has no number for, as their notes and departures say.
 OWN_CELLS = {

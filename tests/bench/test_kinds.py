@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from papers.experiment import Experiment
 from papers.fptt import claims
 from papers.fptt.detector import stored
 from papers.fptt.memory import FPTT_MEMORY
+from papers.fptt.rates import CELLS, experiment
 from papers.labels import label
 
 
@@ -70,10 +72,32 @@ def test_memory_is_measured_exactly(tmp_path: Path) -> None:
     assert {unit for _, unit in found.values()} == {"MiB"}
 
 
+def test_rates_of_single_neurons_are_those_of_the_equations(tmp_path: Path) -> None:
+    """A constant current: LIF with tau 2 at 1.5 fires at every second step, a liquid neuron by its own recursion."""
+    rates = {}
+    for row in CELLS:
+        made = experiment(row, 1.5, "quick")
+        made = replace(made, task_options={"T": 40, "mean": 1.5, "spread": 0.0})
+        result, sent = run(tmp_path, made)
+        assert (result.outcome, sent) == ("ok", [("stage", "measuring")])
+        (metric,) = result.metrics
+        assert (metric.name, metric.unit, metric.step) == ("spikes_per_step", "1", None)
+        rates[row] = metric.value
+    assert rates["LIF"] == 20 / 41
+    u, fired = 0.0, 0
+    for _ in range(40):
+        g = 1 / (1 + math.exp(5 - 2 * (1.5 + u)))
+        u += g * (1.5 - u)
+        if u > 1:
+            u, fired = 0.0, fired + 1
+    assert fired > 3
+    assert rates["LTC"] == fired / 41
+
+
 def test_an_unknown_kind_is_unsupported(tmp_path: Path) -> None:
     result, _ = run(tmp_path, replace(stored("paper"), kind="dreams"))
     assert result.outcome == "unsupported"
-    assert "nothing here runs experiments of kind 'dreams', only training, detections, memory" in result.reason
+    assert "nothing here runs experiments of kind 'dreams', only training, detections, memory, rates" in result.reason
     with pytest.raises(UnknownName, match="Unknown kind of experiment 'dreams'"):
         fingerprint.implementation(replace(stored("paper"), kind="dreams"))
 

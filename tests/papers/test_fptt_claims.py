@@ -9,7 +9,7 @@ import pytest
 from papers.evidence import Evidence
 from papers.fptt import claims, protocols
 from papers.fptt.claims import LTC_BPTT, LTC_FPTT, LTC_ONLINE
-from papers.measures import ACCURACY, MSE, SAVED
+from papers.measures import ACCURACY, MSE, RATE, SAVED
 from papers.protocols import BEST, LAST
 from results import published
 
@@ -196,3 +196,23 @@ def test_the_authors_gesture_curves_give_what_their_logs_do(T: int, epochs: int,
         (printed["best"], printed["last epoch"], printed["last 10 epochs"]), abs=6e-4
     )
     assert min(step for step, value in curve.items() if value == best.value) == first_best - 1
+
+
+def test_a_liquid_neuron_fires_less() -> None:
+    def evidence(ltc: Sequence[float], lif: Sequence[float]) -> Evidence:
+        rates = {claims.LTC_CELL: ltc, claims.LIF_CELL: lif}
+        places = [(row, column) for row in rates for column in ("current 1", "current 1.2")]
+        return Evidence(
+            "quick",
+            ("current 1", "current 1.2"),
+            (0, 1, 2),
+            finals={
+                (row, column, seed, RATE.name): value for row, column in places for seed, value in enumerate(rates[row])
+            },
+            planned=dict.fromkeys(places, (0, 1, 2)),
+        )
+
+    decide = claims.C8.decide
+    assert decide(evidence((0.03, 0.034, 0.032), (0.11, 0.12, 0.114))).status == "holds"
+    assert decide(evidence((0.11, 0.12, 0.114), (0.03, 0.034, 0.032))).status == "fails"
+    assert decide(evidence((0.1, 0.2, 0.3), (0.12, 0.2, 0.3))).status == "undecided"

@@ -25,7 +25,17 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["digits", "digits_events", "digits_recall", "plain_digits", "shuffled_digits", "adding", "motion_events", *SETS],
+    [
+        "digits",
+        "digits_events",
+        "digits_recall",
+        "plain_digits",
+        "shuffled_digits",
+        "adding",
+        "motion_events",
+        "noisy_current",
+        *SETS,
+    ],
 )
 def test_it_is_the_digest_of_the_task_that_is_loaded(name: str, tmp_path: Path) -> None:
     if name in SETS:

@@ -15,7 +15,7 @@ from tasks import DataMissing, TaskError
 
 EMBEDDED = {
     "digits", "digits_events", "digits_recall", "plain_digits", "shuffled_digits", "adding", "randman", "shapes",
-    "motion_events",
+    "motion_events", "noisy_current",
 }  # fmt: skip
 NEEDS_DATA = {
     "mnist", "fashion_mnist", "plain_mnist", "plain_fashion_mnist", "cifar10", "cifar100", "imagenet", "nmnist",
