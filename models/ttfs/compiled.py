@@ -187,7 +187,9 @@ def _right(found: Passes, dtype: torch.dtype) -> bool:
     """Whether the compiled passes give the bits of the plain ones for numbers on and beside every edge."""
     from . import passes
 
-    near = torch.tensor([0.0, -0.0, 0.3, 1.0, 1.5, -0.5, -1.0, -1.25, -3.0, 2.0, 1 - 2**-24, 1 + 2**-23, inf], dtype=dtype)
+    near = torch.tensor(
+        [0.0, -0.0, 0.3, 1.0, 1.5, -0.5, -1.0, -1.25, -3.0, 2.0, 1 - 2**-24, 1 + 2**-23, inf], dtype=dtype
+    )
     S, I = (x.flatten() for x in torch.meshgrid(near[:-1], near[:-1], indexing="ij"))  # noqa: E741
     times = torch.cat([near, -near]).repeat(6).view(4, 1, 3, 13)
     for numerics in (Numerics("released", 1.0, 1.0), Numerics("corrected", 0.7), Numerics("corrected", 1.0, None, 0.5)):
@@ -197,7 +199,9 @@ def _right(found: Passes, dtype: torch.dtype) -> bool:
             grad = torch.linspace(-2, 2, plain.numel(), dtype=dtype).view_as(plain)
             if not _same(found.fire(sums[:rows].clone(), 2, numerics), plain):
                 return False
-            if not _same(*(way(grad, sums[2:rows], plain, numerics) for way in (found.gradients, passes.plain_gradients))):
+            if not _same(
+                *(way(grad, sums[2:rows], plain, numerics) for way in (found.gradients, passes.plain_gradients))
+            ):
                 return False
     splits = [way(given) for given in (times, times.clamp(max=3)) for way in (found.split, passes.plain_split)]
     pooled, where = found.earliest(times, 2, 1)

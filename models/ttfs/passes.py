@@ -96,7 +96,9 @@ def spread(grad: Tensor, where: Tensor, shape: torch.Size) -> Tensor:
     """Each of `grad` to its place in maps [..., H, W]; what meets there is added."""
     grad = grad.contiguous()
     found = compiled.find(grad)
-    return found.spread(grad, where, shape) if found and where.dtype == torch.int32 else plain_spread(grad, where, shape)
+    return (
+        found.spread(grad, where, shape) if found and where.dtype == torch.int32 else plain_spread(grad, where, shape)
+    )
 
 
 def plain_spread(grad: Tensor, where: Tensor, shape: torch.Size) -> Tensor:
