@@ -62,7 +62,8 @@ static void gradients(const C* grad, const C* S, const C* out, C* to_I, C* to_S,
 }
 
 // The earliest of each field of k x k, and where in the map it is; maps of h x w become oh x ow.
-template <class C> static void earliest(const C* times, C* out, int* where, L maps, L h, L w, L oh, L ow, L k, L stride) {
+template <class C>
+static void earliest(const C* times, C* out, int* where, L maps, L h, L w, L oh, L ow, L k, L stride) {
   for (L p = 0; p < maps; p++, times += h * w)
     for (L y = 0; y < oh; y++, out += ow, where += ow) {
       const L top = y * stride * w;
@@ -180,7 +181,7 @@ def find(*tensors: Tensor) -> Passes | None:
 
 
 def _plain(x: Tensor) -> bool:
-    return type(x) in (Tensor, torch.nn.Parameter) and x.device.type == "cpu" and x.numel() > 0
+    return type(x) in (Tensor, torch.nn.Parameter) and x.device.type == "cpu" and x.numel() > 0 and not x.is_neg()
 
 
 def _right(found: Passes, dtype: torch.dtype) -> bool:

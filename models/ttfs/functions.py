@@ -117,7 +117,8 @@ class Earliest(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return passes.spread(grad, *ctx.saved_tensors, ctx.shape), None, None
+        (where,) = ctx.saved_tensors
+        return passes.spread(grad, where, ctx.shape), None, None
 
 
 class Potential(torch.autograd.Function):

@@ -65,8 +65,8 @@ def gradients(grad: Tensor, S: Tensor, out: Tensor, numerics: Numerics) -> Tenso
     gI = dt/dI = 1 / (1 + S) and gS = dt/dS = -(T + t) / (1 + S) of neurons that fire strictly inside their window, 0 of
     all others, each clipped at `numerics.clip`.
     """
-    grad = grad.contiguous()
-    found = compiled.find(out, grad, S)
+    grad, S, out = (x.contiguous() for x in (grad, S, out))
+    found = compiled.find(grad, S, out)
     return found.gradients(grad, S, out, numerics) if found else plain_gradients(grad, S, out, numerics)
 
 
@@ -95,10 +95,8 @@ def plain_earliest(times: Tensor, kernel: int, stride: int) -> tuple[Tensor, Ten
 def spread(grad: Tensor, where: Tensor, shape: torch.Size) -> Tensor:
     """Each of `grad` to its place in maps [..., H, W]; what meets there is added."""
     grad = grad.contiguous()
-    found = compiled.find(grad)
-    return (
-        found.spread(grad, where, shape) if found and where.dtype == torch.int32 else plain_spread(grad, where, shape)
-    )
+    found = compiled.find(grad) if where.dtype == torch.int32 else None
+    return found.spread(grad, where, shape) if found else plain_spread(grad, where, shape)
 
 
 def plain_spread(grad: Tensor, where: Tensor, shape: torch.Size) -> Tensor:
