@@ -29,6 +29,7 @@ TITLES = {
     "frontier": "Largest sizes under a memory limit",
     "linear": "Linear + neuron",
     "network": "Training step of a network",
+    "ttfs": "Training step of single spikes in closed form",
     "first-use": "First use",
 }
 

@@ -52,6 +52,14 @@ COLUMNS["linear"] = (
 )
 COLUMNS["psn"] = tuple(column for column in COLUMNS["speed"] if column[0] != "× copy")
 COLUMNS["network"] = (("training step", "training_seconds", "time"), ("× base", "training_ratio", "ratio"))
+COLUMNS["ttfs"] = (
+    ("forward", "forward_seconds", "time"),
+    ("× base", "forward_ratio", "ratio"),
+    ("training step", "training_seconds", "time"),
+    ("× base", "training_ratio", "ratio"),
+    ("samples/s", "samples_per_second", "count"),
+    ("live peak", "live_peak", "size"),
+)
 
 
 def heading(run: StoredRun) -> str:

@@ -24,6 +24,7 @@ MODULES = {
     "linear": "bench.speed.linear",
     "network": "bench.speed.network",
     "psn": "bench.speed.parallel",
+    "ttfs": "bench.speed.spike_times",
 }
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import UsageError
+from papers.ttfs.speed import CLOSED, OPERATORS, RELU, STEPS, TWO_OPERATORS, through
 
 from . import parallel
 from .contenders import COMPILED, FUSED, known_options, suite
@@ -21,6 +22,7 @@ WHATS = {
     "linear": "Linear + neuron, batch 16, against the Linear alone",
     "network": "training step of a PLIF network",
     "psn": "PSN, one product over time, against LIF, a loop, over steps and neurons",
+    "ttfs": "training step of a network of single spikes in closed form, against others of its shape",
 }
 DEFAULT = ("speed", "first-use", "memory", "roofline")
 SHAPES = ((4, 1048576), (16, 262144), (100, 32768), (1000, 4096), (16, 4096), (16, 32768))
@@ -37,10 +39,12 @@ QUICK_NETWORK_SHAPES = ((4, 4),)
 PSN_SHAPES = tuple((steps, 2**n) for steps in (2, 4, 8, 16, 32, 64) for n in range(8, 21, 2))
 QUICK_PSN_SHAPES = ((2, 256), (8, 256), (32, 256), (2, 4096), (8, 4096), (32, 4096))
 PSN_BYTES = 40  # per neuron and step that the LIF loop keeps for its backward pass
+TTFS_SHAPES = ((32, 16), (256, 16))  # batch, channels of the first layer
+QUICK_TTFS_SHAPES = ((16, 16),)
 FRONTIER_START = ((100, 512),)  # T, width; batch 16
 KERNEL = "fused-kernel"  # without autograd
 LINEAR = "linear"  # the Linear alone
-OWN_BASE = ("roofline", "linear", "psn")  # kinds of measurement with a base of their own
+OWN_BASE = ("roofline", "linear", "psn", "ttfs")  # kinds of measurement with a base of their own
 SPIKINGJELLY = ("spikingjelly", "spikingjelly-layers", "spikingjelly-stepwise")  # as described in bench.speed.network
 PEERS = ("spikingjelly", COMPILED, "snntorch", "norse", "sinabs")
 BY_NAME = "inductor"  # a backend that compiles for so long that nobody times it unasked
@@ -93,7 +97,7 @@ def jobs(asked: Asked) -> list[tuple[Job, ...]]:
     """
     work: list[tuple[Job, ...]] = []
     for what in asked.whats:
-        for neuron in {"network": ("plif",), "psn": ("psn",)}.get(what, asked.neurons):
+        for neuron in {"network": ("plif",), "psn": ("psn",), "ttfs": ("relpsp",)}.get(what, asked.neurons):
             for allocator in asked.allocators:
                 # These are allocators of host memory, which a GPU's tensors do not use.
                 if allocator == asked.allocators[0] or (what in ("speed", "memory") and asked.device == "cpu"):
@@ -130,6 +134,9 @@ def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple
         return [(replace(job, contenders=(KERNEL,), base=KERNEL),)] if FUSED in names and _recurrent(neuron) else []
     if what == "psn":
         return [(parallel.job(job, asked.peers),)]
+    if what == "ttfs":
+        names = (CLOSED, TWO_OPERATORS, RELU, *map(through, STEPS), OPERATORS)
+        return [(replace(job, contenders=names, base=CLOSED, options={}, dtype="float32"),)]
     if what == "frontier":
         alone = [replace(job, contenders=(name,), limit=asked.limit) for name in names if name != COMPILED]
         return [(one,) for one in alone]
@@ -173,6 +180,7 @@ def _shapes(what: str, asked: Asked) -> tuple[tuple[int, int], ...]:
         "linear": (LINEAR_SHAPES, QUICK_LINEAR_SHAPES),
         "network": (NETWORK_SHAPES, QUICK_NETWORK_SHAPES),
         "psn": (PSN_SHAPES, QUICK_PSN_SHAPES),
+        "ttfs": (TTFS_SHAPES, QUICK_TTFS_SHAPES),
     }[what]
     if what == "psn":
         usual = tuple((steps, n) for steps, n in usual if steps * n * PSN_BYTES <= asked.limit)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from neurons.backends.fused import compiler, pool
 
+from . import passes
 from .numerics import Numerics
 
 TYPES = {torch.float32: "float", torch.float64: "double"}
@@ -61,30 +62,32 @@ static void gradients(const C* grad, const C* S, const C* out, C* to_I, C* to_S,
     }
 }
 
-// The earliest of each field of k x k, and where in the map it is; maps of h x w become oh x ow.
+// The earliest of each field of k x k, and where in the map it is: n times h x w places of c channels become oh x ow.
 template <class C>
-static void earliest(const C* times, C* out, int* where, L maps, L h, L w, L oh, L ow, L k, L stride) {
-  for (L p = 0; p < maps; p++, times += h * w)
-    for (L y = 0; y < oh; y++, out += ow, where += ow) {
-      const L top = y * stride * w;
-      for (L x = 0; x < ow; x++) { out[x] = times[top + x * stride]; where[x] = int(top + x * stride); }
-      for (L dy = 0; dy < k; dy++)
-        for (L dx = 0; dx < k; dx++) {
-          const L at = top + dy * w + dx;
-          for (L x = 0; x < ow; x++) {
-            const C t = times[at + x * stride];
-            const bool first = (t < out[x]) | (t != t);
-            out[x] = first ? t : out[x];
-            where[x] = first ? int(at + x * stride) : where[x];
+static void earliest(const C* times, C* out, int* where, L n, L h, L w, L c, L oh, L ow, L k, L stride) {
+  for (L p = 0; p < n; p++, times += h * w * c)
+    for (L y = 0; y < oh; y++)
+      for (L x = 0; x < ow; x++, out += c, where += c)
+        for (L dy = 0; dy < k; dy++)
+          for (L dx = 0; dx < k; dx++) {
+            const int at = int((y * stride + dy) * w + x * stride + dx);
+            const C* t = times + at * c;
+            if (dy == 0 && dx == 0)
+              for (L i = 0; i < c; i++) { out[i] = t[i]; where[i] = at; }
+            else
+              for (L i = 0; i < c; i++) {
+                const bool first = (t[i] < out[i]) | (t[i] != t[i]);
+                out[i] = first ? t[i] : out[i];
+                where[i] = first ? at : where[i];
+              }
           }
-        }
-    }
 }
 
-template <class C> static void spread(const C* grad, const int* where, C* to, L maps, L inputs, L outputs) {
-  __builtin_memset(to, 0, sizeof(C) * maps * inputs);
-  for (L p = 0; p < maps; p++, to += inputs, grad += outputs, where += outputs)
-    for (L i = 0; i < outputs; i++) to[where[i]] += grad[i];
+template <class C> static void spread(const C* grad, const int* where, C* to, L n, L inputs, L outputs, L c) {
+  __builtin_memset(to, 0, sizeof(C) * n * inputs * c);
+  for (L p = 0; p < n; p++, to += inputs * c)
+    for (L o = 0; o < outputs; o++, grad += c, where += c)
+      for (L i = 0; i < c; i++) to[where[i] * c + i] += grad[i];
 }
 
 #define OF(C)                                                                                                        \
@@ -96,17 +99,19 @@ template <class C> static void spread(const C* grad, const int* where, C* to, L 
                                 double T, double falling, double clip) {                                             \
     gradients(grad, S, out, to_I, to_S, n, m, step, C(T), C(falling), C(clip));                                      \
   }                                                                                                                  \
-  extern "C" void earliest_##C(const C* a, C* b, int* at, L maps, L h, L w, L oh, L ow, L k, L stride) {             \
-    earliest(a, b, at, maps, h, w, oh, ow, k, stride);                                                               \
+  extern "C" void earliest_##C(const C* a, C* b, int* at, L n, L h, L w, L c, L oh, L ow, L k, L stride) {           \
+    earliest(a, b, at, n, h, w, c, oh, ow, k, stride);                                                               \
   }                                                                                                                  \
-  extern "C" void spread_##C(const C* a, const int* at, C* b, L maps, L in, L out) { spread(a, at, b, maps, in, out); }
+  extern "C" void spread_##C(const C* a, const int* at, C* b, L n, L in, L out, L c) {                               \
+    spread(a, at, b, n, in, out, c);                                                                                 \
+  }
 OF(float)
 OF(double)
 """
 
 
 class Passes:
-    """The compiled passes of one type. Arguments are contiguous tensors of that type on the CPU."""
+    """The compiled passes of one type. Arguments are dense tensors of it on the CPU, of one layout in a call."""
 
     def __init__(self, functions: Any, name: str) -> None:
         self._split, self._fire, self._gradients, self._earliest, self._spread = (
@@ -143,17 +148,17 @@ class Passes:
         return both[: n + 1]
 
     def earliest(self, times: Tensor, kernel: int, stride: int) -> tuple[Tensor, Tensor]:
-        maps, h, w = times.shape[:-2].numel(), *times.shape[-2:]
+        n, c, h, w = times.shape
         oh, ow = ((size - kernel) // stride + 1 for size in (h, w))
-        out = times.new_empty(*times.shape[:-2], oh, ow)
-        where = torch.empty(out.shape, dtype=torch.int32)
-        self._earliest(_at(times), _at(out), _at(where), *map(_long, (maps, h, w, oh, ow, kernel, stride)))
+        out = torch.empty((n, c, oh, ow), dtype=times.dtype, memory_format=passes.layout(times))
+        where = torch.empty_like(out, dtype=torch.int32)
+        self._earliest(_at(times), _at(out), _at(where), *map(_long, (*_maps(times), oh, ow, kernel, stride)))
         return out, where
 
     def spread(self, grad: Tensor, where: Tensor, shape: torch.Size) -> Tensor:
-        to = pool.empty(tuple(shape), _dense(tuple(shape)), grad.dtype)
-        sizes = (shape[:-2].numel(), shape[-2:].numel(), where.shape[-2:].numel())
-        self._spread(_at(grad), _at(where), _at(to), *map(_long, sizes))
+        to = _room(grad.new_empty(1, *shape[1:]).contiguous(memory_format=passes.layout(grad)), shape[0])
+        n, h, w, c = _maps(to)
+        self._spread(_at(grad), _at(where), _at(to), *map(_long, (n, h * w, grad[0, 0].numel(), c)))
         return to
 
 
@@ -186,8 +191,6 @@ def _plain(x: Tensor) -> bool:
 
 def _right(found: Passes, dtype: torch.dtype) -> bool:
     """Whether the compiled passes give the bits of the plain ones for numbers on and beside every edge."""
-    from . import passes
-
     near = torch.tensor(
         [0.0, -0.0, 0.3, 1.0, 1.5, -0.5, -1.0, -1.25, -3.0, 2.0, 1 - 2**-24, 1 + 2**-23, inf], dtype=dtype
     )
@@ -205,31 +208,29 @@ def _right(found: Passes, dtype: torch.dtype) -> bool:
             ):
                 return False
     splits = [way(given) for given in (times, times.clamp(max=3)) for way in (found.split, passes.plain_split)]
-    pooled, where = found.earliest(times, 2, 1)
-    expected, at = passes.plain_earliest(times, 2, 1)
-    to = [found.spread(pooled, where, times.shape), passes.plain_spread(pooled, at, times.shape)]
-    return (
-        all(_same(splits[i][0], splits[i + 1][0]) and splits[i][1] == splits[i + 1][1] for i in (0, 2))
-        and _same(pooled, expected)
-        and torch.equal(where.long(), at)
-        and _same(*to)
-    )
+    for layout in (torch.contiguous_format, torch.channels_last):
+        maps = times.view(2, 3, 2, 13).contiguous(memory_format=layout)
+        pooled, where = found.earliest(maps, 2, 1)
+        expected, at = passes.plain_earliest(maps, 2, 1)
+        to = [found.spread(pooled, where, maps.shape), passes.plain_spread(pooled, at, maps.shape)]
+        if not (_same(pooled, expected) and torch.equal(where.long(), at) and _same(*to)):
+            return False
+    return all(_same(splits[i][0], splits[i + 1][0]) and splits[i][1] == splits[i + 1][1] for i in (0, 2))
 
 
 def _same(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and torch.equal(a.nan_to_num(nan=7e9), b.nan_to_num(nan=7e9))
 
 
+def _maps(x: Tensor) -> tuple[int, int, int, int]:
+    """Maps [N, C, H, W] as they lie in memory: how many, height, width, and the channels that lie beside each other."""
+    n, c, h, w = x.shape
+    return (n, h, w, c) if passes.layout(x) is torch.channels_last else (n * c, h, w, 1)
+
+
 def _room(like: Tensor, n: int) -> Tensor:
-    shape = (n, *like.shape[1:])
-    return pool.empty(shape, _dense(shape), like.dtype)
-
-
-def _dense(shape: tuple[int, ...]) -> tuple[int, ...]:
-    strides = [1]
-    for size in reversed(shape[1:]):
-        strides.append(strides[-1] * size)
-    return tuple(reversed(strides))
+    """Uninitialised, [n, ...], with the layout of `like` [N, ...], which is dense."""
+    return pool.empty((n, *like.shape[1:]), (like[0].numel(), *like.stride()[1:]), like.dtype)
 
 
 def _sizes(x: Tensor, S: Tensor) -> tuple[ctypes.c_long, ctypes.c_long, ctypes.c_long]:

@@ -16,12 +16,22 @@ from . import compiled
 from .numerics import Numerics
 
 
+def layout(x: Tensor) -> torch.memory_format:
+    """How the numbers of [N, ...] lie: with the channels of a pixel beside each other, or in the order of the shape."""
+    beside = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if beside else torch.contiguous_format
+
+
+def dense(x: Tensor, how: torch.memory_format) -> Tensor:
+    """The same numbers without gaps, in that order."""
+    return x.contiguous(memory_format=how)
+
+
 def split(times: Tensor) -> tuple[Tensor, bool]:
-    """What the operator sums: times [N, ...] with 0 for silence, followed by 1 for fired, [2N, ...].
+    """What the operator sums: times [N, ...], which are dense, with 0 for silence, followed by 1 for fired, [2N, ...].
 
     Where all fire one sample of ones does for all, [N + 1, ...], and the second answer is true.
     """
-    times = times.contiguous()
     found = compiled.find(times)
     return found.split(times) if found else plain_split(times)
 
@@ -37,7 +47,7 @@ def plain_split(times: Tensor) -> tuple[Tensor, bool]:
 
 def fire(sums: Tensor, n: int, numerics: Numerics) -> Tensor:
     """Spike times [n, ...] of the sums I and S, [2n, ...] or [n + 1, ...]; what held I may hold the times."""
-    sums = sums.contiguous()
+    sums = dense(sums, layout(sums))
     found = compiled.find(sums)
     return found.fire(sums, n, numerics) if found and n else plain_fire(sums, n, numerics)
 
@@ -65,7 +75,7 @@ def gradients(grad: Tensor, S: Tensor, out: Tensor, numerics: Numerics) -> Tenso
     gI = dt/dI = 1 / (1 + S) and gS = dt/dS = -(T + t) / (1 + S) of neurons that fire strictly inside their window, 0 of
     all others, each clipped at `numerics.clip`.
     """
-    grad, S, out = (x.contiguous() for x in (grad, S, out))
+    grad, S, out = (dense(x, layout(out)) for x in (grad, S, out))
     found = compiled.find(grad, S, out)
     return found.gradients(grad, S, out, numerics) if found else plain_gradients(grad, S, out, numerics)
 
@@ -81,8 +91,8 @@ def plain_gradients(grad: Tensor, S: Tensor, out: Tensor, numerics: Numerics) ->
 
 
 def earliest(times: Tensor, kernel: int, stride: int) -> tuple[Tensor, Tensor]:
-    """The earliest of each field of `times` [..., H, W], the first in rows among equals, and its place in the map."""
-    times = times.contiguous()
+    """The earliest of each field of `times` [N, C, H, W], the first in rows among equals, and its place in the map."""
+    times = dense(times, layout(times))
     found = compiled.find(times) if kernel <= min(times.shape[-2:]) else None
     return found.earliest(times, kernel, stride) if found else plain_earliest(times, kernel, stride)
 
@@ -93,8 +103,8 @@ def plain_earliest(times: Tensor, kernel: int, stride: int) -> tuple[Tensor, Ten
 
 
 def spread(grad: Tensor, where: Tensor, shape: torch.Size) -> Tensor:
-    """Each of `grad` to its place in maps [..., H, W]; what meets there is added."""
-    grad = grad.contiguous()
+    """Each of `grad` to its place in maps of `shape` [N, C, H, W]; what meets there is added."""
+    grad = dense(grad, layout(where))
     found = compiled.find(grad) if where.dtype == torch.int32 else None
     return found.spread(grad, where, shape) if found else plain_spread(grad, where, shape)
 
