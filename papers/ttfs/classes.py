@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..experiment import Experiment
 from ..measures import ACCURACY
 from ..protocols import LAST, Protocol
 from ..table import Cell, Source, Table
-from . import claims, departures
+from . import claims, convergence, departures
 from .protocols import STOPPED
 
 Options = dict[str, Any]
@@ -155,6 +156,12 @@ def cells(scale: str) -> list[Cell]:
     return found
 
 
+def _configured(path: Path) -> Table:
+    from . import config  # which makes a table of this one
+
+    return config.table(path)
+
+
 TTFS_TABLE = Table(
     "ttfs_table",
     "ttfs",
@@ -169,4 +176,6 @@ TTFS_TABLE = Table(
         "A neuron without any input spike fires at the very end of its window and is counted as firing.",
     ),
     departures.ALL,
+    drawings=convergence.drawings,
+    configured=_configured,
 )
