@@ -134,7 +134,7 @@ def _configured(table: Table, path: Path) -> Table:
     """The table as a configuration file of its work asks for it. UsageError where the work has no such files."""
     if table.configured is None:
         raise UsageError(f"--config was given, but the work of {table.name} has no configuration files. Leave it out.")
-    return table.configured(path)
+    return table.configured(table, path)
 
 
 @dataclass(frozen=True)

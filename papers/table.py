@@ -98,7 +98,7 @@ class Table:
     must know, `departures` where ours are made in another way.
 
     `axis` names what the rows count up, each cell `at` its place; reports then draw the columns over it. `drawings`
-    makes further plots out of what was measured. `configured(path)` is the table as a configuration file of the work
+    makes further plots out of what was measured. `configured(table, path)` is it as a configuration file of the work
     asks for it; it raises UsageError for a file that it makes no sense of.
     """
 
@@ -111,7 +111,7 @@ class Table:
     departures: tuple[Departure, ...] = ()
     axis: str = ""
     drawings: Callable[[Evidence], Sequence[Drawing]] | None = None
-    configured: Callable[[Path], Table] | None = None
+    configured: Callable[[Table, Path], Table] | None = None
 
     def experiments(
         self, scale: str, seeds: Iterable[int], wanted: Callable[[Cell], bool] = lambda cell: True

@@ -1,4 +1,4 @@
-"""The passes of models.ttfs.passes in C++ for the CPU: each reads and writes every number once.
+"""The passes of models.ttfs.plain in C++ for the CPU: each reads and writes every number once.
 
 They compute what the plain ones do, operation by operation, and give the same bits; one that does not, on the numbers
 that it is tried with when it is loaded, is not used.
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from neurons.backends.fused import compiler, pool
 
-from . import passes
+from . import plain
 from .numerics import Numerics
 
 TYPES = {torch.float32: "float", torch.float64: "double"}
@@ -150,13 +150,13 @@ class Passes:
     def earliest(self, times: Tensor, kernel: int, stride: int) -> tuple[Tensor, Tensor]:
         n, c, h, w = times.shape
         oh, ow = ((size - kernel) // stride + 1 for size in (h, w))
-        out = torch.empty((n, c, oh, ow), dtype=times.dtype, memory_format=passes.layout(times))
+        out = torch.empty((n, c, oh, ow), dtype=times.dtype, memory_format=plain.layout(times))
         where = torch.empty_like(out, dtype=torch.int32)
         self._earliest(_at(times), _at(out), _at(where), *map(_long, (*_maps(times), oh, ow, kernel, stride)))
         return out, where
 
     def spread(self, grad: Tensor, where: Tensor, shape: torch.Size) -> Tensor:
-        to = _room(grad.new_empty(1, *shape[1:]).contiguous(memory_format=passes.layout(grad)), shape[0])
+        to = _room(grad.new_empty(1, *shape[1:]).contiguous(memory_format=plain.layout(grad)), shape[0])
         n, h, w, c = _maps(to)
         self._spread(_at(grad), _at(where), _at(to), *map(_long, (n, h * w, grad[0, 0].numel(), c)))
         return to
@@ -199,20 +199,19 @@ def _right(found: Passes, dtype: torch.dtype) -> bool:
     for numerics in (Numerics("released", 1.0, 1.0), Numerics("corrected", 0.7), Numerics("corrected", 1.0, None, 0.5)):
         sums = torch.stack([I, I.flip(0), S, S.flip(0)])
         for rows in (4, 3):  # with an S of each sample, and with one for all
-            plain = passes.plain_fire(sums[:rows], 2, numerics)
-            grad = torch.linspace(-2, 2, plain.numel(), dtype=dtype).view_as(plain)
-            if not _same(found.fire(sums[:rows].clone(), 2, numerics), plain):
+            expected = plain.fire(sums[:rows], 2, numerics)
+            grad = torch.linspace(-2, 2, expected.numel(), dtype=dtype).view_as(expected)
+            if not _same(found.fire(sums[:rows].clone(), 2, numerics), expected):
                 return False
-            if not _same(
-                *(way(grad, sums[2:rows], plain, numerics) for way in (found.gradients, passes.plain_gradients))
-            ):
+            ways = (found.gradients, plain.gradients)
+            if not _same(*(way(grad, sums[2:rows], expected, numerics) for way in ways)):
                 return False
-    splits = [way(given) for given in (times, times.clamp(max=3)) for way in (found.split, passes.plain_split)]
+    splits = [way(given) for given in (times, times.clamp(max=3)) for way in (found.split, plain.split)]
     for layout in (torch.contiguous_format, torch.channels_last):
         maps = times.view(2, 3, 2, 13).contiguous(memory_format=layout)
         pooled, where = found.earliest(maps, 2, 1)
-        expected, at = passes.plain_earliest(maps, 2, 1)
-        to = [found.spread(pooled, where, maps.shape), passes.plain_spread(pooled, at, maps.shape)]
+        expected, at = plain.earliest(maps, 2, 1)
+        to = [found.spread(pooled, where, maps.shape), plain.spread(pooled, at, maps.shape)]
         if not (_same(pooled, expected) and torch.equal(where.long(), at) and _same(*to)):
             return False
     return all(_same(splits[i][0], splits[i + 1][0]) and splits[i][1] == splits[i + 1][1] for i in (0, 2))
@@ -225,7 +224,7 @@ def _same(a: Tensor, b: Tensor) -> bool:
 def _maps(x: Tensor) -> tuple[int, int, int, int]:
     """Maps [N, C, H, W] as they lie in memory: how many, height, width, and the channels that lie beside each other."""
     n, c, h, w = x.shape
-    return (n, h, w, c) if passes.layout(x) is torch.channels_last else (n * c, h, w, 1)
+    return (n, h, w, c) if plain.layout(x) is torch.channels_last else (n * c, h, w, 1)
 
 
 def _room(like: Tensor, n: int) -> Tensor:

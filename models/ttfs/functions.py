@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from . import passes
 from .numerics import Numerics
-from .passes import times_of as times_of
+from .plain import times_of as times_of
 
 
 class Operator(Protocol):
@@ -85,7 +85,7 @@ class Convolution(NamedTuple):
 class Fire(torch.autograd.Function):
     """Spike times [N, ...] of the inputs and weights -> spike times [N, ...] of the outputs, local to their window.
 
-    Backward, with the gradients gI of I and gS of S (models.ttfs.passes): a weight gets gI t_i + gS, an input gI w_i.
+    Backward, with the gradients gI of I and gS of S (models.ttfs.plain): a weight gets gI t_i + gS, an input gI w_i.
     Released numerics clip gI and gS each, and send to silent inputs what no layer below uses; the corrected ones send
     nothing there.
     """

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ..experiment import Experiment
 from ..measures import ACCURACY
 from ..protocols import LAST, Protocol
-from ..table import Cell, Source, Table
-from . import claims, convergence, departures
+from ..table import Cell, Source
+from . import claims
 from .protocols import STOPPED
 
 Options = dict[str, Any]
@@ -154,28 +153,3 @@ def cells(scale: str) -> list[Cell]:
             why += f"; {NARROWER}" if row in NARROW_ROWS else ""
             found.append(Cell(row.name, data.name, ACCURACY, published(row, data, scale), sources, protocol, why))
     return found
-
-
-def _configured(path: Path) -> Table:
-    from . import config  # which makes a table of this one
-
-    return config.table(path)
-
-
-TTFS_TABLE = Table(
-    "ttfs_table",
-    "ttfs",
-    "Networks of single spikes with a falling threshold, trained through their spike times",
-    cells,
-    claims.ALL,
-    (
-        "No published accuracy was verified. The README of the code prints none; the tables of the paper could not be "
-        "read, and two values that are recalled from them are shown with that mark and decide nothing.",
-        "Normalised pixels fire before and after the window of the input, so that the network is no causal one: late "
-        "inputs act in closed form before they come. Raw pixels fire within it.",
-        "A neuron without any input spike fires at the very end of its window and is counted as firing.",
-    ),
-    departures.ALL,
-    drawings=convergence.drawings,
-    configured=_configured,
-)

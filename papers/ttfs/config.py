@@ -77,8 +77,8 @@ def _value(path: Path, name: str, field: Field, found: dict[str, Any]) -> Any:
     return field.kind(value)
 
 
-def table(path: Path) -> Table:
-    """The table with the rows that the file asks for: its training of the work's networks, and at quick scale of the
+def asked(table: Table, path: Path) -> Table:
+    """The `table` with the rows that the file asks for: its training of the work's networks, and at quick scale of the
     small one on digits, where nothing is held out for its early stopping."""
     values = read(path)
     names = {"vgg7": f"VGG7, {path.name}", "vgg11": f"VGG11, {path.name}"}
@@ -99,8 +99,8 @@ def table(path: Path) -> Table:
             for column in classes.COLUMNS
         ]  # fmt: skip
 
-    title = f"{classes.TTFS_TABLE.title}, as {path.name} has it"
-    return replace(classes.TTFS_TABLE, title=title, cells=cells, claims=(), drawings=None)
+    title = f"{table.title}, as {path.name} has it"
+    return replace(table, title=title, cells=cells, claims=(), drawings=None)
 
 
 def _asked(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.ttfs import compiled, passes
+from models.ttfs import compiled, plain
 from models.ttfs.layers import Conv2d, EarliestPool2d
 from models.ttfs.numerics import CORRECTED, RELEASED, Numerics, numerics
 from neurons.backends.fused import compiler
@@ -39,25 +39,25 @@ def test_every_pass_has_the_bits_of_the_plain_one(dtype: torch.dtype) -> None:
         for given in (x, x.clamp(max=1)):  # the second has no silence
             inputs, all_fire = found.split(given)
             assert all_fire is (given is not x)
-            assert passes.layout(inputs) is layout
-            same(inputs, passes.plain_split(given)[0])
+            assert plain.layout(inputs) is layout
+            same(inputs, plain.split(given)[0])
         for how in NUMERICS:
             for rows in (6, 4):  # a sum of weights for each sample, and one for all
                 sums = torch.randn(rows, 5, 9, 7, generator=torch.Generator().manual_seed(1)).to(dtype)
                 sums = sums.contiguous(memory_format=layout)
                 n = 3
-                plain = passes.plain_fire(sums, n, how)
+                expected = plain.fire(sums, n, how)
                 out = found.fire(sums.clone(memory_format=layout), n, how)
-                same(out, plain)
+                same(out, expected)
                 grad = torch.randn_like(out)
-                same(found.gradients(grad, sums[n:], out, how), passes.plain_gradients(grad, sums[n:], plain, how))
+                same(found.gradients(grad, sums[n:], out, how), plain.gradients(grad, sums[n:], expected, how))
         for kernel, stride in ((2, 2), (3, 2), (3, 1)):
             pooled, where = found.earliest(x, kernel, stride)
-            expected, places = passes.plain_earliest(x, kernel, stride)
+            expected, places = plain.earliest(x, kernel, stride)
             same(pooled, expected)
             assert torch.equal(where.long(), places)
             grad = torch.randn_like(pooled)
-            same(found.spread(grad, where, x.shape), passes.plain_spread(grad, places, x.shape))
+            same(found.spread(grad, where, x.shape), plain.spread(grad, places, x.shape))
 
 
 def trained(x: Tensor, how: Numerics) -> list[Tensor]:
@@ -93,7 +93,7 @@ def test_what_cannot_be_compiled_is_left_to_the_plain_passes(monkeypatch: pytest
     assert compiled.find(torch.empty(0)) is None
     assert compiled.find(torch.empty(2, device="meta")) is None
     compiled._of.cache_clear()
-    monkeypatch.setattr(compiled.Passes, "fire", lambda self, sums, n, how: passes.plain_fire(sums, n, how) + 1e-7)
+    monkeypatch.setattr(compiled.Passes, "fire", lambda self, sums, n, how: plain.fire(sums, n, how) + 1e-7)
     assert compiled.find(times(2)) is None, "a pass with other bits must not be used"
     compiled._of.cache_clear()
 

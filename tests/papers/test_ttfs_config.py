@@ -29,7 +29,7 @@ def written(folder: Path, **fields: Any) -> Path:
 
 
 def test_the_shipped_file_asks_for_the_rows_of_the_table(tmp_path: Path) -> None:
-    asked = TABLE.configured(written(tmp_path, **BATCH_256)).cells("paper")
+    asked = TABLE.configured(TABLE, written(tmp_path, **BATCH_256)).cells("paper")
     usual = [cell for cell in TABLE.cells("paper") if cell.row.endswith("released")]
     assert [cell.experiment.key for cell in asked] == [cell.experiment.key for cell in usual]
     assert {cell.protocol.name for cell in asked} == {cell.protocol.name for cell in usual}
@@ -43,7 +43,7 @@ def test_every_field_counts(tmp_path: Path) -> None:
     }  # fmt: skip
     changed = {"lr": 0.01, "annealing": 0.9, "w_decay": 0.2, "grad_clip": 5, "use_adam": False, "early_stopping": 4,
                "w_ei": True}  # fmt: skip
-    cell = TABLE.configured(written(tmp_path, **least, **changed)).cells("short")[0]
+    cell = TABLE.configured(TABLE, written(tmp_path, **least, **changed)).cells("short")[0]
     made = cell.experiment
     assert (made.epochs, made.batch_size, made.batching["shuffle"]) == (3, 20, False)
     assert made.scheme_options == {
