@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.errors import FAILED, INTERRUPTED
 from papers.psn import speed
+from papers.ttfs import speed as ttfs
 
 
 @dataclass(frozen=True)
@@ -62,4 +63,5 @@ COMMANDS = {
     "kernels": Command("bench.kernels"),
     "memory_frontier": Command("bench.kernels", ("--what", "frontier")),
     "psn_speed": Command("bench.kernels", ("--what", speed.WHAT), proves=("psn", "lif")),
+    "ttfs_speed": Command("bench.kernels", ("--what", ttfs.WHAT), proves=("lif",)),
 }

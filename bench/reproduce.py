@@ -77,6 +77,10 @@ def main(
             help="Run this row or column alone; may be repeated; rows and columns: the cells where they meet.",
         ),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(**PLACE, metavar="FILE", help="A configuration file of the work: its settings fill the table."),
+    ] = None,
     list_tables: Annotated[bool, typer.Option("--list", help="List the tables.")] = False,
     timeout: Annotated[
         float | None, typer.Option(**AMOUNT, help="Seconds an experiment may take; default by scale.")
@@ -103,7 +107,7 @@ def main(
         raise UsageError("This command was started by torchrun. Start it plainly; with --processes it calls torchrun.")
     settings = Settings(
         tuple(names or ()), scale, device, seeds, jobs, processes, executor, store, data, out, force,
-        tuple(only or ()), timeout, memory, threads, report,
+        tuple(only or ()), timeout, memory, threads, report, config,
     )  # fmt: skip
     if plan:
         return _plan(console, settings)

@@ -53,6 +53,7 @@ class Settings:
     memory: float | None = None  # GiB; None: what the machine has, shared out
     threads: int | None = None  # of the CPU, for each process; None: one, for a GPU the cores, shared out
     report: bool = True  # whether its pages are written
+    config: Path | None = None  # a configuration file of the tables' work
 
     def __post_init__(self) -> None:
         if not self.asked:
@@ -77,12 +78,17 @@ class Settings:
         for name in self.asked:
             if name not in names():
                 raise unknown("table", name, names())
+        if self.config is not None and self.measured:
+            raise UsageError(
+                f"--config was given, but {self.measured[0]} is measured and has no training. Leave it out."
+            )
         _ = self.wanted  # raises for a row or column that no table has
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """The tables that trainings fill."""
-        return tuple(registry.get(name) for name in dict.fromkeys(self.asked) if name not in TABLES)
+        found = (registry.get(name) for name in dict.fromkeys(self.asked) if name not in TABLES)
+        return tuple(found if self.config is None else (_configured(table, self.config) for table in found))
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -123,6 +129,13 @@ class Settings:
     def seconds(self) -> float | None:
         """That an experiment may take; None for as long as it needs."""
         return self.timeout or TIMEOUTS[self.scale]
+
+
+def _configured(table: Table, path: Path) -> Table:
+    """The table as a configuration file of its work asks for it. UsageError where the work has no such files."""
+    if table.configured is None:
+        raise UsageError(f"--config was given, but the work of {table.name} has no configuration files. Leave it out.")
+    return table.configured(table, path)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ registry = Registry(
         "fptt_detector": "papers.fptt.trained_detector:FPTT_DETECTOR",
         "fs_table": "papers.first_spike.table:FS_TABLE",
         "fs_latency": "papers.first_spike.table:FS_LATENCY",
-        "ttfs_table": "papers.ttfs.classes:TTFS_TABLE",
+        "ttfs_table": "papers.ttfs.table:TTFS_TABLE",
     },
     group="spikebench.tables",
 )

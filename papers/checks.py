@@ -6,5 +6,10 @@ What they find is told with the run of an experiment that names them.
 from core.registry import Registry
 
 registry = Registry(
-    "check", {"psn_identities": "papers.psn.identities:measure", "ttfs_identities": "papers.ttfs.identities:measure"}
+    "check",
+    {
+        "psn_identities": "papers.psn.identities:measure",
+        "ttfs_identities": "papers.ttfs.identities:measure",
+        "ttfs_answers": "papers.ttfs.answers:measure",
+    },
 )

@@ -14,6 +14,7 @@ from results.units import convert
 
 from .claims import Finding
 from .counted import Runs
+from .drawing import Drawing
 from .evidence import Evidence
 from .measures import TEST, Measure
 from .protocols import Curve, Curves
@@ -91,6 +92,7 @@ class TableResult:
     seeds: tuple[int, ...]
     cells: tuple[CellResult, ...]
     claims: tuple[tuple[Claim, Finding], ...]
+    drawings: tuple[Drawing, ...] = ()
 
     @property
     def rows(self) -> list[str]:
@@ -132,7 +134,12 @@ def evaluate(store: Store, table: Table, scale: str, seeds: Iterable[int] | None
     results = tuple(_cell_result(this, runs, measured) for this in measured)
     evidence = _evidence(scale, cells, runs, results)
     return TableResult(
-        table, scale, tuple(runs.seeds), results, tuple((claim, claim.decide(evidence)) for claim in table.claims)
+        table,
+        scale,
+        tuple(runs.seeds),
+        results,
+        tuple((claim, claim.decide(evidence)) for claim in table.claims),
+        tuple(table.drawings(evidence)) if table.drawings else (),
     )
 
 

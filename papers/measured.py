@@ -11,6 +11,7 @@ from .evidence import Evidence
 from .measurement import is_measurement
 from .psn import speed
 from .table import Claim
+from .ttfs import speed as ttfs
 
 if TYPE_CHECKING:
     from results import Parity, Run, Store
@@ -29,6 +30,9 @@ TABLES = {
     "kernels": MeasuredTable("Speed and memory of neurons against other libraries"),
     "memory_frontier": MeasuredTable("The largest sequences that fit in a memory limit"),
     "psn_speed": MeasuredTable("PSN against LIF: time of forward and training over neurons and steps", (speed.C13,)),
+    "ttfs_speed": MeasuredTable(
+        "Single spikes in closed form against time steps: time and memory of a training step", (ttfs.C3,)
+    ),
 }
 
 

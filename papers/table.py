@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .claims import Finding
 from .departures import Departure
+from .drawing import Drawing
 from .experiment import Experiment
 from .measures import Measure
 from .protocols import BEST, Protocol
@@ -95,7 +97,9 @@ class Table:
     """A table of a paper. `cells(scale)` lists its cells; `notes` tell what a reader of the published numbers
     must know, `departures` where ours are made in another way.
 
-    `axis` names what the rows count up, each cell `at` its place; reports then draw the columns over it.
+    `axis` names what the rows count up, each cell `at` its place; reports then draw the columns over it. `drawings`
+    makes further plots out of what was measured. `configured(table, path)` is it as a configuration file of the work
+    asks for it; it raises UsageError for a file that it makes no sense of.
     """
 
     name: str
@@ -106,6 +110,8 @@ class Table:
     notes: tuple[str, ...] = ()
     departures: tuple[Departure, ...] = ()
     axis: str = ""
+    drawings: Callable[[Evidence], Sequence[Drawing]] | None = None
+    configured: Callable[[Table, Path], Table] | None = None
 
     def experiments(
         self, scale: str, seeds: Iterable[int], wanted: Callable[[Cell], bool] = lambda cell: True

@@ -22,6 +22,20 @@ class Axis:
     plots: tuple[Plot, ...]
 
 
+def drawings(result: TableResult) -> list[Axis]:
+    """What the table draws of its runs besides."""
+    found = []
+    for drawing in result.drawings:
+        lines = [
+            Line(label, tuple(x for x, _ in points), tuple(y for _, y in points), style)
+            for style, (label, points) in enumerate(drawing.lines)
+        ]
+        svg = figures.panel(drawing.title, lines, drawing.y_label, x_label=drawing.x_label, log=True, x_log=True)
+        legend = tuple((line.label, line.style) for line in lines)
+        found.append(Axis(drawing.title, legend, (Plot(svg, drawing.caption),) if svg else ()))
+    return found
+
+
 def plots(result: TableResult) -> Axis | None:
     """Measured values with their intervals, and the first published value of each cell; None without such an axis."""
     axis = result.table.axis

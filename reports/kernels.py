@@ -31,6 +31,7 @@ TITLES = {
     "network": "Training step of a network",
     "adding": "Updates of FPTT, adding network",
     "s-mnist": "Updates of FPTT, network of sequential MNIST",
+    "ttfs": "Training step of single spikes in closed form",
     "first-use": "First use",
 }
 

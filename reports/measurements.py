@@ -58,6 +58,14 @@ COLUMNS["adding"] = COLUMNS["s-mnist"] = (
     ("× faster than the plain loop", "training_gain", "ratio"),
 )
 COLUMNS["network"] = (("training step", "training_seconds", "time"), ("× base", "training_ratio", "ratio"))
+COLUMNS["ttfs"] = (
+    ("forward", "forward_seconds", "time"),
+    ("× base", "forward_ratio", "ratio"),
+    ("training step", "training_seconds", "time"),
+    ("× base", "training_ratio", "ratio"),
+    ("samples/s", "samples_per_second", "count"),
+    ("live peak", "live_peak", "size"),
+)
 
 
 def heading(run: StoredRun) -> str:

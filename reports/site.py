@@ -124,8 +124,8 @@ def _pages(
     yield from calibration.pages(full, render)
     for page in shown:
         groups = curves.groups(page.result, metrics, authors.get(page.result.table.paper, {}))
-        over = axis.plots(page.result)
-        yield f"{page.name}.html", render("table.html", page=page, result=page.result, groups=groups, axis=over)
+        over = [found for found in (axis.plots(page.result), *axis.drawings(page.result)) if found and found.plots]
+        yield f"{page.name}.html", render("table.html", page=page, result=page.result, groups=groups, over=over)
         yield f"{page.name}.csv", tables.to_csv(page.result)
         yield f"{page.name}.tex", tables.to_latex(page.result)
     places = _places(shown)

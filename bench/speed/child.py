@@ -26,6 +26,7 @@ MODULES = {
     "psn": "bench.speed.parallel",
     "adding": "bench.speed.updates",
     "s-mnist": "bench.speed.updates",
+    "ttfs": "bench.speed.spike_times",
 }
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 

@@ -24,8 +24,9 @@ _WIDTHS = {"linear": "width", "frontier": "width", "network": "channels", "addin
 class Job:
     """Measurements of one kind (`what`) that belong into one process.
 
-    `shapes` are (T, N); `base` is the contender that ratios refer to; `limit` is in bytes, `budget` in seconds a
-    contender may be timed at one shape. `stage` tells the processes of one job apart where it needs several.
+    `shapes` are (T, N), of "ttfs" (batch, channels); `base` is the contender that ratios refer to; `limit` is in bytes,
+    `budget` in seconds a contender may be timed at one shape. `stage` tells the processes of one job apart where it
+    needs several.
     """
 
     what: str
@@ -46,6 +47,8 @@ class Job:
 
     def size(self, shape: tuple[int, int]) -> dict[str, int]:
         """The numbers of a shape by their names in this kind of measurement, with the batch where it is fixed."""
+        if self.what == "ttfs":
+            return {"batch": shape[0], "channels": shape[1]}
         own: dict[str, int] = {name: self.options[name] for name in ("batch", "chunks") if name in self.options}
         batch = {"batch": BATCH} if self.what in ("linear", "network") else {}
         return {"T": shape[0], _WIDTHS.get(self.what, "N"): shape[1], **batch, **own}

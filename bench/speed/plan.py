@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import UsageError
+from papers.ttfs.speed import CLOSED, OPERATORS, RELU, STEPS, TWO_OPERATORS, through
 
 from . import parallel, updates
 from .contenders import COMPILED, FUSED, known_options, suite
@@ -23,6 +24,7 @@ WHATS = {
     "psn": "PSN, one product over time, against LIF, a loop, over steps and neurons",
     "adding": "updates of FPTT in the adding network, against a plain loop and the matrix products alone",
     "s-mnist": "the same in the network of sequential MNIST",
+    "ttfs": "training step of a network of single spikes in closed form, against others of its shape",
 }
 DEFAULT = ("speed", "first-use", "memory", "roofline")
 SHAPES = ((4, 1048576), (16, 262144), (100, 32768), (1000, 4096), (16, 4096), (16, 32768))
@@ -43,14 +45,16 @@ ADDING_SHAPES = ((200, 128),)  # T, hidden neurons, as in the work
 QUICK_ADDING_SHAPES = ((20, 32),)
 S_MNIST_SHAPES = ((16, 256),)  # an update costs the same at each of its 784 steps
 QUICK_S_MNIST_SHAPES = ((4, 32),)
+TTFS_SHAPES = ((32, 16), (256, 16))  # batch, channels of the first layer
+QUICK_TTFS_SHAPES = ((16, 16),)
 FRONTIER_START = ((100, 512),)  # T, width; batch 16
 KERNEL = "fused-kernel"  # without autograd
 LINEAR = "linear"  # the Linear alone
-OWN_BASE = ("roofline", "linear", "psn", "adding", "s-mnist")  # kinds of measurement with a base of their own
+OWN_BASE = ("roofline", "linear", "psn", "adding", "s-mnist", "ttfs")  # kinds of measurement with a base of their own
 SPIKINGJELLY = ("spikingjelly", "spikingjelly-layers", "spikingjelly-stepwise")  # as described in bench.speed.network
 PEERS = ("spikingjelly", COMPILED, "snntorch", "norse", "sinabs")
 BY_NAME = "inductor"  # a backend that compiles for so long that nobody times it unasked
-ONLY = {"network": ("plif",), "psn": ("psn",), "adding": ("ltc",), "s-mnist": ("ltc",)}  # whose neuron is given
+ONLY = {"network": ("plif",), "psn": ("psn",), "adding": ("ltc",), "s-mnist": ("ltc",), "ttfs": ("relpsp",)}  # whose neuron is given
 MAPPED = ("if", "lif", "plif")  # the neurons that every peer has
 LIMIT = 2**30  # bytes of the frontier
 QUICK_LIMIT = 2**26
@@ -139,6 +143,9 @@ def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple
         return [(parallel.job(job, asked.peers),)]
     if what in updates.CASES:
         return updates.jobs(job, suite(neuron, asked.device)[0], asked.quick)
+    if what == "ttfs":
+        names = (CLOSED, TWO_OPERATORS, RELU, *map(through, STEPS), OPERATORS)
+        return [(replace(job, contenders=names, base=CLOSED, options={}, dtype="float32"),)]
     if what == "frontier":
         alone = [replace(job, contenders=(name,), limit=asked.limit) for name in names if name != COMPILED]
         return [(one,) for one in alone]
@@ -184,6 +191,7 @@ def _shapes(what: str, asked: Asked) -> tuple[tuple[int, int], ...]:
         "psn": (PSN_SHAPES, QUICK_PSN_SHAPES),
         "adding": (ADDING_SHAPES, QUICK_ADDING_SHAPES),
         "s-mnist": (S_MNIST_SHAPES, QUICK_S_MNIST_SHAPES),
+        "ttfs": (TTFS_SHAPES, QUICK_TTFS_SHAPES),
     }[what]
     if what == "psn":
         usual = tuple((steps, n) for steps, n in usual if steps * n * PSN_BYTES <= asked.limit)

@@ -6,6 +6,7 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 from papers.measurement import KIND
+from papers.ttfs.speed import CLOSED
 
 from .job import Job, Measured
 
@@ -83,6 +84,10 @@ def implementation(neuron: str, backend: str) -> str:
         from ..fingerprint import kernel_implementation
 
         return kernel_implementation(neuron, backend)
+    if backend == CLOSED:
+        from core.sources import digest
+
+        return digest({"models.ttfs.networks"})
     package = "torch" if backend == "copy" else backend
     try:
         return f"{package} {importlib.metadata.version(package)}"

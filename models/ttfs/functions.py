@@ -19,11 +19,16 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from . import passes
 from .numerics import Numerics
+from .plain import times_of as times_of
 
 
 class Operator(Protocol):
     """A linear map of inputs [N, ...] by weights, and its two adjoints."""
+
+    def arranged(self, x: Tensor) -> Tensor:
+        """The same inputs, dense, in the layout that the map is fastest with."""
 
     def apply(self, x: Tensor, weight: Tensor) -> Tensor:
         """Outputs [N, ...]."""
@@ -37,6 +42,9 @@ class Operator(Protocol):
 
 class Product(NamedTuple):
     """[N, inputs] -> [N, outputs] by weights [outputs, inputs]."""
+
+    def arranged(self, x: Tensor) -> Tensor:
+        return x.contiguous()
 
     def apply(self, x: Tensor, weight: Tensor) -> Tensor:
         return F.linear(x, weight)
@@ -54,6 +62,10 @@ class Convolution(NamedTuple):
     stride: tuple[int, int]
     padding: tuple[int, int]
 
+    def arranged(self, x: Tensor) -> Tensor:
+        beside = x.device.type == "cpu" and x.dtype == torch.float32  # there, narrow maps are several times faster so
+        return x.contiguous(memory_format=torch.channels_last if beside else torch.contiguous_format)
+
     def apply(self, x: Tensor, weight: Tensor) -> Tensor:
         return F.conv2d(x, weight, None, self.stride, self.padding)
 
@@ -70,39 +82,20 @@ class Convolution(NamedTuple):
         return found
 
 
-def times_of(S: Tensor, I: Tensor, numerics: Numerics) -> Tensor:  # noqa: E741 - the work's name
-    """When neurons fire, local to their window, infinity for never.
-
-    The released rule is u = (2T + I) / (1 + S), silent above 2T or below 0, T where S T >= T + I, less T. Here the
-    numerator is taken relative to the start of the window, which is the same and neither loses digits there nor divides
-    0 by 0.
-    """
-    T = numerics.window
-    late = numerics.start * T + I - S * T  # what the potential lacks at the start of the window
-    t = late / (numerics.falling + S)
-    return torch.where(late <= 0, 0.0, torch.where((t < 0) | (t > T), inf, t))
-
-
 class Fire(torch.autograd.Function):
     """Spike times [N, ...] of the inputs and weights -> spike times [N, ...] of the outputs, local to their window.
 
-    Backward, with gI = dt/dI = 1 / (1 + S) and gS = dt/dS = -(T + t) / (1 + S) of neurons that fire strictly inside
-    their window and 0 of all others: a weight gets gI t_i + gS, an input gI w_i. Released numerics clip gI and gS each,
-    and send to silent inputs what no layer below uses; the corrected ones send nothing there.
+    Backward, with the gradients gI of I and gS of S (models.ttfs.plain): a weight gets gI t_i + gS, an input gI w_i.
+    Released numerics clip gI and gS each, and send to silent inputs what no layer below uses; the corrected ones send
+    nothing there.
     """
 
     @staticmethod
     def forward(ctx: Any, times: Tensor, weight: Tensor, operator: Operator, numerics: Numerics) -> Tensor:
-        silent = times == inf
-        if all_fire := not bool(silent.any()):
-            fired = torch.ones_like(times[:1]) if len(times) else times.new_ones(1, *times.shape[1:])
-        else:
-            fired = (~silent).to(times.dtype)
-        inputs = torch.cat([times.masked_fill(silent, 0.0), fired])  # one pass for both sums
-        sums = operator.apply(inputs, weight)
-        I, S = sums[: len(times)], sums[len(times) :]  # noqa: E741
-        out = times_of(S, I, numerics)
-        ctx.save_for_backward(inputs, weight, S, out)
+        inputs, all_fire = passes.split(operator.arranged(times))
+        sums = operator.apply(inputs, weight)  # one pass for both
+        out = passes.fire(sums, len(times), numerics)
+        ctx.save_for_backward(inputs, weight, sums[len(times) :], out)
         ctx.operator, ctx.numerics, ctx.all_fire = operator, numerics, all_fire
         return out
 
@@ -110,23 +103,32 @@ class Fire(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         inputs, weight, S, out = ctx.saved_tensors
-        numerics: Numerics = ctx.numerics
-        inside = (out > 0) & (out < numerics.window)
-        by_I = 1 / (numerics.falling + S)
-        by_S = -(numerics.window + out) * by_I
-        if numerics.clip is not None:
-            by_I, by_S = (factor.clamp(-numerics.clip, numerics.clip) for factor in (by_I, by_S))
-        to_I, to_S = (torch.where(inside, grad * factor, 0.0) for factor in (by_I, by_S))
+        to_sums = passes.gradients(grad, S, out, ctx.numerics)
         to_times = to_weight = None
         if ctx.needs_input_grad[1]:
-            if ctx.all_fire:
-                to_S = to_S.sum(0, keepdim=True)
-            to_weight = ctx.operator.to_weight(torch.cat([to_I, to_S]), inputs, weight)
+            to_weight = ctx.operator.to_weight(to_sums, inputs, weight)
         if ctx.needs_input_grad[0]:
-            to_times = ctx.operator.to_input(to_I, inputs, weight)
-            if not (numerics.released or ctx.all_fire):
+            to_times = ctx.operator.to_input(to_sums[: len(grad)], inputs, weight)
+            if not (ctx.numerics.released or ctx.all_fire):
                 to_times = to_times * inputs[len(grad) :]
         return to_times, to_weight, None, None
+
+
+class Earliest(torch.autograd.Function):
+    """The earliest of each field of kernel x kernel, [..., H, W] -> [..., H', W']; the gradient goes to it alone."""
+
+    @staticmethod
+    def forward(ctx: Any, times: Tensor, kernel: int, stride: int) -> Tensor:
+        out, where = passes.earliest(times, kernel, stride)
+        ctx.save_for_backward(where)
+        ctx.shape = times.shape
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (where,) = ctx.saved_tensors
+        return passes.spread(grad, where, ctx.shape), None, None
 
 
 class Potential(torch.autograd.Function):

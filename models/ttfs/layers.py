@@ -11,11 +11,10 @@ from math import inf
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from neurons.base import in_the_type_of
 
-from .functions import Convolution, Fire, Operator, Potential, Product
+from .functions import Convolution, Earliest, Fire, Operator, Potential, Product
 from .numerics import Numerics, numerics
 
 Size = int | tuple[int, int]
@@ -126,7 +125,8 @@ class EarliestPool2d(nn.Module):
             )
 
     def forward(self, times: Tensor) -> Tensor:
-        return -F.max_pool2d(-times, self.kernel, self.stride)
+        out: Tensor = Earliest.apply(times, self.kernel, self.stride)
+        return out
 
     def extra_repr(self) -> str:
         return f"{self.kernel}, stride={self.stride}"

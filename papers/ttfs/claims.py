@@ -1,6 +1,6 @@
 """Claims of the T2FSNN work and of its model's paper, as far as measured trainings can decide them (spec, section 11).
 
-C3, the speed of a training against backpropagation through time, is not among them: nothing here measures it.
+C3, the speed of a training against one through time, is decided by a measurement (papers.ttfs.speed).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ CONSTANT, RELU = "constant threshold", "ReLU network"
 RAW, NORMALISED = "MNIST, raw", "MNIST, normalised"
 ADDITION, MULTIPLY_ADD = 0.9, 4.6  # pJ in 32-bit floating point at 45 nm (Horowitz, ISSCC 2014)
 
+READ_BEFORE = (0.5, 1.0, 1.5)  # windows before the end of the last one (papers.ttfs.answers)
 EXACT = "exact, on the trained networks in double precision"
 DIFFERENCE = 1e-4  # of gradients, in the largest of the layer
 
@@ -101,13 +102,26 @@ def _sparse(evidence: Evidence) -> Finding:
             texts.append(
                 f"{row}, {evidence.heading(column)}: {1 - last['silent']:.3f} spikes per neuron, "
                 f"{last['additions']:,.0f} additions for {last['multiply_adds']:,.0f} multiply-adds without spikes, "
-                f"{100 * energy:.0f} % of their energy"
+                f"{100 * energy:.0f} % of their energy{_answers(evidence, row, column)}"
             )
     if not texts:
         return nothing(stand_in=evidence.stand_in)
     model = f"a model: {ADDITION} pJ an addition, {MULTIPLY_ADD} pJ a multiply-add, memory left out"
     return Finding(UNDECIDED, "; ".join(texts), f"shown only, no number was published; {model}", (), SCALE,
                    evidence.stand_in)  # fmt: skip
+
+
+def _answers(evidence: Evidence, row: str, column: str) -> str:
+    """After how many windows the network answers, and how often it is right when it is read before."""
+    told: dict[str, float] = {}
+    for name in ("windows", *(f"right_{before:g}" for before in (0.0, *READ_BEFORE))):
+        values = [evidence.final(row, column, seed, name) for seed in evidence.seeds]
+        known = [value for value in values if value is not None]
+        if not known:
+            return ""
+        told[name] = statistics.fmean(known)
+    early = ", ".join(f"{100 * told[f'right_{before:g}']:.1f} % {before:g} earlier" for before in READ_BEFORE)
+    return f", {100 * told['right_0']:.1f} % right after {told['windows']:g} windows, {early}"
 
 
 def _on_a_cpu(evidence: Evidence) -> Finding:

@@ -8,14 +8,15 @@ from typing import Any
 from ..experiment import Experiment
 from ..measures import ACCURACY
 from ..protocols import LAST, Protocol
-from ..table import Cell, Source, Table
-from . import claims, departures
+from ..table import Cell, Source
+from . import claims
 from .protocols import STOPPED
 
 Options = dict[str, Any]
 
 UNVERIFIED = "no published accuracy was verified: the README prints none, and the paper's tables could not be read"
 OTHER_NETWORK = "the published value is a recollection, of a VGG-16"
+NARROWER = "the network has an eighth of the channels of the work's"
 SHORT_EPOCHS, QUICK_EPOCHS = 4, 20
 DECAY, ANNEALING = 0.1, 0.999
 
@@ -47,6 +48,14 @@ ROWS = (
     Row("VGG7, released", {**RELEASED, "architecture": "vgg7"}, order=True),
     Row("VGG11, released", {**RELEASED, "architecture": "vgg11"}, order=True),
     Row("VGG7, corrected", {"architecture": "vgg7"}),
+)
+
+NARROWED = 8  # by which the channels of VGG7 are divided where a CPU has to do
+NARROW = "8C3 - 16C3 - P2 - 32C3 - 32C3 - P2 - 64C3 - 64C3 - P2"
+NARROW_ROWS = (
+    Row(f"VGG7 / {NARROWED}, released", {**RELEASED, "architecture": NARROW}, order=True),
+    Row(f"VGG7 / {NARROWED}, corrected", {"architecture": NARROW}),
+    Row(f"VGG7 / {NARROWED}, ReLU network", {"architecture": NARROW}, model="ttfs_relu", scheme="bptt"),
 )
 
 
@@ -97,7 +106,7 @@ def quick(row: Row, normalised: bool) -> Experiment:
         seed=0,
         measures=("accuracy", "single_spikes"),
         batching={"shuffle": not row.order, "drop_last": False},
-        checks=("ttfs_identities",) if row.model == "ttfs" else (),
+        checks=("ttfs_identities", "ttfs_answers") if row.model == "ttfs" else (),
     )
 
 
@@ -120,6 +129,7 @@ def published(row: Row, column: Column, scale: str) -> Experiment:
         seed=0,
         measures=("accuracy", "single_spikes"),
         batching={"shuffle": not row.order, "drop_last": False},
+        checks=("ttfs_answers",) if row.model == "ttfs" else (),
     )
 
 
@@ -135,27 +145,11 @@ def cells(scale: str) -> list[Cell]:
                     found.append(Cell(row.name, column, ACCURACY, made, (), LAST, why, stand_in="8x8 digits"))
         return found
     protocol: Protocol = STOPPED if scale == "paper" else LAST
-    for row in ROWS:
+    for row in (*ROWS, *(NARROW_ROWS if scale == "short" else ())):
         for data in COLUMNS:
             recalled = scale == "paper" and data.recalled and row.name.startswith("VGG11")
             sources = (Source("main_recalled", data.recalled, "VGG-16"),) if recalled else ()
             why = f"{UNVERIFIED}; {OTHER_NETWORK}" if recalled else UNVERIFIED
+            why += f"; {NARROWER}" if row in NARROW_ROWS else ""
             found.append(Cell(row.name, data.name, ACCURACY, published(row, data, scale), sources, protocol, why))
     return found
-
-
-TTFS_TABLE = Table(
-    "ttfs_table",
-    "ttfs",
-    "Networks of single spikes with a falling threshold, trained through their spike times",
-    cells,
-    claims.ALL,
-    (
-        "No published accuracy was verified. The README of the code prints none; the tables of the paper could not be "
-        "read, and two values that are recalled from them are shown with that mark and decide nothing.",
-        "Normalised pixels fire before and after the window of the input, so that the network is no causal one: late "
-        "inputs act in closed form before they come. Raw pixels fire within it.",
-        "A neuron without any input spike fires at the very end of its window and is counted as firing.",
-    ),
-    departures.ALL,
-)

@@ -99,6 +99,9 @@ class _Counted:
     def __init__(self, operator: Operator) -> None:
         self.operator, self.samples = operator, 0
 
+    def arranged(self, x: Tensor) -> Tensor:
+        return self.operator.arranged(x)
+
     def apply(self, x: Tensor, weight: Tensor) -> Tensor:
         self.samples += len(x)
         return self.operator.apply(x, weight)

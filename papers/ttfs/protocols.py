@@ -21,16 +21,21 @@ def stops(accuracies: Iterable[float], patience: int) -> list[bool]:
     return found
 
 
-def _stopped(curves: Curves, measure: Measure) -> Selected | None:
+def _stopped(curves: Curves, measure: Measure, patience: int) -> Selected | None:
     """The last epoch that was tested: the one before training stops, or the last of all."""
     test = curves.get(measure.curve(TEST), {})
     validation = sorted(curves.get(measure.curve(VALIDATION), {}).items())
-    told = zip(validation, stops((value for _, value in validation), PATIENCE), strict=True)
+    told = zip(validation, stops((value for _, value in validation), patience), strict=True)
     stop = next((step for (step, _), stop in told if stop), None)
     step = max((step for step in test if stop is None or step < stop), default=None)
     return None if step is None or not validation else Selected(test[step], step)
 
 
-STOPPED = Protocol(
-    "stopped", f"test value of the last epoch before {PATIENCE} without a better one on validation", _stopped, "stopped"
-)
+def stopped(patience: int) -> Protocol:
+    """The value that counts where training stops after `patience` epochs without a better one on validation."""
+    says = f"test value of the last epoch before {patience} without a better one on validation"
+    name = "stopped" if patience == PATIENCE else f"stopped-{patience}"
+    return Protocol(name, says, lambda curves, measure: _stopped(curves, measure, patience), "stopped")
+
+
+STOPPED = stopped(PATIENCE)

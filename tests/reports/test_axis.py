@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import synthetic_runs as invented
 
+from papers.drawing import Drawing
 from papers.evaluate import evaluate
 from papers.plif.tables import PLIF_TABLE
 from papers.psn.tables import PSN_ORDER
@@ -52,3 +54,13 @@ def test_a_table_of_many_rows_leaves_the_curves_to_its_runs(store: Store, tmp_pa
     page = (report / "psn_order-paper.html").read_text(encoding="utf-8")
     assert "Training curves" not in page
     assert "masked: 49.3 at first, 60.69 at last" in page
+
+
+def test_what_a_table_draws_besides_is_on_its_page(store: Store) -> None:
+    drawing = Drawing("Error over steps", "steps", "error", (("one", ((8.0, 0.1), (32.0, 0.025))),), "Order 1.00")
+    result = replace(evaluate(store, PSN_ORDER, "quick"), drawings=(drawing, replace(drawing, lines=())))
+    found = axis.drawings(result)
+    assert [(one.title, one.legend) for one in found] == [("Error over steps", (("one", 0),)), ("Error over steps", ())]
+    assert "one: 0.1 at first, 0.025 at last" in found[0].plots[0].svg
+    assert found[0].plots[0].caption == "Order 1.00"
+    assert found[1].plots == (), "nothing to draw"
