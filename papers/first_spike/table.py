@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..table import Cell, Table
 from . import claims, departures
-from .arms import ARMS, STAND_IN, Arm, columns, experiment
+from .arms import ARMS, OTHERS, STAND_IN, Arm, columns, experiment
 from .protocols import READINGS, protocol
 
 ACCURACIES = ("by first spike", "by rate")
@@ -38,12 +38,12 @@ def _cells(arms: tuple[Arm, ...], readings: tuple[str, ...], scale: str) -> list
 
 def accuracy_cells(scale: str) -> list[Cell]:
     """Every network read both ways, whatever it was trained for."""
-    return _cells(ARMS, ACCURACIES, scale)
+    return _cells((*ARMS, *OTHERS), ACCURACIES, scale)
 
 
 def latency_cells(scale: str) -> list[Cell]:
     """Delays in the coding of the row; at quick scale also other settings of the output."""
-    return _cells((*ARMS, *(claims.SWEPT if scale == "quick" else ())), LATENCIES, scale)
+    return _cells((*ARMS, *OTHERS, *(claims.SWEPT if scale == "quick" else ())), LATENCIES, scale)
 
 
 SHARED = (
