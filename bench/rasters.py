@@ -22,7 +22,7 @@ from training.measures import spiking
 from training.scheme import Scheme
 from training.spike_timing import right_by_first_spike, right_by_rate
 
-KEPT = 64  # neurons of a layer: the first
+KEPT = 64  # neurons of a layer, the first; of the output all
 AT_ONCE = 100  # samples
 INPUT = "input"
 OVER_TIME = {"accuracy_fs_by_step": right_by_first_spike, "accuracy_fr_by_step": right_by_rate}
@@ -57,11 +57,12 @@ def shown(scheme: Scheme, test: Split, device: str, seed: int) -> tuple[Raster, 
         outputs = scheme.outputs(x.to(device))
         found = scheme.decide(outputs).cpu()
         layers = {INPUT: network.encode(x.to(device)), **{name: _sequence(of) for name, of in fired.items()}}
+    last = next(reversed(layers))
     return tuple(
         Raster(
             index,
             len(outputs),
-            tuple((name, *_packed(spikes[:, place])) for name, spikes in layers.items()),
+            tuple((name, *_packed(spikes[:, place], name == last)) for name, spikes in layers.items()),
             int(_classes(labels)[place]),
             int(found[place]),
         )
@@ -102,8 +103,8 @@ def _sequence(calls: list[Tensor]) -> Tensor:
     return calls[0] if len(calls) == 1 else torch.stack(calls)
 
 
-def _packed(spikes: Tensor) -> tuple[int, int, str]:
+def _packed(spikes: Tensor, whole: bool) -> tuple[int, int, str]:
     """Neurons of a layer, how many are kept, and their spikes as `results.Raster` has them; of `spikes` [T, ...]."""
     fired = (spikes != 0).flatten(1).cpu()
-    kept = fired[:, :KEPT]
+    kept = fired if whole else fired[:, :KEPT]
     return fired.shape[1], kept.shape[1], b64encode(np.packbits(kept.numpy()).tobytes()).decode()
