@@ -1,4 +1,4 @@
-"""The spikes of a sample by layer as inline SVG, with the first output spike marked; accuracy by step; bars of spikes."""
+"""Spikes as inline SVG: rasters of a sample with the first output spike marked, accuracy by step, bars of counts."""
 
 from __future__ import annotations
 

@@ -101,10 +101,9 @@ def _pages(
     store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site: its path and text."""
+    from results import Picture
     from results.published import CURVES
     from results.units import unit_of
-
-    from results import Picture
 
     from . import axis, calibration, curves, kernels, parity, pictures, rasters
 
