@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import FAILED, INTERRUPTED
+from papers.first_spike import speed as first_spike
 from papers.psn import speed
 
 
@@ -62,4 +63,9 @@ COMMANDS = {
     "kernels": Command("bench.kernels"),
     "memory_frontier": Command("bench.kernels", ("--what", "frontier")),
     "psn_speed": Command("bench.kernels", ("--what", speed.WHAT), proves=("psn", "lif")),
+    "fs_speed": Command(
+        "bench.kernels",
+        ("--what", first_spike.WHAT, "--what", first_spike.NETWORK),
+        proves=first_spike.NEURONS,
+    ),
 }

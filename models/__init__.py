@@ -45,6 +45,7 @@ registry = Registry(
         "fptt_spyv4": "models.fptt.spyv4:spyv4",
         "fptt_gesture_conv": "models.fptt.maps:gesture",
         "fs_feed_forward": "models.first_spike.dense:feed_forward",
+        "fs_feed_forward_sparse": "models.first_spike.fast:sparse_feed_forward",
         "fs_recurrent": "models.first_spike.dense:fed_back",
         "fs_gesture": "models.first_spike.maps:gesture",
         "fs_plane": "models.first_spike.maps:plane",

@@ -51,7 +51,11 @@ COLUMNS["linear"] = (
     ("neuron training", "neuron_training_seconds", "time"),
 )
 COLUMNS["psn"] = tuple(column for column in COLUMNS["speed"] if column[0] != "× copy")
-COLUMNS["network"] = (("training step", "training_seconds", "time"), ("× base", "training_ratio", "ratio"))
+COLUMNS["first-spike"] = COLUMNS["speed"]
+COLUMNS["first-spike-network"] = COLUMNS["network"] = (
+    ("training step", "training_seconds", "time"),
+    ("× base", "training_ratio", "ratio"),
+)
 
 
 def heading(run: StoredRun) -> str:
@@ -73,8 +77,10 @@ def heading(run: StoredRun) -> str:
 
 
 def reset(run: StoredRun) -> str:
-    """ "reset not detached", or nothing where it is detached or there is none."""
-    return "reset not detached" if run.experiment["options"].get("detach_reset") is False else ""
+    """ "reset not detached", or nothing where it is detached or there is none; with the form of a neuron of several."""
+    options = run.experiment["options"]
+    form = f"{options['variant']} form" if options.get("variant") else ""
+    return ", ".join(filter(None, (form, "reset not detached" if options.get("detach_reset") is False else "")))
 
 
 def size(run: StoredRun) -> str:

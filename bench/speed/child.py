@@ -24,6 +24,8 @@ MODULES = {
     "linear": "bench.speed.linear",
     "network": "bench.speed.network",
     "psn": "bench.speed.parallel",
+    "first-spike": "bench.speed.layer",
+    "first-spike-network": "bench.speed.first_spike_network",
 }
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 

@@ -17,7 +17,8 @@ ALLOCATORS = {
 
 
 BATCH = 16  # samples of those measurements whose size has one
-_WIDTHS = {"linear": "width", "frontier": "width", "network": "channels"}
+_WIDTHS = {"linear": "width", "frontier": "width", "network": "channels", "first-spike-network": "width"}
+_BATCHES = {"linear": BATCH, "network": BATCH, "first-spike-network": 128}  # of the SHD script
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Job:
 
     def size(self, shape: tuple[int, int]) -> dict[str, int]:
         """The numbers of a shape by their names in this kind of measurement, with the batch where it is fixed."""
-        batch = {"batch": BATCH} if self.what in ("linear", "network") else {}
+        batch = {"batch": _BATCHES[self.what]} if self.what in _BATCHES else {}
         return {"T": shape[0], _WIDTHS.get(self.what, "N"): shape[1], **batch}
 
     def document(self) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from core.errors import UsageError
 
-from . import parallel
-from .contenders import COMPILED, FUSED, known_options, suite
+from . import first_spike_network, parallel
+from .contenders import COMPILED, FUSED, REFERENCE, known_options, suite
 from .job import Job
 
 WHATS = {
@@ -21,6 +21,8 @@ WHATS = {
     "linear": "Linear + neuron, batch 16, against the Linear alone",
     "network": "training step of a PLIF network",
     "psn": "PSN, one product over time, against LIF, a loop, over steps and neurons",
+    "first-spike": "the neurons of first-spike coding: fused kernels against their eager loops, over steps and neurons",
+    "first-spike-network": "training step of networks of first-spike coding, against their products alone",
 }
 DEFAULT = ("speed", "first-use", "memory", "roofline")
 SHAPES = ((4, 1048576), (16, 262144), (100, 32768), (1000, 4096), (16, 4096), (16, 32768))
@@ -36,11 +38,20 @@ NETWORK_SHAPES = ((8, 32), (8, 128))  # T, channels
 QUICK_NETWORK_SHAPES = ((4, 4),)
 PSN_SHAPES = tuple((steps, 2**n) for steps in (2, 4, 8, 16, 32, 64) for n in range(8, 21, 2))
 QUICK_PSN_SHAPES = ((2, 256), (8, 256), (32, 256), (2, 4096), (8, 4096), (32, 4096))
+FIRST_SPIKE = {  # neurons and their forms
+    "adlif": ({},),
+    "culif": ({}, {"variant": "superspike"}),
+    "pculif": ({}, {"variant": "superspike"}),
+}
+FIRST_SPIKE_SHAPES = tuple((steps, n) for n in (2**12, 2**15) for steps in (20, 50, 100, 250))
+QUICK_FIRST_SPIKE_SHAPES = ((20, 4096), (100, 4096))
+FIRST_SPIKE_NETWORK_SHAPES = ((100, 256),)  # T, width; batch 128
+QUICK_FIRST_SPIKE_NETWORK_SHAPES = ((10, 16),)
 PSN_BYTES = 40  # per neuron and step that the LIF loop keeps for its backward pass
 FRONTIER_START = ((100, 512),)  # T, width; batch 16
 KERNEL = "fused-kernel"  # without autograd
 LINEAR = "linear"  # the Linear alone
-OWN_BASE = ("roofline", "linear", "psn")  # kinds of measurement with a base of their own
+OWN_BASE = ("roofline", "linear", "psn", "first-spike-network")  # kinds of measurement with a base of their own
 SPIKINGJELLY = ("spikingjelly", "spikingjelly-layers", "spikingjelly-stepwise")  # as described in bench.speed.network
 PEERS = ("spikingjelly", COMPILED, "snntorch", "norse", "sinabs")
 BY_NAME = "inductor"  # a backend that compiles for so long that nobody times it unasked
@@ -93,7 +104,8 @@ def jobs(asked: Asked) -> list[tuple[Job, ...]]:
     """
     work: list[tuple[Job, ...]] = []
     for what in asked.whats:
-        for neuron in {"network": ("plif",), "psn": ("psn",)}.get(what, asked.neurons):
+        own = {"network": ("plif",), "psn": ("psn",), "first-spike": FIRST_SPIKE, "first-spike-network": ("adlif",)}
+        for neuron in own.get(what, asked.neurons):
             for allocator in asked.allocators:
                 # These are allocators of host memory, which a GPU's tensors do not use.
                 if allocator == asked.allocators[0] or (what in ("speed", "memory") and asked.device == "cpu"):
@@ -130,6 +142,11 @@ def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple
         return [(replace(job, contenders=(KERNEL,), base=KERNEL),)] if FUSED in names and _recurrent(neuron) else []
     if what == "psn":
         return [(parallel.job(job, asked.peers),)]
+    if what == "first-spike":
+        job = replace(job, contenders=tuple(name for name in names if name in (REFERENCE, FUSED)))
+        return [(replace(job, options={**job.options, **form}),) for form in FIRST_SPIKE[neuron]]
+    if what == "first-spike-network":
+        return [(first_spike_network.job(job),)]
     if what == "frontier":
         alone = [replace(job, contenders=(name,), limit=asked.limit) for name in names if name != COMPILED]
         return [(one,) for one in alone]
@@ -162,7 +179,7 @@ def _base(what: str, neuron: str, names: tuple[str, ...], asked: Asked) -> str:
 
 
 def _shapes(what: str, asked: Asked) -> tuple[tuple[int, int], ...]:
-    if asked.shapes and what in ("speed", "memory", "roofline", "psn"):
+    if asked.shapes and what in ("speed", "memory", "roofline", "psn", "first-spike"):
         return asked.shapes
     usual, quick = {
         "speed": (SHAPES, QUICK_SHAPES),
@@ -173,6 +190,8 @@ def _shapes(what: str, asked: Asked) -> tuple[tuple[int, int], ...]:
         "linear": (LINEAR_SHAPES, QUICK_LINEAR_SHAPES),
         "network": (NETWORK_SHAPES, QUICK_NETWORK_SHAPES),
         "psn": (PSN_SHAPES, QUICK_PSN_SHAPES),
+        "first-spike": (FIRST_SPIKE_SHAPES, QUICK_FIRST_SPIKE_SHAPES),
+        "first-spike-network": (FIRST_SPIKE_NETWORK_SHAPES, QUICK_FIRST_SPIKE_NETWORK_SHAPES),
     }[what]
     if what == "psn":
         usual = tuple((steps, n) for steps, n in usual if steps * n * PSN_BYTES <= asked.limit)
