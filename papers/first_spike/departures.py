@@ -55,6 +55,13 @@ OWN_ROWS = Departure(
     "Other thresholds, time constants and empty steps of the output are rows of our own, at quick scale alone; "
     "which ones the work has is not known.",
 )
+SPOKEN = Departure(
+    11,
+    "Free Spoken Digits is a column of our own: 32 filters in place of a cochlea, trained as SHD is in the network of"
+    " AdLIF; feed-forward CuLIF, LIF and PLIF in that network are rows of our own, gradients cleared, a decay of "
+    "exp(-1/5) in each.",
+)
 ALL = (
     CLEARED, FIXED_DECAYS, EMPTY, TIES, COUNTS, SCHEDULE, WIDE_COUNTS, NO_GESTURE, MANIFOLDS, OWN_ROWS,
+    SPOKEN,
 )  # fmt: skip

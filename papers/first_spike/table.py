@@ -49,6 +49,7 @@ def latency_cells(scale: str) -> list[Cell]:
 SHARED = (
     departures.CLEARED, departures.FIXED_DECAYS, departures.EMPTY, departures.TIES, departures.COUNTS,
     departures.SCHEDULE, departures.WIDE_COUNTS, departures.NO_GESTURE, departures.MANIFOLDS,
+    departures.SPOKEN,
 )  # fmt: skip
 FS_TABLE = Table(
     "fs_table",
