@@ -126,6 +126,18 @@ PLANES = Data(
     (0.1, 8, 500.0),
     15.0,
 )
+GESTURE = Data(
+    "DVS Gesture",
+    "dvsgesture10",
+    120,
+    {"T": 120, "dt": 10},
+    {CULIF: Network("fs_gesture", (5.0, 5.0, 0.5), (60.0, 60.0, 1.0), {"pool": "average"}, empty=40)},
+    16,
+    1e-4,
+    70,
+    (0.1, 4, 300.0),
+    10.0,
+)
 SPOKEN_NETWORK = Network(
     "fs_feed_forward",
     (5.0, 5.0, 0.5),
@@ -184,7 +196,7 @@ OTHERS = tuple(
 
 def columns(scale: str) -> tuple[Data, ...]:
     """The data of a scale."""
-    return (MANIFOLDS,) if scale == "quick" else (SHD, NTIDIGITS, PLANES, SPOKEN)
+    return (MANIFOLDS,) if scale == "quick" else (SHD, NTIDIGITS, GESTURE, PLANES, SPOKEN)
 
 
 def neuron(network: str, data: Data) -> tuple[str, Options]:
@@ -202,7 +214,9 @@ def neuron(network: str, data: Data) -> tuple[str, Options]:
     if network == CULIF_FORWARD:
         return "culif", common
     common["variant"] = "superspike"
-    return ("culif", common) if made.model == "fs_plane" else ("pculif", {"shape": "channels", **common})
+    return (
+        ("culif", common) if made.model in ("fs_gesture", "fs_plane") else ("pculif", {"shape": "channels", **common})
+    )
 
 
 def experiment(arm: Arm, data: Data, scale: str) -> Experiment:

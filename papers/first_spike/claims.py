@@ -29,14 +29,14 @@ from ..evidence import Evidence
 from ..hypotheses import ALPHA
 from ..measures import ACCURACY_FS, SPIKES, TD50_FS
 from ..table import Claim
-from .arms import ADLIF, CULIF, CULIF_FORWARD, FR, FS, LIF, NTIDIGITS, PLANES, SHD, Arm
+from .arms import ADLIF, CULIF, CULIF_FORWARD, FR, FS, GESTURE, LIF, NTIDIGITS, PLANES, SHD, Arm
 from .behaviour import CORRECTED, RELEASED
 from .protocols import own_accuracy
 
 LAST = 3  # epochs
 PAIRS = [(network, behaviour) for network in (ADLIF, CULIF) for behaviour in (RELEASED, CORRECTED)]
 PAIRS += [(network, CORRECTED) for network in (CULIF_FORWARD, LIF)]
-OF_THE_WORK = tuple(data.name for data in (SHD, NTIDIGITS, PLANES))
+OF_THE_WORK = tuple(data.name for data in (SHD, NTIDIGITS, GESTURE, PLANES))
 
 
 def _swept(changed: str, output: dict[str, float], empty: int | None = None) -> Arm:

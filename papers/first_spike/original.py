@@ -18,12 +18,18 @@ from core.registry import unknown
 from ..experiment import Experiment
 from ..protocols import Protocol
 from ..table import Cell, Table
-from .arms import ADLIF, CULIF, FR, FS, NTIDIGITS, PLANES, SHD, Arm, Data, experiment
+from .arms import ADLIF, CULIF, FR, FS, GESTURE, NTIDIGITS, PLANES, SHD, Arm, Data, experiment
 from .behaviour import CORRECTED, RELEASED
 from .protocols import READINGS, protocol
 from .table import ACCURACIES, FS_TABLE
 
-COLUMNS = {"shd": SHD, "ntidigits": NTIDIGITS, "n-tidigits": NTIDIGITS, "dvsplane": PLANES}
+COLUMNS = {
+    "shd": SHD,
+    "ntidigits": NTIDIGITS,
+    "n-tidigits": NTIDIGITS,
+    "dvsgesture": GESTURE,
+    "dvsplane": PLANES,
+}
 CODINGS = {"first_time": FS, "firing_rate": FR}
 CLIP, COSINE = 10.0, 128
 
@@ -236,8 +242,6 @@ def row_and_column(asked: Asked) -> tuple[Arm, Data]:
     """The row and the column that were asked for, changed as asked. UsageError where there is no such network here."""
     name = asked.get("dataset", "name", "shd")
     if name.casefold() not in COLUMNS:
-        if "gesture" in name.casefold():
-            raise UsageError("DVS Gesture has its network here and no column: see D8 in docs/first_spike.md.")
         raise unknown("data set of the work", name, COLUMNS)
     data = COLUMNS[name.casefold()]
     kind = asked.get("network", "neuron_type", "adlif" if ADLIF in data.networks else "culif")

@@ -48,7 +48,7 @@ def latency_cells(scale: str) -> list[Cell]:
 
 SHARED = (
     departures.CLEARED, departures.FIXED_DECAYS, departures.EMPTY, departures.TIES, departures.COUNTS,
-    departures.SCHEDULE, departures.WIDE_COUNTS, departures.NO_GESTURE, departures.MANIFOLDS,
+    departures.SCHEDULE, departures.WIDE_COUNTS, departures.TEN_GESTURES, departures.MANIFOLDS,
     departures.SPOKEN,
 )  # fmt: skip
 FS_TABLE = Table(

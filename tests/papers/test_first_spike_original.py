@@ -101,7 +101,7 @@ def test_what_is_asked_for_is_what_is_trained(tmp_path: Path) -> None:
         (["--neuron1", "5", "5", "x"], UsageError, "--neuron1 was given 'x'"),
         (["--T", "1.5"], UsageError, "--T was given '1.5'"),
         (["--load_pt_file", "a.pt"], UsageError, "--load_pt_file cannot be followed"),
-        (["--dataset_name", "dvsgesture"], UsageError, "DVS Gesture has its network here and no column"),
+        (["--dataset_name", "dvsgesture", "--hidden_size", "9"], UsageError, "hidden_size cannot be chosen for DVS"),
         (["--dataset_name", "cifar"], UnknownName, "Unknown data set of the work 'cifar'"),
         (["--num_classes", "10"], UsageError, "num_classes is 10, and SHD has 20"),
         (["--path_to_yaml", "nowhere.yaml"], UsageError, "nowhere.yaml cannot be read"),
