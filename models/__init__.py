@@ -47,6 +47,7 @@ registry = Registry(
         "fs_feed_forward": "models.first_spike.dense:feed_forward",
         "fs_feed_forward_sparse": "models.first_spike.fast:sparse_feed_forward",
         "fs_recurrent": "models.first_spike.dense:fed_back",
+        "fs_recurrent_whole": "models.first_spike.whole:whole_fed_back",
         "fs_gesture": "models.first_spike.maps:gesture",
         "fs_plane": "models.first_spike.maps:plane",
         "ttfs": "models.ttfs.networks:network",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -20,8 +20,8 @@ class CuAdLIF(AdLIF):
     """
 
     name = "cuadlif"
-    VARIANTS = ("spikingjelly",)
-    states = ("v", "i", "w", "w_next")
+    VARIANTS: ClassVar[tuple[str, ...]] = ("spikingjelly",)  # type: ignore[assignment]
+    states: tuple[str, ...] = ("v", "i", "w", "w_next")  # type: ignore[assignment]
 
     def __init__(self, tau_m: float = 5.0, tau_s: float = 5.0, *, shape: Shape = (), **common: Any) -> None:
         super().__init__(tau_m, shape=shape, **common)

@@ -195,8 +195,8 @@ def convert(
         path = _of(kept, number)
         if not path.exists():
             flat = {f"{i}/{key}": value for i, sample in enumerate(piece.read()) for key, value in sample.items()}
-            with path.with_suffix(".new").open("wb") as file:
-                np.savez(file, **flat)
+            with path.with_suffix(".new").open("wb") as new:
+                np.savez(new, **flat)
             os.replace(path.with_suffix(".new"), path)
     progress(len(pieces), len(pieces))
     whole = kept / "whole"
