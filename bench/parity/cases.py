@@ -96,7 +96,16 @@ CASES = (
     Case("late form, soft reset", "random", (21, 2, 60), options={"variant": "superspike", "v_reset": None}),
     Case("late form, cut", "random", (21, 2, 60), options={"variant": "superspike", "shape": 60}, cut=8, single=True),
     Case("sparch form", "random", (5, 2, 60), options={"variant": "sparch"}, single=True, quick=True, ways=True),
-    Case("sparch form, cut", "random", (21, 2, 60), options={"variant": "sparch", "shape": 60}, cut=8, single=True),
+    # Its surrogate's derivative jumps: over so many steps the rounding of 16 bits decides about single neurons.
+    Case(
+        "sparch form, cut",
+        "random",
+        (21, 2, 60),
+        options={"variant": "sparch", "shape": 60},
+        cut=8,
+        single=True,
+        dtypes=("float64", "float32"),
+    ),
     # Around the checkpoints that the fused kernels keep at every 16th step by default; a block of neurons and a rest.
     Case("a checkpoint", "random", (16, 3, 43)),
     Case("past a checkpoint", "random", (17, 1031)),

@@ -50,13 +50,7 @@ OWN_NEURONS = {
     "first-spike-network": tuple(first_spike_network.MODELS),
 }
 FIRST_SPIKE_SHAPES = tuple((steps, n) for n in (2**12, 2**15) for steps in (20, 50, 100, 250))
-QUICK_OWN_NEURONS = {
-    "network": ("plif",),
-    "psn": ("psn",),
-    "first-spike": tuple(FIRST_SPIKE),
-    "first-spike-network": tuple(first_spike_network.MODELS),
-}
-FIRST_SPIKE_SHAPES = ((20, 4096), (100, 4096))
+QUICK_FIRST_SPIKE_SHAPES = ((20, 4096), (100, 4096))
 FIRST_SPIKE_NETWORK_SHAPES = ((100, 256),)  # T, width; batch 128
 QUICK_FIRST_SPIKE_NETWORK_SHAPES = ((10, 16),)
 PSN_BYTES = 40  # per neuron and step that the LIF loop keeps for its backward pass

@@ -37,12 +37,11 @@ class WholeSameStep(SameStep):
         neuron, feedback = self.neuron, self.feedback
         assert isinstance(neuron, CuLIF | PCuLIF)
         assert isinstance(feedback, nn.Linear)
-        if isinstance(neuron, PCuLIF):
-            beta, alpha = neuron.p_m, neuron.p_s
-        else:
-            beta, alpha = (x.new_tensor(math.exp(-1 / tau)) for tau in (neuron.tau_m, neuron.tau_s))
+        decays: list[Tensor] = [neuron.p_m, neuron.p_s] if isinstance(neuron, PCuLIF) else []
+        if isinstance(neuron, CuLIF):
+            decays = [x.new_tensor(math.exp(-1 / tau)) for tau in (neuron.tau_m, neuron.tau_s)]
         slope = neuron.surrogate.slope
-        spikes, v, i = _Steps.apply(x, feedback.weight, beta, alpha, neuron.v_threshold, slope)
+        spikes, v, i = _Steps.apply(x, feedback.weight, *decays, neuron.v_threshold, slope)
         neuron.store_states([v, i])
         self.spikes = spikes[-1]
         return spikes
@@ -113,7 +112,7 @@ class _Steps(torch.autograd.Function):
 def whole_fed_back(neuron: NeuronFactory, **options: Any) -> EventNet:
     """models.first_spike.dense.fed_back, of the same options and start, its layers in one piece where they can be."""
     network = fed_back(neuron, **options)
-    for layer in network.fc:  # type: ignore[union-attr]
+    for layer in network.fc.modules():
         if type(layer) is SameStep:
             layer.__class__ = WholeSameStep
     return network
