@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from neurons.backends.fused import compiler
 
 MOST = 0.1  # share of the entries; beyond it the dense product is as fast
+FLAGS = ("-O3", "-ffp-contract=fast")
 
 _SOURCE = """\
 enum { BLOCK = 16 };
@@ -34,9 +35,12 @@ extern "C" long count(const float* x, long n) {
   for (long i = 0; i < n; i++) found += x[i] != 0;
   return found;
 }
-// y [rows, out] = x [rows, in] w [in, out]
-extern "C" void forward(const float* x, const float* w, float* y, long rows, long in, long out) {
-  for (long r = 0; r < rows; r++, x += in, y += out) {
+// y [T, N, out] = x [T, N, in] w [in, out]; x lies in memory as its strides say
+extern "C" void forward(const float* __restrict all, const float* __restrict w, float* __restrict y,
+                        const long* sizes) {
+  const long T = sizes[0], N = sizes[1], in = sizes[2], out = sizes[3];
+  for (long r = 0; r < T * N; r++, y += out) {
+    const float* __restrict x = all + r / N * sizes[4] + r % N * sizes[5];
     for (long o = 0; o < out; o++) y[o] = 0;
     for (long b = 0; b < in; b += BLOCK) {
       const long end = b + BLOCK < in ? b + BLOCK : in;
@@ -44,25 +48,29 @@ extern "C" void forward(const float* x, const float* w, float* y, long rows, lon
       for (long i = b; i < end; i++)
         if (x[i] != 0) {
           const float v = x[i];
-          const float* row = w + i * out;
+          const float* __restrict row = w + i * out;
           for (long o = 0; o < out; o++) y[o] += v * row[o];
         }
     }
   }
 }
-// w [in, out] += x' [in, rows] g [rows, out]
-extern "C" void backward(const float* x, const float* g, float* w, long rows, long in, long out) {
-  for (long r = 0; r < rows; r++, x += in, g += out)
+// w [in, out] += x' g, g [T, N, out]
+extern "C" void backward(const float* __restrict all, const float* __restrict g, float* __restrict w,
+                         const long* sizes) {
+  const long T = sizes[0], N = sizes[1], in = sizes[2], out = sizes[3];
+  for (long r = 0; r < T * N; r++, g += out) {
+    const float* __restrict x = all + r / N * sizes[4] + r % N * sizes[5];
     for (long b = 0; b < in; b += BLOCK) {
       const long end = b + BLOCK < in ? b + BLOCK : in;
       if (silent(x + b, end - b)) continue;
       for (long i = b; i < end; i++)
         if (x[i] != 0) {
           const float v = x[i];
-          float* row = w + i * out;
+          float* __restrict row = w + i * out;
           for (long o = 0; o < out; o++) row[o] += v * g[o];
         }
     }
+  }
 }
 """
 
@@ -76,10 +84,17 @@ class SparseLinear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         if not _fits(x, self.weight):
             return F.linear(x, self.weight)
-        laid_out = x.contiguous()
-        if _functions().count(laid_out.data_ptr(), x.numel()) > MOST * x.numel():
+        rows = _rows(x)
+        if _functions().count(rows.data_ptr(), x.numel()) > MOST * x.numel():
             return F.linear(x, self.weight)
-        return _Product.apply(laid_out, self.weight)
+        return _Product.apply(rows, self.weight).reshape(*x.shape[:-1], -1)
+
+
+def _rows(x: Tensor) -> Tensor:
+    """`x` as [T, N, in], as it lies in memory where it has no gaps: batches of events come as [N, T, in] turned."""
+    if x.ndim == 3 and (x.is_contiguous() or x.transpose(0, 1).is_contiguous()):
+        return x
+    return x.contiguous().reshape(-1, 1, x.shape[-1])
 
 
 def _fits(x: Tensor, weight: Tensor) -> bool:
@@ -97,9 +112,9 @@ def _fits(x: Tensor, weight: Tensor) -> bool:
 class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
-        rows, turned = x.numel() // x.shape[-1], weight.t().contiguous()
+        turned = weight.t().contiguous()
         outputs = x.new_empty((*x.shape[:-1], len(weight)))
-        _functions().forward(x.data_ptr(), turned.data_ptr(), outputs.data_ptr(), rows, *turned.shape)
+        _functions().forward(x.data_ptr(), turned.data_ptr(), outputs.data_ptr(), _sizes(x, outputs))
         ctx.save_for_backward(x)
         return outputs
 
@@ -109,22 +124,25 @@ class _Product(torch.autograd.Function):
         (x,) = ctx.saved_tensors
         gradient = gradient.contiguous()
         turned = x.new_zeros((x.shape[-1], gradient.shape[-1]))
-        rows = x.numel() // x.shape[-1]
-        _functions().backward(x.data_ptr(), gradient.data_ptr(), turned.data_ptr(), rows, *turned.shape)
+        _functions().backward(x.data_ptr(), gradient.data_ptr(), turned.data_ptr(), _sizes(x, gradient))
         return None, turned.t().contiguous()
+
+
+def _sizes(x: Tensor, outputs: Tensor) -> ctypes.Array[ctypes.c_long]:
+    return (ctypes.c_long * 6)(*x.shape, outputs.shape[-1], *x.stride()[:2])
 
 
 @cache
 def _library() -> ctypes.CDLL | None:
     """The compiled functions, None where there is no compiler."""
     try:
-        found = compiler.library(_SOURCE).functions
+        found = compiler.library(_SOURCE, FLAGS).functions
     except compiler.CompilationError:
         return None
     pointer, size = ctypes.c_void_p, ctypes.c_long
     found.count.argtypes, found.count.restype = [pointer, size], size
     for function in (found.forward, found.backward):
-        function.argtypes, function.restype = [pointer] * 3 + [size] * 3, None
+        function.argtypes, function.restype = [pointer] * 4, None
     return found
 
 
