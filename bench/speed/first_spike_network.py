@@ -6,7 +6,7 @@
 | both         | torch     | every neuron as a loop over the steps, with autograd                            |
 | feed-forward | fused     | the network of the tables: hidden neurons by kernels, the output step by step   |
 | feed-forward | sparse    | kernels throughout, the first layer reads the spikes alone                      |
-| recurrent    | whole     | the recurrent layer in one piece, as models.first_spike.whole has it            |
+| recurrent    | whole     | the same, and the recurrent layer in one piece (models.first_spike.whole)       |
 
 The feed-forward network is that of AdLIF, the recurrent one that of PCuLIF in the SuperSpike form. Dropout is off. All
 begin with the same weights; losses and gradients are compared before anything is timed.
@@ -34,7 +34,7 @@ PRODUCTS, SPARSE, WHOLE = "products", "sparse", "whole"
 FEED_FORWARD, RECURRENT = "adlif", "pculif"  # the networks by their neuron
 INPUTS, CLASSES, DENSITY = 700, 20, 0.02
 OUTPUT = {"name": "culif", "tau_m": 60.0, "tau_s": 60.0, "v_threshold": 1.0}  # so low that most output neurons fire
-LOSS = {"alpha": 0.2, "D": 2, "A": 200.0}  # of first_spike
+LOSS = {"alpha": 0.2, "A": 200.0}  # of first_spike
 LATE = {"variant": "superspike"}
 MODELS = {  # of each network by contender
     FEED_FORWARD: {
@@ -157,7 +157,7 @@ def _checked(
 
     def loss() -> Tensor:
         models.reset(network)
-        return measure_loss(network.run(x), labels, **LOSS)
+        return measure_loss(network.run(x), labels, D=min(16, steps), **LOSS)
 
     def step() -> None:
         optimizer.zero_grad()

@@ -1,4 +1,4 @@
-"""The feed-forward network with a first layer for sparse inputs and an output that runs as a sequence.
+"""Networks with a first layer for sparse inputs and an output that runs as a sequence.
 
 The same parameters, spikes and decisions but for rounding; of potentials the highest of each silent neuron alone, and
 that is all that first-spike coding asks of them.
@@ -44,9 +44,8 @@ class WithFirstPotentials(nn.Module):
         return torch.stack([self.neuron(x), potentials], 2)
 
 
-def sparse_feed_forward(neuron: NeuronFactory, **options: Any) -> EventNet:
-    """models.first_spike.dense.feed_forward, of the same options and start, for inputs of which few are not zero."""
-    network = feed_forward(neuron, **options)
+def with_fast_ends(network: EventNet) -> EventNet:
+    """`network` with its first layer made for sparse inputs, its output for whole sequences; the parameters stay."""
     layers = network.fc
     assert isinstance(layers, nn.Sequential)
     first, last = layers[0], layers[-1]
@@ -57,3 +56,8 @@ def sparse_feed_forward(neuron: NeuronFactory, **options: Any) -> EventNet:
     if isinstance(last, WithPotentials):
         layers[-1] = WithFirstPotentials(last.neuron)
     return network
+
+
+def sparse_feed_forward(neuron: NeuronFactory, **options: Any) -> EventNet:
+    """models.first_spike.dense.feed_forward, of the same options and start, for inputs of which few are not zero."""
+    return with_fast_ends(feed_forward(neuron, **options))

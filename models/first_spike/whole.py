@@ -23,6 +23,7 @@ from neurons.surrogate import FastSigmoid
 
 from .. import NeuronFactory
 from .dense import fed_back
+from .fast import with_fast_ends
 from .feedback import SameStep
 from .layers import EventNet
 
@@ -111,7 +112,7 @@ class _Steps(torch.autograd.Function):
 
 def whole_fed_back(neuron: NeuronFactory, **options: Any) -> EventNet:
     """models.first_spike.dense.fed_back, of the same options and start, its layers in one piece where they can be."""
-    network = fed_back(neuron, **options)
+    network = with_fast_ends(fed_back(neuron, **options))
     for layer in network.fc.modules():
         if type(layer) is SameStep:
             layer.__class__ = WholeSameStep
