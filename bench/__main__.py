@@ -16,6 +16,7 @@ COMMANDS = {
     "parity": "bench.parity.__main__",
     "kernels": "bench.kernels",
     "calibrate": "bench.calibrate",
+    "convert": "bench.convert",
     "results": "results.__main__",
     "report": "reports.__main__",
 }

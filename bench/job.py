@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from papers.experiment import Experiment
-from results import Dataset, Metric, Picture, Sample
+from results import Dataset, Metric, Picture, Raster, Sample
 
 
 @dataclass(frozen=True)
@@ -58,4 +58,4 @@ class Result:
     datasets: tuple[Dataset, ...] = ()
     metrics: tuple[Metric, ...] = ()
     samples: tuple[Sample, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[Picture | Raster, ...] = ()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import FAILED, INTERRUPTED
+from papers.first_spike import speed as first_spike
 from papers.psn import speed
 from papers.ttfs import speed as ttfs
 
@@ -64,4 +65,9 @@ COMMANDS = {
     "memory_frontier": Command("bench.kernels", ("--what", "frontier")),
     "psn_speed": Command("bench.kernels", ("--what", speed.WHAT), proves=("psn", "lif")),
     "ttfs_speed": Command("bench.kernels", ("--what", ttfs.WHAT), proves=("lif",)),
+    "fs_speed": Command(
+        "bench.kernels",
+        ("--what", first_spike.WHAT, "--what", first_spike.NETWORK),
+        proves=first_spike.NEURONS,
+    ),
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from core import device as devices
 from core.command import App
@@ -17,7 +18,7 @@ from core.errors import FAILED, OK, UsageError
 from core.options import AMOUNT, DEVICE, FOLDER, PLACE, STORE, WHOLE
 from core.registry import PluginError
 from core.shell import exit_status, typed
-from papers import registry
+from papers import ORIGINALS, registry
 from papers.measured import TABLES, stored_findings
 
 from . import measured
@@ -32,17 +33,51 @@ if TYPE_CHECKING:
     from .present import Present
 
 app = App()
+ORIGINAL = "spikebench.original"
+
+
+class WithOriginals(TyperCommand):
+    """A command to which arguments of a work's released code may be given, `--FS 0.2 16 200`, with a table that takes
+    them; they are kept in `context.meta[ORIGINAL]`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        own = {name for parameter in self.params for name in (*parameter.opts, *parameter.secondary_opts)}
+        ctx.meta[ORIGINAL] = []
+        if not set(args).isdisjoint(ORIGINALS.names()):
+            args, ctx.meta[ORIGINAL] = apart(args, own)
+        return super().parse_args(ctx, args)
+
+
+def apart(args: Sequence[str], own: Collection[str]) -> tuple[list[str], list[str]]:
+    """The words of `args` that are ours, and arguments that are not in `own` with the values after them."""
+    found: tuple[list[str], list[str]] = [], []
+    foreign = False
+    for word in args:
+        if word.startswith("-") and not _is_number(word):
+            foreign = word.startswith("--") and word.partition("=")[0] not in own
+        found[foreign].append(word)
+    return found
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 @app.command(
+    cls=WithOriginals,
     epilog="""\b
     Examples:
     python -m bench.reproduce plif_table
     python -m bench.reproduce plif_ablation --seeds 3
     python -m bench.reproduce plif_table --scale short --device cuda --data ~/data --plan
+    python -m bench.reproduce fs_table --scale paper --FS 0.2 16 200 --neuron1 5. 5. 0.5
 
     Exit status: 0 every cell has an outcome, 1 a run failed or another process is still at it, 2 wrong usage,
-    3 a parity check is red, 130 interrupted."""
+    3 a parity check is red, 130 interrupted.""",
 )
 @exit_status
 def main(
@@ -96,7 +131,8 @@ def main(
 ) -> int:
     """Regenerate tables of papers.
 
-    Each cell is shown with its published value, its measured value with an interval, and a verdict.
+    Each cell is shown with its published value, its measured value with an interval, and a verdict. After fs_table
+    the arguments of the work's released code may be given, --path_to_yaml FILE among them.
     """
     from core.console import Console
 
@@ -107,8 +143,10 @@ def main(
         raise UsageError("This command was started by torchrun. Start it plainly; with --processes it calls torchrun.")
     settings = Settings(
         tuple(names or ()), scale, device, seeds, jobs, processes, executor, store, data, out, force,
-        tuple(only or ()), timeout, memory, threads, report, config,
+        tuple(only or ()), timeout, memory, threads, report, config, tuple(context.meta[ORIGINAL]),
     )  # fmt: skip
+    for sentence in settings.corrected:
+        console.print(sentence, soft_wrap=True)
     if plan:
         return _plan(console, settings)
     return max(_measure(console, settings), _train(console, settings, typed("bench.reproduce", context)))

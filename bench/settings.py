@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from core import device, options
 from core.errors import UsageError
 from core.registry import Registry, unknown
-from papers import registry
+from papers import ORIGINALS, registry
 from papers.choice import choose
 from papers.experiment import SCALES, Experiment
 from papers.measured import TABLES
@@ -54,6 +54,7 @@ class Settings:
     threads: int | None = None  # of the CPU, for each process; None: one, for a GPU the cores, shared out
     report: bool = True  # whether its pages are written
     config: Path | None = None  # a configuration file of the tables' work
+    original: tuple[str, ...] = ()  # arguments of the released code of a work
 
     def __post_init__(self) -> None:
         if not self.asked:
@@ -82,13 +83,28 @@ class Settings:
             raise UsageError(
                 f"--config was given, but {self.measured[0]} is measured and has no training. Leave it out."
             )
+        if self.config is not None and self.original:
+            raise UsageError("--config and arguments of released code were given; give one of the two.")
+        if self.original and not set(self.asked).issubset(ORIGINALS.names()):
+            raise UsageError(f"Arguments of released code go with one table of it: {', '.join(ORIGINALS.names())}.")
         _ = self.wanted  # raises for a row or column that no table has
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """The tables that trainings fill."""
+        if self.original:
+            return tuple(table for table, _ in self._as_original)
         found = (registry.get(name) for name in dict.fromkeys(self.asked) if name not in TABLES)
         return tuple(found if self.config is None else (_configured(table, self.config) for table in found))
+
+    @property
+    def corrected(self) -> tuple[str, ...]:
+        """What the arguments of released code mean otherwise here, in sentences."""
+        return tuple(sentence for _, sentences in self._as_original for sentence in sentences) if self.original else ()
+
+    @cached_property
+    def _as_original(self) -> tuple[tuple[Table, list[str]], ...]:
+        return tuple(ORIGINALS.get(name)(self.original, self.scale) for name in dict.fromkeys(self.asked))
 
     @property
     def measured(self) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from core import memory
 from core.randomness import seed_all
 from core.registry import PluginWarning
 from papers import checks, measures
-from results import Dataset, Metric, Picture, Sample, timestamp
+from results import Dataset, Metric, Picture, Raster, Sample, timestamp
 from training import distributed, loop
 from training.batching import Batching
 from training.clock import Clock
@@ -170,7 +170,7 @@ def train(request: Request, send: Send, clock: Clock) -> Result:
             return Result("diverged", reason, backend=_backends(network), datasets=(dataset,))
         send(("stage", "measuring"))
         found = [checks.registry.get(name)(network, task.test, request.device) for name in experiment.checks]
-        shown = _pictures(scheme, task, request)
+        shown, over_time = _pictures(scheme, task, request), _over_time(scheme, task, request)
     return Result(
         "ok",
         "; ".join(notes),
@@ -183,18 +183,34 @@ def train(request: Request, send: Send, clock: Clock) -> Result:
             Metric("processes", request.processes, "count"),
         ),
         pictures=shown,
-        samples=tuple(Sample("train_seconds", i, record["train_seconds"], "s") for i, record in enumerate(history)),
+        samples=(
+            *(Sample("train_seconds", i, record["train_seconds"], "s") for i, record in enumerate(history)),
+            *over_time,
+        ),
     )
 
 
-def _pictures(scheme: Scheme, task: tasks.Task, request: Request) -> tuple[Picture, ...]:
-    """A few of the test set with the boxes found in them, where the task is one of boxes."""
-    if not isinstance(task.target, tasks.Boxes):
-        return ()
-    from .pictures import classes, shown  # which ask for torchvision
-
+def _pictures(scheme: Scheme, task: tasks.Task, request: Request) -> tuple[Picture | Raster, ...]:
+    """A few of the test set: with the boxes found in them, or with all spikes where their times are measured."""
     experiment = request.experiment
-    return shown(scheme, task.test, classes(experiment.task), request.device, experiment.seed)
+    if isinstance(task.target, tasks.Boxes):
+        from .pictures import classes, shown  # which ask for torchvision
+
+        return shown(scheme, task.test, classes(experiment.task), request.device, experiment.seed)
+    if measures.ACCURACY_FS.name in experiment.measures:
+        from . import rasters
+
+        return rasters.shown(scheme, task.test, request.device, experiment.seed)
+    return ()
+
+
+def _over_time(scheme: Scheme, task: tasks.Task, request: Request) -> tuple[Sample, ...]:
+    """The accuracy at each step, where the times of spikes are measured."""
+    if measures.ACCURACY_FS.name not in request.experiment.measures:
+        return ()
+    from . import rasters
+
+    return rasters.over_time(scheme, task.test, request.device, request.experiment.seed)
 
 
 def _progress(task: str, send: Send) -> dict[str, Callable[[int, int], None]]:

@@ -20,6 +20,7 @@ registry = Registry(
         "culif": "neurons.current_based:CuLIF",
         "pculif": "neurons.current_based:PCuLIF",
         "adlif": "neurons.current_based:AdLIF",
+        "cuadlif": "neurons.cuadlif:CuAdLIF",
         "relpsp": "neurons.relpsp:RelPSP",
         "eif": "neurons.nonlinear:EIF",
         "qif": "neurons.nonlinear:QIF",

@@ -26,3 +26,5 @@ registry = Registry(
     },
     group="spikebench.tables",
 )
+# Arguments of a work's released code: (words, scale) -> the table that they ask for, and what was corrected.
+ORIGINALS = Registry("table with the arguments of its released code", {"fs_table": "papers.first_spike.original:table"})

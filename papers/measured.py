@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .claims import Finding
 from .evidence import Evidence
+from .first_spike import speed as first_spike_speed
 from .measurement import is_measurement
 from .psn import speed
 from .table import Claim
@@ -32,6 +33,10 @@ TABLES = {
     "psn_speed": MeasuredTable("PSN against LIF: time of forward and training over neurons and steps", (speed.C13,)),
     "ttfs_speed": MeasuredTable(
         "Single spikes in closed form against time steps: time and memory of a training step", (ttfs.C3,)
+    ),
+    "fs_speed": MeasuredTable(
+        "Neurons and networks of first-spike coding: fused kernels against autograd through the loop, over T and N",
+        (first_spike_speed.F11,),
     ),
 }
 

@@ -23,6 +23,8 @@ Render = Callable[..., str]
 NANO, PER_NS = 1e9, "ns per element"
 TITLES = {
     "psn": "PSN against LIF",
+    "first-spike": "Neurons of first-spike coding",
+    "first-spike-network": "Training step of networks of first-spike coding",
     "speed": "Speed of a layer",
     "roofline": "The kernel alone",
     "memory": "Memory of forward and backward",
@@ -183,7 +185,7 @@ def _plots(
     """Plots over T and over N, one set for each setting that was measured at more than one size."""
     if what == "psn":
         return _over_neurons(groups, trusted)
-    if what not in ("speed", "memory"):
+    if what not in ("speed", "first-spike", "memory"):
         return (), ()
     runs = [
         (run, key[1])
@@ -200,7 +202,7 @@ def _plots(
     found: list[Figure] = []
     for (setting, machine), own in settings.items():
         where = f"{setting}; {machine}" if several else setting
-        found += _speed(own, where, styles) if what == "speed" else _memory(own, where, styles)
+        found += _speed(own, where, styles) if what != "memory" else _memory(own, where, styles)
     return tuple(found), tuple(styles.items()) if found else ()
 
 

@@ -57,7 +57,11 @@ COLUMNS["adding"] = COLUMNS["s-mnist"] = (
     ("× base", "training_ratio", "ratio"),
     ("× faster than the plain loop", "training_gain", "ratio"),
 )
-COLUMNS["network"] = (("training step", "training_seconds", "time"), ("× base", "training_ratio", "ratio"))
+COLUMNS["first-spike"] = COLUMNS["speed"]
+COLUMNS["first-spike-network"] = COLUMNS["network"] = (
+    ("training step", "training_seconds", "time"),
+    ("× base", "training_ratio", "ratio"),
+)
 COLUMNS["ttfs"] = (
     ("forward", "forward_seconds", "time"),
     ("× base", "forward_ratio", "ratio"),
@@ -87,8 +91,10 @@ def heading(run: StoredRun) -> str:
 
 
 def reset(run: StoredRun) -> str:
-    """ "reset not detached", or nothing where it is detached or there is none."""
-    return "reset not detached" if run.experiment["options"].get("detach_reset") is False else ""
+    """ "reset not detached", or nothing where it is detached or there is none; with the form of a neuron of several."""
+    options = run.experiment["options"]
+    form = f"{options['variant']} form" if options.get("variant") else ""
+    return ", ".join(filter(None, (form, "reset not detached" if options.get("detach_reset") is False else "")))
 
 
 def size(run: StoredRun) -> str:

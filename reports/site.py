@@ -101,10 +101,11 @@ def _pages(
     store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site: its path and text."""
+    from results import Picture
     from results.published import CURVES
     from results.units import unit_of
 
-    from . import axis, calibration, curves, kernels, parity, pictures
+    from . import axis, calibration, curves, kernels, parity, pictures, rasters
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
     shown, unloaded = _table_pages(store, scales, table_names)
@@ -134,11 +135,13 @@ def _pages(
             "run.html",
             root="../",
             run=run,
-            plots=curves.of_run(run, run.metrics),
+            plots=[*curves.of_run(run, run.metrics), *rasters.over_time(run.samples)],
             places=places.get(run.id, ()),
             whole=[(m.name, wording.quantity(m.value, unit_of(m.name, m.unit))) for m in run.metrics if m.step is None],
             samples=_samples(run),
-            pictures=[pictures.drawn(picture) for picture in run.pictures],
+            pictures=[pictures.drawn(picture) for picture in run.pictures if isinstance(picture, Picture)],
+            rasters=[rasters.drawn(raster) for raster in run.pictures if not isinstance(raster, Picture)],
+            spikes=rasters.bars(run.metrics),
             epochs=_epochs(run),
         )
         yield f"runs/{run.id}.html", html
@@ -200,9 +203,11 @@ def _places(pages: Sequence[TablePage]) -> dict[str, list[Place]]:
 
 def _samples(run: Run) -> list[tuple[str, str, int, str, str, str]]:
     """Name, unit, number, least, median and greatest of each repeated measurement."""
+    from .rasters import BY_STEP
+
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for sample in run.samples:
-        if sample.value is not None:
+        if sample.value is not None and sample.name not in BY_STEP:
             found[sample.name, sample.unit].append(sample.value)
     return [
         (name, unit, len(v), f"{min(v):.6g}", f"{statistics.median(v):.6g}", f"{max(v):.6g}")

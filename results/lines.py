@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from results.errors import StoreError
-from results.run import Dataset, Metric, Parity, Picture, Planned, Run, Sample, StoredRun, canonical_json, content_key
+from results.run import Dataset, Metric, Parity, Planned, Run, Sample, StoredRun, canonical_json, content_key, pictured
 from results.spare import DATABASE, require_no_store
 from results.store import Store
 
@@ -228,7 +228,7 @@ def _run(record: dict[str, Any], found: dict[str, dict[str, Any]]) -> Run:
             "datasets": tuple(_look_up(found, "dataset", dataset) for dataset in record["datasets"]),
             "metrics": tuple(Metric(name, value, unit, step) for name, step, value, unit in record["metrics"]),
             "samples": tuple(Sample(name, index, value, unit) for name, index, value, unit in record["samples"]),
-            "pictures": tuple(Picture(index=index, **document) for index, document in record["pictures"]),
+            "pictures": tuple(pictured(index, document) for index, document in record["pictures"]),
         }
     )
 

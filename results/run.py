@@ -125,6 +125,39 @@ class Picture:
         return {name: value for name, value in vars(self).items() if name != "index"}
 
 
+Layer = tuple[str, int, int, str]  # its name, its neurons, how many of them are kept, their spikes
+
+
+@dataclass(frozen=True)
+class Raster:
+    """The spikes of the `index`-th sample of a test set over `steps`, layer by layer; the last one is the output.
+
+    Of each layer the first neurons are kept: [steps, kept] as bits (numpy.packbits) in base64. `there` is the true
+    class, `found` the one that was decided for.
+    """
+
+    index: int
+    steps: int
+    layers: tuple[Layer, ...]
+    there: int
+    found: int
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__
+        for name in ("index", "steps", "there", "found"):
+            put(self, name, _natural(f"{name} of a raster", getattr(self, name)))
+        put(self, "layers", tuple(_layer(self.steps, *layer) for layer in self.layers))
+
+    def document(self) -> dict[str, Any]:
+        """All but the index, as a JSON document."""
+        return {name: value for name, value in vars(self).items() if name != "index"}
+
+
+def pictured(index: int, document: dict[str, Any]) -> Picture | Raster:
+    """The picture or the raster that `document` describes."""
+    return Picture(index=index, **document) if "jpeg" in document else Raster(index=index, **document)
+
+
 @dataclass(frozen=True)
 class Dataset:
     """The data a run saw: digest of the source files, number of samples per split, complete False for a subset."""
@@ -182,7 +215,7 @@ class Run(StoredRun):
     datasets: tuple[Dataset, ...] = ()
     metrics: tuple[Metric, ...] = ()
     samples: tuple[Sample, ...] = ()
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[Picture | Raster, ...] = ()
 
     def __post_init__(self) -> None:
         put = object.__setattr__
@@ -310,7 +343,7 @@ def sample_key(sample: Sample) -> tuple[str, int]:
     return sample.name, sample.index
 
 
-def picture_key(picture: Picture) -> int:
+def picture_key(picture: Picture | Raster) -> int:
     return picture.index
 
 
@@ -340,6 +373,21 @@ def _natural(what: str, value: Any) -> int:
 def _edges(edges: Iterable[Any]) -> Edges:
     left, top, right, lower = (float(edge) for edge in edges)
     return left, top, right, lower
+
+
+def _layer(steps: int, name: str, neurons: int, kept: int, spikes: str) -> Layer:
+    what = f"layer {name!r} of a raster"
+    neurons, kept = _natural(f"number of neurons of {what}", neurons), _natural(f"kept neurons of {what}", kept)
+    try:
+        bits = base64.b64decode(spikes, validate=True)
+    except ValueError as error:
+        raise StoreError(f"The spikes of {what} are not in base64: {error}.") from None
+    if kept > neurons or len(bits) != -(-steps * kept // 8):
+        raise StoreError(
+            f"The {what} has {len(bits)} bytes of spikes for {steps} steps of {kept} of {neurons} neurons; give one "
+            "bit for each step and kept neuron."
+        )
+    return _text(name), neurons, kept, spikes
 
 
 def _integer(what: str, value: Any, low: int, end: int) -> int:

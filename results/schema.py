@@ -182,12 +182,12 @@ parity = Table(
     CheckConstraint("flips >= 0", name="flips_positive"),
 )
 
-picture = Table(  # a few of a test set, with what a detector found in them
+picture = Table(  # a few of a test set, with what a detector found in them or which neurons fired
     "picture",
     METADATA,
     Column("run_id", Text, ForeignKey("run.id"), primary_key=True),
     Column("index", Integer, primary_key=True, autoincrement=False),  # in the test set, from 0
-    Column("document", Text, nullable=False),  # the picture and its boxes
+    Column("document", Text, nullable=False),  # the picture and its boxes, or the spikes
     CheckConstraint('"index" >= 0', name="index_valid"),
     sqlite_with_rowid=False,
 )

@@ -20,6 +20,7 @@ from results.run import (
     Picture,
     Planned,
     Published,
+    Raster,
     Run,
     Sample,
     StoredRun,
@@ -27,6 +28,7 @@ from results.run import (
     content_key,
     metric_key,
     picture_key,
+    pictured,
     sample_key,
     set_of,
 )
@@ -363,7 +365,7 @@ def _metric_row(run_id: str, metric: Metric) -> dict[str, Any]:
     return {"run_id": run_id, **vars(metric), "step": metric_key(metric)[1]}
 
 
-def _picture_row(run_id: str, picture: Picture) -> dict[str, Any]:
+def _picture_row(run_id: str, picture: Picture | Raster) -> dict[str, Any]:
     return {"run_id": run_id, "index": picture.index, "document": canonical_json(picture.document())}
 
 
@@ -414,11 +416,11 @@ def _samples(connection: Connection, run_ids: Iterable[str]) -> dict[str, list[S
     return {run_id: sorted(samples, key=sample_key) for run_id, samples in found.items()}
 
 
-def _pictures(connection: Connection, run_ids: Iterable[str], store: str) -> dict[str, list[Picture]]:
-    found: dict[str, list[Picture]] = {run_id: [] for run_id in run_ids}
+def _pictures(connection: Connection, run_ids: Iterable[str], store: str) -> dict[str, list[Picture | Raster]]:
+    found: dict[str, list[Picture | Raster]] = {run_id: [] for run_id in run_ids}
     for where in _chunks(schema.picture.c.run_id, found):
         for run_id, index, document in connection.execute(select(schema.picture).where(*where)):
-            found[run_id].append(Picture(index=index, **_document(document, store)))
+            found[run_id].append(pictured(index, _document(document, store)))
     return {run_id: sorted(pictures, key=picture_key) for run_id, pictures in found.items()}
 
 

@@ -66,6 +66,7 @@ registry = Registry(
         "nmnist": "tasks.nmnist:NMNIST",
         "cifar10dvs": "tasks.cifar10dvs:CIFAR10DVS",
         "dvs128gesture": "tasks.dvs128gesture:DVS128GESTURE",
+        "dvsgesture10": "tasks.dvsgesture10:DVSGESTURE10",
         "dvsplane": "tasks.dvsplane:DVSPLANE",
         "shd": "tasks.shd:SHD",
         "ntidigits": "tasks.ntidigits:NTIDIGITS",

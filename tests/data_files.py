@@ -126,6 +126,7 @@ SETS: dict[str, Callable[[Path], None]] = {
     "nmnist": put_nmnist,
     "cifar10dvs": put_cifar10dvs,
     "dvs128gesture": put_gesture,
+    "dvsgesture10": put_gesture,
     "imagenet": put_imagenet,
     "shd": put_shd,
     "ntidigits": put_ntidigits,

@@ -32,7 +32,9 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     ),
     "fptt_spyv4": ({"T": 5, "classes": 3, "divisor": 16}, (2, 3, 64, 64)),
     "fs_feed_forward": ({"T": 5, "inputs": 6, "hidden": [7], "output": NEAR}, (3, 5, 6)),
+    "fs_feed_forward_sparse": ({"T": 5, "inputs": 6, "hidden": [7], "output": NEAR}, (3, 5, 6)),
     "fs_recurrent": ({"T": 5, "inputs": 6, "hidden": [7], "output": NEAR}, (3, 5, 6)),
+    "fs_recurrent_whole": ({"T": 5, "inputs": 6, "hidden": [7], "output": NEAR}, (3, 5, 6)),
     "fs_gesture": (
         {"T": 5, "size": (8, 8), "channels": [3, "P"], "hidden": 20, "empty": 0, "output": NEAR},
         (2, 5, 2, 8, 8),

@@ -92,6 +92,20 @@ CASES = (
             "b": 0.25,
         },
     ),
+    Case("late form", "near", (16, 2, 60), options={"variant": "superspike"}, single=True, quick=True, ways=True),
+    Case("late form, soft reset", "random", (21, 2, 60), options={"variant": "superspike", "v_reset": None}),
+    Case("late form, cut", "random", (21, 2, 60), options={"variant": "superspike", "shape": 60}, cut=8, single=True),
+    Case("sparch form", "random", (5, 2, 60), options={"variant": "sparch"}, single=True, quick=True, ways=True),
+    # Its surrogate's derivative jumps: over so many steps the rounding of 16 bits decides about single neurons.
+    Case(
+        "sparch form, cut",
+        "random",
+        (21, 2, 60),
+        options={"variant": "sparch", "shape": 60},
+        cut=8,
+        single=True,
+        dtypes=("float64", "float32"),
+    ),
     # Around the checkpoints that the fused kernels keep at every 16th step by default; a block of neurons and a rest.
     Case("a checkpoint", "random", (16, 3, 43)),
     Case("past a checkpoint", "random", (17, 1031)),
@@ -139,6 +153,8 @@ def detach_modes(name: str) -> tuple[bool, ...]:
 
 def applies(name: str, case: Case) -> bool:
     """Whether `case` says anything new about the neuron: it can be cut, has one of the options the case is about."""
+    if (variant := case.options.get("variant")) is not None:
+        return variant in getattr(neurons.registry.get(name), "VARIANTS", ())
     if case.cut is not None:
         return neurons.registry.get(name).recurrent
     if case.layout != "contiguous" or not case.options:

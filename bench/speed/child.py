@@ -27,6 +27,8 @@ MODULES = {
     "adding": "bench.speed.updates",
     "s-mnist": "bench.speed.updates",
     "ttfs": "bench.speed.spike_times",
+    "first-spike": "bench.speed.layer",
+    "first-spike-network": "bench.speed.first_spike_network",
 }
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 

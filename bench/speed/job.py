@@ -17,7 +17,15 @@ ALLOCATORS = {
 
 
 BATCH = 16  # samples of those measurements whose size has one
-_WIDTHS = {"linear": "width", "frontier": "width", "network": "channels", "adding": "hidden", "s-mnist": "hidden"}
+_WIDTHS = {
+    "linear": "width",
+    "frontier": "width",
+    "network": "channels",
+    "adding": "hidden",
+    "s-mnist": "hidden",
+    "first-spike-network": "width",
+}
+_BATCHES = {"linear": BATCH, "network": BATCH, "first-spike-network": 128}  # of the SHD script
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class Job:
         if self.what == "ttfs":
             return {"batch": shape[0], "channels": shape[1]}
         own: dict[str, int] = {name: self.options[name] for name in ("batch", "chunks") if name in self.options}
-        batch = {"batch": BATCH} if self.what in ("linear", "network") else {}
+        batch = {"batch": _BATCHES[self.what]} if self.what in _BATCHES else {}
         return {"T": shape[0], _WIDTHS.get(self.what, "N"): shape[1], **batch, **own}
 
     def document(self) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from core.errors import UsageError
 from papers.ttfs.speed import CLOSED, OPERATORS, RELU, STEPS, TWO_OPERATORS, through
 
-from . import parallel, updates
-from .contenders import COMPILED, FUSED, known_options, suite
+from . import first_spike_network, parallel, updates
+from .contenders import COMPILED, FUSED, REFERENCE, known_options, suite
 from .job import Job
 
 WHATS = {
@@ -25,6 +26,8 @@ WHATS = {
     "adding": "updates of FPTT in the adding network, against a plain loop and the matrix products alone",
     "s-mnist": "the same in the network of sequential MNIST",
     "ttfs": "training step of a network of single spikes in closed form, against others of its shape",
+    "first-spike": "the neurons of first-spike coding: fused kernels against their eager loops, over steps and neurons",
+    "first-spike-network": "training step of networks of first-spike coding, against their products alone",
 }
 DEFAULT = ("speed", "first-use", "memory", "roofline")
 SHAPES = ((4, 1048576), (16, 262144), (100, 32768), (1000, 4096), (16, 4096), (16, 32768))
@@ -40,6 +43,15 @@ NETWORK_SHAPES = ((8, 32), (8, 128))  # T, channels
 QUICK_NETWORK_SHAPES = ((4, 4),)
 PSN_SHAPES = tuple((steps, 2**n) for steps in (2, 4, 8, 16, 32, 64) for n in range(8, 21, 2))
 QUICK_PSN_SHAPES = ((2, 256), (8, 256), (32, 256), (2, 4096), (8, 4096), (32, 4096))
+FIRST_SPIKE = {  # neurons and their forms
+    "adlif": ({},),
+    "culif": ({}, {"variant": "superspike"}),
+    "pculif": ({}, {"variant": "superspike"}),
+}
+FIRST_SPIKE_SHAPES = tuple((steps, n) for n in (2**12, 2**15) for steps in (20, 50, 100, 250))
+QUICK_FIRST_SPIKE_SHAPES = ((20, 4096), (100, 4096))
+FIRST_SPIKE_NETWORK_SHAPES = ((100, 256),)  # T, width; batch 128
+QUICK_FIRST_SPIKE_NETWORK_SHAPES = ((10, 16),)
 PSN_BYTES = 40  # per neuron and step that the LIF loop keeps for its backward pass
 ADDING_SHAPES = ((200, 128),)  # T, hidden neurons, as in the work
 QUICK_ADDING_SHAPES = ((20, 32),)
@@ -50,11 +62,21 @@ QUICK_TTFS_SHAPES = ((16, 16),)
 FRONTIER_START = ((100, 512),)  # T, width; batch 16
 KERNEL = "fused-kernel"  # without autograd
 LINEAR = "linear"  # the Linear alone
-OWN_BASE = ("roofline", "linear", "psn", "adding", "s-mnist", "ttfs")  # kinds of measurement with a base of their own
+OWN_BASE = (  # kinds of measurement with a base of their own
+    "roofline", "linear", "psn", "adding", "s-mnist", "ttfs", "first-spike-network",
+)  # fmt: skip
 SPIKINGJELLY = ("spikingjelly", "spikingjelly-layers", "spikingjelly-stepwise")  # as described in bench.speed.network
 PEERS = ("spikingjelly", COMPILED, "snntorch", "norse", "sinabs")
 BY_NAME = "inductor"  # a backend that compiles for so long that nobody times it unasked
-ONLY = {"network": ("plif",), "psn": ("psn",), "adding": ("ltc",), "s-mnist": ("ltc",), "ttfs": ("relpsp",)}  # whose neuron is given
+ONLY: dict[str, Iterable[str]] = {  # whose neurons are given
+    "network": ("plif",),
+    "psn": ("psn",),
+    "adding": ("ltc",),
+    "s-mnist": ("ltc",),
+    "ttfs": ("relpsp",),
+    "first-spike": FIRST_SPIKE,
+    "first-spike-network": first_spike_network.MODELS,
+}
 MAPPED = ("if", "lif", "plif")  # the neurons that every peer has
 LIMIT = 2**30  # bytes of the frontier
 QUICK_LIMIT = 2**26
@@ -146,6 +168,11 @@ def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple
     if what == "ttfs":
         names = (CLOSED, TWO_OPERATORS, RELU, *map(through, STEPS), OPERATORS)
         return [(replace(job, contenders=names, base=CLOSED, options={}, dtype="float32"),)]
+    if what == "first-spike":
+        job = replace(job, contenders=tuple(name for name in names if name in (REFERENCE, FUSED)))
+        return [(replace(job, options={**job.options, **form}),) for form in FIRST_SPIKE[neuron]]
+    if what == "first-spike-network":
+        return [(first_spike_network.job(job),)]
     if what == "frontier":
         alone = [replace(job, contenders=(name,), limit=asked.limit) for name in names if name != COMPILED]
         return [(one,) for one in alone]
@@ -178,7 +205,7 @@ def _base(what: str, neuron: str, names: tuple[str, ...], asked: Asked) -> str:
 
 
 def _shapes(what: str, asked: Asked) -> tuple[tuple[int, int], ...]:
-    if asked.shapes and what in ("speed", "memory", "roofline", "psn"):
+    if asked.shapes and what in ("speed", "memory", "roofline", "psn", "first-spike"):
         return asked.shapes
     usual, quick = {
         "speed": (SHAPES, QUICK_SHAPES),
@@ -192,6 +219,8 @@ def _shapes(what: str, asked: Asked) -> tuple[tuple[int, int], ...]:
         "adding": (ADDING_SHAPES, QUICK_ADDING_SHAPES),
         "s-mnist": (S_MNIST_SHAPES, QUICK_S_MNIST_SHAPES),
         "ttfs": (TTFS_SHAPES, QUICK_TTFS_SHAPES),
+        "first-spike": (FIRST_SPIKE_SHAPES, QUICK_FIRST_SPIKE_SHAPES),
+        "first-spike-network": (FIRST_SPIKE_NETWORK_SHAPES, QUICK_FIRST_SPIKE_NETWORK_SHAPES),
     }[what]
     if what == "psn":
         usual = tuple((steps, n) for steps, n in usual if steps * n * PSN_BYTES <= asked.limit)

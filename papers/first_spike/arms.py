@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ from .behaviour import CORRECTED, GRADIENTS, RELEASED
 Options = dict[str, Any]
 
 ADLIF, CULIF = "AdLIF", "CuLIF"
+CULIF_FORWARD, LIF, PLIF = "CuLIF feed-forward", "LIF", "PLIF"  # in the network of AdLIF: rows of our own
 FS, FR = "FS", "FR"
 SHORT_EPOCHS, QUICK_EPOCHS = 4, 12
 STAND_IN = "single-spike manifolds"
@@ -124,18 +126,50 @@ PLANES = Data(
     (0.1, 8, 500.0),
     15.0,
 )
+GESTURE = Data(
+    "DVS Gesture",
+    "dvsgesture10",
+    120,
+    {"T": 120, "dt": 10},
+    {CULIF: Network("fs_gesture", (5.0, 5.0, 0.5), (60.0, 60.0, 1.0), {"pool": "average"}, empty=40)},
+    16,
+    1e-4,
+    70,
+    (0.1, 4, 300.0),
+    10.0,
+)
+SPOKEN_NETWORK = Network(
+    "fs_feed_forward",
+    (5.0, 5.0, 0.5),
+    (60.0, 60.0, 10.0),
+    {"inputs": 32, "classes": 10, "hidden": [256, 256], "dropout": 0.25},
+)
+SPOKEN = Data(  # trained as SHD is in the network of AdLIF
+    "Free Spoken Digits",
+    "fsdd",
+    100,
+    {"T": 100, "dt": 10},
+    dict.fromkeys((ADLIF, CULIF_FORWARD, LIF), SPOKEN_NETWORK),
+    SHD.batch_size,
+    SHD.lr,
+    SHD.epochs,
+    SHD.fs,
+    SHD.fr,
+)
+MANIFOLDS_NETWORK = Network(
+    "fs_feed_forward",
+    (5.0, 5.0, 0.5),
+    (20.0, 20.0, 1.0),
+    {"inputs": 24, "classes": 4, "hidden": [48], "dropout": 0.25},
+)
 MANIFOLDS = Data(
     "SHD",
     "randman",
     40,
     {"T": 40},
     {
-        ADLIF: Network(
-            "fs_feed_forward",
-            (5.0, 5.0, 0.5),
-            (20.0, 20.0, 1.0),
-            {"inputs": 24, "classes": 4, "hidden": [48], "dropout": 0.25},
-        ),
+        ADLIF: MANIFOLDS_NETWORK,
+        PLIF: MANIFOLDS_NETWORK,
         CULIF: Network(
             "fs_recurrent", (5.0, 5.0, 0.3), (20.0, 20.0, 1.0), {"inputs": 24, "classes": 4, "hidden": [48]}
         ),
@@ -153,21 +187,36 @@ ARMS = tuple(
     for coding in (FS, FR)
     for behaviour in (RELEASED, CORRECTED)
 )
+OTHERS = tuple(
+    Arm(network, coding, CORRECTED)
+    for network, codings in ((CULIF_FORWARD, (FS, FR)), (LIF, (FS, FR)), (PLIF, (FS,)))
+    for coding in codings
+)
 
 
 def columns(scale: str) -> tuple[Data, ...]:
     """The data of a scale."""
-    return (MANIFOLDS,) if scale == "quick" else (SHD, NTIDIGITS, PLANES)
+    return (MANIFOLDS,) if scale == "quick" else (SHD, NTIDIGITS, GESTURE, PLANES, SPOKEN)
 
 
 def neuron(network: str, data: Data) -> tuple[str, Options]:
     """Name and options of the hidden neurons."""
     made = data.networks[network]
     tau_m, tau_s, threshold = made.hidden
+    common: Options = {"v_threshold": threshold}
+    if network in (LIF, PLIF):  # 1 - 1 / tau = exp(-1 / tau_m): the same decay
+        tau = 1 / (1 - math.exp(-1 / tau_m))
+        common |= {"detach_reset": True, "surrogate": {"name": "fast_sigmoid"}}
+        return ("lif", {"tau": tau, **common}) if network == LIF else ("plif", {"init_tau": tau, **common})
     if network == ADLIF:
-        return "adlif", {"shape": "channels", "tau_m": tau_m, "v_threshold": threshold}
-    own = {"tau_m": tau_m, "tau_s": tau_s, "v_threshold": threshold, "variant": "superspike"}
-    return ("culif", own) if made.model == "fs_plane" else ("pculif", {"shape": "channels", **own})
+        return "adlif", {"shape": "channels", "tau_m": tau_m, **common}
+    common |= {"tau_m": tau_m, "tau_s": tau_s}
+    if network == CULIF_FORWARD:
+        return "culif", common
+    common["variant"] = "superspike"
+    return (
+        ("culif", common) if made.model in ("fs_gesture", "fs_plane") else ("pculif", {"shape": "channels", **common})
+    )
 
 
 def experiment(arm: Arm, data: Data, scale: str) -> Experiment:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..table import Cell, Table
 from . import claims, departures
-from .arms import ARMS, STAND_IN, Arm, columns, experiment
+from .arms import ARMS, OTHERS, STAND_IN, Arm, columns, experiment
 from .protocols import READINGS, protocol
 
 ACCURACIES = ("by first spike", "by rate")
@@ -38,17 +38,18 @@ def _cells(arms: tuple[Arm, ...], readings: tuple[str, ...], scale: str) -> list
 
 def accuracy_cells(scale: str) -> list[Cell]:
     """Every network read both ways, whatever it was trained for."""
-    return _cells(ARMS, ACCURACIES, scale)
+    return _cells((*ARMS, *OTHERS), ACCURACIES, scale)
 
 
 def latency_cells(scale: str) -> list[Cell]:
     """Delays in the coding of the row; at quick scale also other settings of the output."""
-    return _cells((*ARMS, *(claims.SWEPT if scale == "quick" else ())), LATENCIES, scale)
+    return _cells((*ARMS, *OTHERS, *(claims.SWEPT if scale == "quick" else ())), LATENCIES, scale)
 
 
 SHARED = (
     departures.CLEARED, departures.FIXED_DECAYS, departures.EMPTY, departures.TIES, departures.COUNTS,
-    departures.SCHEDULE, departures.WIDE_COUNTS, departures.NO_GESTURE, departures.MANIFOLDS,
+    departures.SCHEDULE, departures.WIDE_COUNTS, departures.TEN_GESTURES, departures.MANIFOLDS,
+    departures.SPOKEN,
 )  # fmt: skip
 FS_TABLE = Table(
     "fs_table",

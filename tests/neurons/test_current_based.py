@@ -69,6 +69,29 @@ def test_adlif_by_hand() -> None:
     assert neuron.v.item() == pytest.approx(-0.25)
 
 
+def test_cuadlif_by_hand() -> None:
+    neuron = neurons.create("cuadlif", tau_m=HALF, tau_s=HALF, tau_osc=HALF)
+    vectors.set_parameters(neuron, a=torch.tensor(0.5), b=torch.tensor(0.25))
+    # I: 2, 1, 0.5. H[0] = 0. H[1] = (0 + 2 - 0) / 2 = 1 fires. H[2] = (0 + 1 - W[1]) / 2 = 0.5 fires at 0.5 exactly.
+    seen = steps(neuron, [2.0, 0.0, 0.0, 0.0], state="w")
+    assert [spike for spike, _ in seen[:2]] == [0, 1]
+    # W[1] = 0; W[2] = 0.5 * 1 + 0.25 * 1 = 0.75
+    assert [w for _, w in seen[:3]] == pytest.approx([0, 0, 0.75])
+    assert neuron.i.item() == pytest.approx(0.25)
+
+
+def test_cuadlif_without_adaptation_is_culif() -> None:
+    torch.manual_seed(0)
+    plain = neurons.create("culif", tau_m=4.0, tau_s=6.0)
+    adaptive = neurons.create("cuadlif", tau_m=4.0, tau_s=6.0)
+    vectors.set_parameters(adaptive, a=torch.tensor(0.0), b=torch.tensor(0.0))
+    x = torch.randn(30, 4, 5)
+    spikes = plain(x)
+    assert 0 < spikes.mean() < 1
+    assert torch.equal(adaptive(x), spikes)
+    assert adaptive.constants() == pytest.approx({"tau_m": 4, "tau_s": 6, "tau_osc": 100}, rel=1e-4)
+
+
 @given(tau=st.floats(1.01, 1e4))
 def test_learned_decays_start_at_exp_of_minus_one_over_tau(tau: float) -> None:
     neuron = neurons.create("pculif", tau_m=tau, tau_s=7.0)

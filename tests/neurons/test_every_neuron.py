@@ -18,7 +18,7 @@ from neurons.surrogate import SHAPES, Rectangle
 
 NAMES = neurons.names()
 RECURRENT = [name for name in NAMES if neurons.registry.get(name).recurrent]
-SHAPED = ("glif", "ltc", "alif", "pculif", "adlif")
+SHAPED = ("glif", "ltc", "alif", "pculif", "adlif", "cuadlif")
 SPONTANEOUS = {"eif"}  # its default parameters have no resting potential
 
 
@@ -36,7 +36,9 @@ def close(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
 
 
 def test_the_names_of_the_suite_are_there() -> None:
-    known = "if lif plif klif glif psn masked_psn sliding_psn ltc alif culif pculif adlif relpsp eif qif izhikevich"
+    known = (
+        "if lif plif klif glif psn masked_psn sliding_psn ltc alif culif pculif adlif cuadlif relpsp eif qif izhikevich"
+    )
     assert set(known.split()) <= set(NAMES)
     assert all(neurons.registry.get(name).name == name for name in NAMES)
 

@@ -204,7 +204,7 @@ class TestOnDevice:
         neuron, x = neurons.create(name), drive(steps, 4, 60)
         expected = device_run(neuron, "torch", x)
         # Their exp is rounded otherwise on a device than on the CPU; all others are exact.
-        allowed = 1e-3 if name in ("glif", "ltc", "alif", "pculif", "adlif", "eif") else 0.0
+        allowed = 1e-3 if name in ("glif", "ltc", "alif", "pculif", "adlif", "cuadlif", "eif") else 0.0
         assert_close(device_run(neuron.cuda(), backend, x.cuda()), expected, allowed)
 
     @backends

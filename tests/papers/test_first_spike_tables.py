@@ -15,7 +15,7 @@ import training
 from papers import registry
 from papers.experiment import Experiment
 from papers.first_spike import departures
-from papers.first_spike.arms import ARMS, MANIFOLDS, NTIDIGITS, PLANES, SHD, experiment
+from papers.first_spike.arms import ARMS, GESTURE, MANIFOLDS, NTIDIGITS, PLANES, SHD, experiment
 from papers.first_spike.behaviour import CORRECTED, GRADIENTS, RELEASED
 from results import published
 from training.descent import Descent
@@ -46,11 +46,11 @@ def test_networks_of_paper_scale_have_the_shipped_sizes() -> None:
     _, values = published.load(published.FOLDER / "first_spike.toml")
     counts = {value.row: value.value for value in values if value.column == "parameters"}
     folders = {"AdLIF": "SpikingJelly", "CuLIF": "SuperSpike"}
-    for data in (SHD, NTIDIGITS, PLANES):
+    for data in (SHD, NTIDIGITS, GESTURE, PLANES):
         for arm in ARMS[::4]:
             if arm.network in data.networks:
                 learner = scheme(experiment(arm, data, "paper"))
-                name = data.name if data is PLANES else f"{data.name}, {folders[arm.network]} folder"
+                name = data.name if data in (GESTURE, PLANES) else f"{data.name}, {folders[arm.network]} folder"
                 assert sum(p.numel() for p in learner.network.parameters()) == counts[name]
 
 

@@ -19,7 +19,8 @@ EMBEDDED = {
 }  # fmt: skip
 NEEDS_DATA = {
     "mnist", "fashion_mnist", "plain_mnist", "plain_fashion_mnist", "cifar10", "cifar100", "imagenet", "nmnist",
-    "cifar10dvs", "dvs128gesture", "dvsplane", "shd", "ntidigits", "fsdd", "voc2007", "voc2012", "voc2007_detections",
+    "cifar10dvs", "dvs128gesture", "dvsgesture10", "dvsplane", "shd", "ntidigits", "fsdd", "voc2007", "voc2012",
+    "voc2007_detections",
     "shuffled_mnist", "shuffled_fashion_mnist", "shuffled_cifar10", "shuffled_cifar100",
 }  # fmt: skip
 
