@@ -69,7 +69,8 @@ def execute(
     # Idle BLAS threads in the server would be a hazard for its forks; the children set their own thread number.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["bench.worker", "sklearn.datasets", "typer"])
+    # The first optimiser of a process imports torch._dynamo, which takes longer than many a quick training.
+    context.set_forkserver_preload(["bench.worker", "sklearn.datasets", "torch._dynamo", "typer"])
     waiting = iter(requests)
     running: list[_Child] = []
     try:

@@ -29,7 +29,7 @@ from typing import Any
 
 LOADED = (
     "alembic.command", "jinja2", "matplotlib.pyplot", "numpy", "pandas", "rich.console", "rich.progress", "scipy.stats",
-    "sklearn.datasets", "sqlalchemy.orm", "torch", "typer",
+    "sklearn.datasets", "sqlalchemy.orm", "torch", "torch._dynamo", "typer",
 )  # fmt: skip
 FOLDERS = tuple(sys.path)
 MESSAGE = 2**20  # bytes; requests are shorter

@@ -58,7 +58,7 @@ RANDOM = replace(
     PLAIN,
     model="plif_mnist",
     neuron="plif",
-    epochs=20,
+    epochs=10,
     model_options={"side": 8, "channels": 3, "hidden": 12, "T": 3},
     neuron_options={"detach_reset": True},
     scheme_options={"lr": 0.01},
