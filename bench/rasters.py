@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from core.randomness import seeded
 from models.network import Network
+from papers.measures import RIGHT_BY_STEP
 from results import Raster, Sample
 from tasks import Split
 from training.first_spike import spikes_of
@@ -25,7 +26,7 @@ from training.spike_timing import right_by_first_spike, right_by_rate
 KEPT = 64  # neurons of a layer, the first; of the output all
 AT_ONCE = 100  # samples
 INPUT = "input"
-OVER_TIME = {"accuracy_fs_by_step": right_by_first_spike, "accuracy_fr_by_step": right_by_rate}
+OVER_TIME = dict(zip(RIGHT_BY_STEP, (right_by_first_spike, right_by_rate), strict=True))
 
 
 def over_time(scheme: Scheme, test: Split, device: str, seed: int) -> tuple[Sample, ...]:

@@ -197,7 +197,7 @@ def _pictures(scheme: Scheme, task: tasks.Task, request: Request) -> tuple[Pictu
         from .pictures import classes, shown  # which ask for torchvision
 
         return shown(scheme, task.test, classes(experiment.task), request.device, experiment.seed)
-    if measures.ACCURACY_FS.name in experiment.measures:
+    if measures.timed(experiment.measures):
         from . import rasters
 
         return rasters.shown(scheme, task.test, request.device, experiment.seed)
@@ -206,7 +206,7 @@ def _pictures(scheme: Scheme, task: tasks.Task, request: Request) -> tuple[Pictu
 
 def _over_time(scheme: Scheme, task: tasks.Task, request: Request) -> tuple[Sample, ...]:
     """The accuracy at each step, where the times of spikes are measured."""
-    if measures.ACCURACY_FS.name not in request.experiment.measures:
+    if not measures.timed(request.experiment.measures):
         return ()
     from . import rasters
 

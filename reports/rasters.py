@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from core.plain import visible
 from papers.layers import called, of_layers
+from papers.measures import RIGHT_BY_STEP, TEST
+from papers.measures import SPIKES as ALL_SPIKES
 
 from . import figures
 from .figures import Line
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 WIDTH, LEFT, RIGHT = 360.0, 74.0, 8.0  # of the drawing, and of its margins
 ROW, LEAST, MOST = 7.0, 24.0, 110.0  # height of a neuron, and of a layer at least and at most
 GAP, FOOT = 6.0, 18.0
-BY_STEP = {"accuracy_fs_by_step": "by first spike", "accuracy_fr_by_step": "by rate"}
-SPIKES, TOGETHER = "spikes", "test_spikes_per_neuron"
+BY_STEP = dict(zip(RIGHT_BY_STEP, ("by first spike", "by rate"), strict=True))
+SPIKES, TOGETHER = "spikes", ALL_SPIKES.curve(TEST)
 STEP = "step, the first is 0"
 
 
@@ -95,13 +97,16 @@ def over_time(samples: Sequence[Sample]) -> list[tuple[Drawn, tuple[tuple[str, i
     found: dict[str, dict[int, float]] = {name: {} for name in BY_STEP}
     for sample in samples:
         if sample.name in BY_STEP and sample.value is not None:
-            found[sample.name][sample.index] = 100 * sample.value
+            found[sample.name][sample.index] = RIGHT_BY_STEP[sample.name].shown(sample.value)
     lines = [
         Line(BY_STEP[name], tuple(map(float, of)), tuple(of.values()), style)
         for style, (name, of) in enumerate(found.items())
         if of
     ]
-    svg = figures.panel("Accuracy by step after the last epoch", lines, "test accuracy, %", x_label=STEP)
+    unit = next(iter(RIGHT_BY_STEP.values())).show
+    svg = figures.panel(
+        "Told right by each step, after the last epoch", lines, f"of the test set, {unit}", x_label=STEP
+    )
     caption = "Share of the test set that is told right by each step, after the last epoch"
     return [(Drawn(svg, caption), tuple((line.label, line.style) for line in lines))] if svg else []
 
