@@ -123,16 +123,15 @@ TD50_FS, TD90_FS, TD50_FR, TD90_FR = (
 SPIKES = Measure("spikes_per_neuron", "1", "lower", "student")
 RIGHT_BY_STEP = {f"{measure.name}_by_step": measure for measure in (ACCURACY_FS, ACCURACY_FR)}  # samples of a run
 TIMING = (ACCURACY_FS, ACCURACY_FR, TD50_FS, TD90_FS, TD50_FR, TD90_FR, SPIKES)
+EVERY = {measure.name: measure for measure in (ACCURACY, MSE, AVERAGE_PRECISION, SAVED, RATE, *TIMING)}
+# Of a network and not of its answers: the metric SILENT.name. Claims compare it, no cell has it.
+SILENT = Measure("silent", "fraction", "lower", "student", difference="points")
 
 
 def timed(names: Collection[str]) -> bool:
     """Whether the times of spikes are among the measures of these names."""
     return ACCURACY_FS.name in names
 
-
-EVERY = {measure.name: measure for measure in (ACCURACY, MSE, AVERAGE_PRECISION, SAVED, RATE, *TIMING)}
-# Of a network and not of its answers: the metric SILENT.name. Claims compare it, no cell has it.
-SILENT = Measure("silent", "fraction", "lower", "student", difference="points")
 
 # What an experiment may name as its measures, and what computes each (training.measures).
 registry = Registry(

@@ -104,9 +104,7 @@ def over_time(samples: Sequence[Sample]) -> list[tuple[Drawn, tuple[tuple[str, i
         if of
     ]
     unit = next(iter(RIGHT_BY_STEP.values())).show
-    svg = figures.panel(
-        "Told right by each step, after the last epoch", lines, f"of the test set, {unit}", x_label=STEP
-    )
+    svg = figures.panel("Told right by each step", lines, f"of the test set, {unit}", x_label=STEP)
     caption = "Share of the test set that is told right by each step, after the last epoch"
     return [(Drawn(svg, caption), tuple((line.label, line.style) for line in lines))] if svg else []
 

@@ -69,5 +69,5 @@ def test_the_page_of_a_run_shows_them(tmp_path: Path) -> None:
         place = site.build(store, tmp_path).parent
     text = next((place / "runs").glob("*.html")).read_text(encoding="utf-8")
     assert text.count('<svg class="raster"') == 1
-    assert "Accuracy by step after the last epoch" in text
+    assert "Told right by each step" in text
     assert "accuracy_fs_by_step" not in text
