@@ -80,6 +80,8 @@ def rows_by_network() -> dict[str, list[Experiment]]:
         for scale in SCALES:
             groups: dict[str, list[Experiment]] = {}
             for experiment in registry.get(table).experiments(scale, [2020]):
+                if not experiment.model:  # neurons alone
+                    continue
                 options = {key: value for key, value in experiment.model_options.items() if key != NO_WEIGHTS}
                 place = repr((experiment.model, options))
                 groups.setdefault(place, []).append(experiment)

@@ -7,6 +7,8 @@ import pytest
 from papers.calibration.rates import Rate
 from papers.calibration.verdicts import RUNS, SHIFTS, simulate
 
+pytestmark = pytest.mark.xdist_group("verdict rates")
+
 
 @pytest.fixture(scope="module")
 def rates() -> dict[str, Rate]:
