@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable
 
-from ..claims import SCALE, UNDECIDED, Comparison, Finding, conclude, nothing
+from ..claims import SCALE, UNDECIDED, Comparison, Finding, Part, conclude, nothing
 from ..comparison import AGAINST, LAST_EPOCHS, WELCH, Reading, Score, above, by_column, compare, greater, level
 from ..evidence import Evidence
 from ..measures import ACCURACY, SILENT
@@ -89,7 +89,7 @@ def _once(evidence: Evidence, row: str, column: str, seed: int, most: float) -> 
 
 def _sparse(evidence: Evidence) -> Finding:
     """Numbers of the last epoch; there is no verified one to hold them against."""
-    texts = []
+    parts = []
     for row, column in dict.fromkeys((row, column) for row, column, _, name in evidence.curves if name == "additions"):
         last: dict[str, float] = {}
         for name in ("additions", "multiply_adds", "silent"):
@@ -99,16 +99,17 @@ def _sparse(evidence: Evidence) -> Finding:
                 last[name] = statistics.fmean(values)
         if len(last) == 3 and last["multiply_adds"]:
             energy = last["additions"] * ADDITION / (last["multiply_adds"] * MULTIPLY_ADD)
-            texts.append(
-                f"{row}, {evidence.heading(column)}: {1 - last['silent']:.3f} spikes per neuron, "
-                f"{last['additions']:,.0f} additions for {last['multiply_adds']:,.0f} multiply-adds without spikes, "
-                f"{100 * energy:.0f} % of their energy{_answers(evidence, row, column)}"
+            text = (
+                f"{1 - last['silent']:.3f} spikes per neuron, {last['additions']:,.0f} additions for "
+                f"{last['multiply_adds']:,.0f} multiply-adds without spikes, {100 * energy:.0f} % of their energy"
+                f"{_answers(evidence, row, column)}"
             )
-    if not texts:
+            parts.append(Part(f"{row}, {evidence.heading(column)}", UNDECIDED, text))
+    if not parts:
         return nothing(stand_in=evidence.stand_in)
     model = f"a model: {ADDITION} pJ an addition, {MULTIPLY_ADD} pJ a multiply-add, memory left out"
-    return Finding(UNDECIDED, "; ".join(texts), f"shown only, no number was published; {model}", (), SCALE,
-                   evidence.stand_in)  # fmt: skip
+    return Finding(UNDECIDED, "no number to hold it against", f"shown only, no number was published; {model}",
+                   tuple(parts), SCALE, evidence.stand_in)  # fmt: skip
 
 
 def _answers(evidence: Evidence, row: str, column: str) -> str:
