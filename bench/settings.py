@@ -150,7 +150,12 @@ class Settings:
 def _configured(table: Table, path: Path) -> Table:
     """The table as a configuration file of its work asks for it. UsageError where the work has no such files."""
     if table.configured is None:
-        raise UsageError(f"--config was given, but the work of {table.name} has no configuration files. Leave it out.")
+        otherwise = (
+            " It takes the arguments of its released code as they are, a file among them."
+            if table.name in ORIGINALS.names()
+            else ""
+        )
+        raise UsageError(f"--config was given, but {table.name} takes no such file. Leave it out.{otherwise}")
     return table.configured(table, path)
 
 

@@ -96,7 +96,8 @@ CASES = (
     Case("late form, soft reset", "random", (21, 2, 60), options={"variant": "superspike", "v_reset": None}),
     Case("late form, cut", "random", (21, 2, 60), options={"variant": "superspike", "shape": 60}, cut=8, single=True),
     Case("sparch form", "random", (5, 2, 60), options={"variant": "sparch"}, single=True, quick=True, ways=True),
-    # Its surrogate's derivative jumps: over so many steps the rounding of 16 bits decides about single neurons.
+    # Left out in 16 bits: in bfloat16 a gradient was off by 6.3e-3 where 5.5e-3 is allowed. Why is open; that rounding
+    # decides at the jump of the surrogate's derivative is a guess.
     Case(
         "sparch form, cut",
         "random",

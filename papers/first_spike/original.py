@@ -316,9 +316,9 @@ def table(words: Sequence[str], scale: str) -> tuple[Table, list[str]]:
 
     UsageError at quick scale, at which the works' own settings do not run.
     """
+    asked = of_words(words)  # first, for an argument may be a misspelt option of ours
     if scale == "quick":
         raise UsageError("Arguments of the released code describe its own trainings; give --scale short or paper.")
-    asked = of_words(words)
     arm, data = row_and_column(asked)
     asked.corrected.append(
         "The released loop never clears the gradients: the row called corrected clears them before each batch (D1)."

@@ -138,6 +138,12 @@ def test_words_are_told_apart() -> None:
     )
 
 
+def test_a_misspelt_option_is_named_at_any_scale() -> None:
+    for scale in ("quick", "paper"):
+        with pytest.raises(UnknownName, match="Unknown argument '--seds'"):
+            table(["--seds", "5"], scale)
+
+
 def test_quick_scale_has_settings_of_its_own() -> None:
     with pytest.raises(UsageError, match="give --scale short or paper"):
         table(README, "quick")

@@ -90,7 +90,11 @@ def test_the_command_reads_it(tmp_path: Path) -> None:
     done = within(app, "ttfs_table", "--config", str(place), "--plan", store)
     assert done.returncode == 0
     assert "2 of 2 experiments to run" in " ".join(done.stdout.split())
-    for table, says in (("plif_table", "has no configuration files"), ("ttfs_speed", "has no training")):
+    for table, says in (
+        ("plif_table", "takes no such file"),
+        ("fs_table", "It takes the arguments of"),
+        ("ttfs_speed", "has no training"),
+    ):
         refused = within(app, table, "--config", str(place), "--plan", store)
         assert refused.returncode == 2
         assert says in " ".join(refused.stderr.split())
