@@ -100,8 +100,12 @@ def _cells(paper: str, table: dict[str, Any]) -> Iterator[Published]:
                 where = f"table {table['id']}, row {label!r}, column {column!r}"
                 number = _number(cell, where)
                 decimals = block.get("decimals", _decimals(cell))
-                place = paper, table["id"], label, column, block["protocol"], None
-                yield _value(*place, number, block["unit"], table, where, decimals)
+                protocol, unit = block["protocol"], block["unit"]
+                _require_unit(unit, where)
+                if protocol not in ("A", "B", ""):
+                    raise ValueError(f'{where}: protocol {protocol!r} is none of "A", "B", ""')
+                place = paper, table["id"], label, column, protocol, None
+                yield Published(*place, number, unit, table["source"], table["provenance"], decimals)
 
 
 def _curves(paper: str, curves: dict[str, Any], path: Path) -> Iterator[Published]:
@@ -109,13 +113,17 @@ def _curves(paper: str, curves: dict[str, Any], path: Path) -> Iterator[Publishe
         lines = csv.reader(file)
         _, _, *metrics = next(lines)
         units = [curves["units"][metric.rstrip("0123456789").rstrip("_")] for metric in metrics]
+        for unit in units:
+            _require_unit(unit, path.name)
+        source, provenance = curves["source"], curves["provenance"]
         for run, epoch, *cells in lines:
             protocol = run[0] if run.startswith(("A-", "B-")) else ""
             for metric, unit, cell in zip(metrics, units, cells, strict=True):
                 if cell:
-                    where = f"{path.name}, line {lines.line_num}, {metric}"
-                    place = paper, CURVES, run, metric, protocol, int(epoch)
-                    yield _value(*place, _number(float(cell), where), unit, curves, where, None)
+                    value, step = float(cell), int(epoch)
+                    if not math.isfinite(value):
+                        raise ValueError(f"{path.name}, line {lines.line_num}, {metric}: {value!r} is no number")
+                    yield Published(paper, CURVES, run, metric, protocol, step, value, unit, source, provenance)
 
 
 def _number(value: object, where: str) -> float:
@@ -130,25 +138,9 @@ def _decimals(value: int | Decimal) -> int:
     return max(0, -int(Decimal(value).as_tuple().exponent))
 
 
-def _value(
-    paper: str,
-    name: str,
-    row: str,
-    column: str,
-    protocol: str,
-    step: int | None,
-    value: float,
-    unit: str,
-    table: dict[str, Any],
-    where: str,
-    decimals: int | None,
-) -> Published:
+def _require_unit(unit: str, where: str) -> None:
     if unit not in UNITS:
         raise ValueError(f"{where}: unknown unit {unit!r}, known are {', '.join(UNITS)}")
-    if protocol not in ("A", "B", ""):
-        raise ValueError(f'{where}: protocol {protocol!r} is none of "A", "B", ""')
-    source, provenance = table["source"], table["provenance"]
-    return Published(paper, name, row, column, protocol, step, value, unit, source, provenance, decimals)
 
 
 def _require_unique(values: list[Published]) -> None:

@@ -140,7 +140,7 @@ class Store:
                 connection.execute(delete(table).where(table.c.paper == paper))
             add = _Adder(connection)
             add.fresh(schema.published_table, [{"paper": paper, "digest": digest, **table} for table in tables])
-            add.fresh(schema.published, rows)
+            connect.insert_plain(connection, schema.published, rows)
 
     # ---- reading
 
