@@ -1,4 +1,4 @@
-"""Several processes for one experiment: torchrun in place of the child, and in each process the worker.
+"""Several processes for one experiment: torchrun's agent in the child, which forks the workers.
 
 All write to the one pipe that the child was given, so that the parent sees a child like any other. When the parent
 closes the pipe, or dies, every process ends, whatever it is doing then.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import select
-import sys
 import threading
 import time
+import traceback
 from multiprocessing.connection import Connection
 from typing import NoReturn
 
@@ -18,39 +18,51 @@ from .job import Request
 
 
 def launch(request: Request, connection: Connection) -> NoReturn:
-    """Turns this process into torchrun with `request.processes` workers; what they print goes to the log."""
-    os.setsid()  # Ctrl-C is the parent's to answer, torchrun would die of it
-    os.set_inheritable(connection.fileno(), True)
+    """Makes this process the agent of `request.processes` workers; what they print goes to the log."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    os.setsid()  # Ctrl-C is the parent's to answer
     request.log.parent.mkdir(parents=True, exist_ok=True)
     log = os.open(request.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     os.environ["OMP_NUM_THREADS"] = str(request.threads)
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # all are on this machine, whatever its name resolves to
-    # torchrun closes inherited files; its children find the pipe by its place in /proc.
-    pipe = f"/proc/{os.getpid()}/fd/{connection.fileno()}"
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(request.processes)]
-    os.execv(sys.executable, [sys.executable, *torchrun, "-m", "bench.group", pipe, request.to_json()])
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=request.processes,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        max_restarts=0,
+        start_method="fork",  # this process has imported PyTorch, and has touched no device
+    )
+    _watch(connection)
+    try:
+        elastic_launch(config, _work)(request, connection)
+    except ChildFailedError:
+        traceback.print_exc()  # to the log
+        os._exit(1)
+    os._exit(0)
 
 
-def main(pipe: str, request: Request) -> None:
+def _work(request: Request, connection: Connection) -> None:
     """One of the processes."""
-    connection = Connection(os.open(pipe, os.O_WRONLY), readable=False)
-    threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
-    from .worker import main as work
+    _watch(connection)
+    from .worker import main
 
-    if not work(request, connection):
+    if not main(request, connection):
         time.sleep(60)  # the parent ends all; leaving now would give the others an error of their own
 
 
+def _watch(connection: Connection) -> None:
+    """From now on this process ends when nobody reads the pipe any more."""
+    threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
+
+
 def _end_with(connection: Connection) -> None:
-    """Ends this process when nobody reads the pipe any more."""
     poll = select.poll()
     poll.register(connection.fileno(), 0)  # errors alone, which are always told
     poll.poll()
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], Request.of_json(sys.argv[2]))

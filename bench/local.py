@@ -103,7 +103,7 @@ def execute(
 
 def _start(context: Any, request: Request) -> _Child:
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=start, args=(request, theirs), daemon=True)
+    process = context.Process(target=start, args=(request, theirs), daemon=request.processes == 1)
     process.start()
     theirs.close()
     return _Child(request, process, ours, time.monotonic(), timestamp())
@@ -166,7 +166,7 @@ def _death(child: _Child) -> tuple[str, str]:
     """Outcome and reason of a child that died."""
     if child.request.processes > 1:
         said = f"one of the {child.request.processes} processes died; more is in {child.request.log_place}"
-        return "crashed", said  # the status is torchrun's
+        return "crashed", said  # the status is that of their agent
     return ended(child.process.exitcode)
 
 
@@ -177,7 +177,7 @@ def _failed(child: _Child, outcome: str, reason: str) -> Result:
 def _stop(child: _Child) -> None:
     """Ends the process (it is through, or no longer wanted) and waits for it."""
     child.connection.close()
-    child.process.join(0.2 if child.request.processes == 1 else 5)  # torchrun notices the end of its processes
+    child.process.join(0.2 if child.request.processes == 1 else 5)  # the agent notices the end of its workers
     if child.process.is_alive():
         child.process.terminate()
         child.process.join(5)

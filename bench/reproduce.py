@@ -90,7 +90,7 @@ def main(
         int | None, typer.Option(**WHOLE, help="Experiments at a time; default: a core each, or 1 on a GPU.")
     ] = None,
     processes: Annotated[
-        int, typer.Option(**WHOLE, help="Processes of one experiment, by torchrun, that share its batches; a GPU each.")
+        int, typer.Option(**WHOLE, help="Processes of one experiment that share its batches; a GPU each.")
     ] = 1,
     executor: Annotated[str, typer.Option(metavar="NAME", help="Where experiments run: local.")] = "local",
     store: Annotated[str | None, typer.Option(**STORE)] = None,
@@ -140,7 +140,9 @@ def main(
     if list_tables:
         return _list(console)
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        raise UsageError("This command was started by torchrun. Start it plainly; with --processes it calls torchrun.")
+        raise UsageError(
+            "This command was started by torchrun. Start it plainly; with --processes it starts them itself."
+        )
     settings = Settings(
         tuple(names or ()), scale, device, seeds, jobs, processes, executor, store, data, out, force,
         tuple(only or ()), timeout, memory, threads, report, config, tuple(context.meta[ORIGINAL]),

@@ -1,7 +1,8 @@
-"""One experiment in two processes, started by torchrun: what one process gives, and no orphans."""
+"""One experiment in two processes, under torchrun's agent: what one process gives, and no orphans."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -124,13 +125,13 @@ def values(result: Result) -> dict[tuple[str, int | None], float | None]:
 
 
 def members(asked: Request) -> list[psutil.Process]:
-    """torchrun and its processes: their command line names the checkpoint."""
+    """The agent and its workers, in the order in which they were started: what they print goes to the log."""
     found = []
-    for process in psutil.process_iter(["cmdline"]):
-        command = process.info["cmdline"] or []
-        if any("bench.group" in part for part in command) and any(str(asked.checkpoint) in part for part in command):
-            found.append(process)
-    return found
+    for process in psutil.process_iter():
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{process.pid}/fd/1") == str(asked.log):
+                found.append(process)
+    return sorted(found, key=lambda process: (process.create_time(), process.pid))
 
 
 @pytest.fixture
@@ -210,9 +211,8 @@ def test_a_group_that_was_killed_goes_on_as_if_uninterrupted(tmp_path: Path, alo
     assert asked.checkpoint.exists()
 
     def kill_the_second(epoch: int) -> None:
-        for process in members(asked):
-            if process.environ().get("RANK") == "1":
-                process.send_signal(signal.SIGKILL)
+        _agent, _first, second = members(asked)
+        second.send_signal(signal.SIGKILL)
 
     crashed = run(asked, kill_the_second)
     alone(asked)
