@@ -1,9 +1,9 @@
 """Commands in processes that need not import PyTorch first: forked from one that has done so.
 
-Most of the time of a short command goes into imports. `run` and `Process` take the place of `subprocess.run` and
-`subprocess.Popen` for `python -m MODULE ...` and `python -c CODE ...`: the process is one of its own, with its own
-environment, folder, signals, output and end; only what is imported already differs. Tests of imports, encodings,
-terminals and switches of the interpreter start real ones.
+Most of the time of a short command goes into imports, and into digests of our sources, which are as they were. `run`
+and `Process` take the place of `subprocess.run` and `subprocess.Popen` for `python -m MODULE ...` and `python -c
+CODE ...`: the process is one of its own, with its own environment, folder, signals, output and end; only what is
+imported already differs. Tests of imports, encodings, terminals and switches of the interpreter start real ones.
 """
 
 from __future__ import annotations
@@ -29,9 +29,15 @@ from typing import Any
 
 LOADED = (
     "alembic.command", "jinja2", "matplotlib.pyplot", "numpy", "pandas", "rich.console", "rich.progress", "scipy.stats",
-    "sklearn.datasets", "sqlalchemy.orm", "torch", "torch._dynamo", "typer",
+    "sklearn.datasets", "sqlalchemy.dialects.sqlite", "sqlalchemy.orm", "torch", "torch._dynamo", "typer",
+    "typer._adapters",
+)  # fmt: skip
+OURS = (
+    "bench.measured", "bench.peers", "bench.plan", "bench.present", "bench.runner", "bench.worker", "core.command",
+    "papers.plif.tables", "reports.planned", "reports.site", "reports.terminal", "results.store", "tasks.digits",
 )  # fmt: skip
 FOLDERS = tuple(sys.path)
+ROOT = str(Path(__file__).parents[1])
 MESSAGE = 2**20  # bytes; requests are shorter
 
 
@@ -114,8 +120,15 @@ def _server() -> tuple[socket.socket, subprocess.Popen[bytes]]:
 
 def _serve(requests: socket.socket) -> dict[str, Any]:
     """Returns a request, in the process that is to carry it out."""
-    for name in LOADED:
+    sys.path.insert(0, ROOT)
+    for name in (*LOADED, *OURS):
         importlib.import_module(name)
+    from core.sources import followed, package
+    from neurons.backends import MODULES
+
+    backends = (package(module) for module in MODULES.values())
+    followed({"training.loop", "training.bptt", "models.plif", *package("bench.parity"), *set().union(*backends)})
+    sys.path.remove(ROOT)
     gc.freeze()  # what is loaded stays shared
     util = multiprocessing.util
     util.spawnv_passfds = _instead(_spawn, util.spawnv_passfds)

@@ -9,7 +9,6 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from commands import Command
 
 from core.imports import ROOT, own_first
 from results import Store
@@ -28,8 +27,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_plan_is_made_there(folder: Path, reproduce: Command) -> None:
-    done = reproduce("tiny", "--plan")
+def test_a_plan_is_made_there(folder: Path, environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "bench.reproduce", "tiny", "--plan"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert "2 of 2 experiments to run" in done.stdout
 

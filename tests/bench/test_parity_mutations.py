@@ -308,9 +308,7 @@ def green(name: str, case: Case, detach: bool, dtype: str) -> bool:
 
 
 @pytest.mark.parametrize("wrong", MUTATIONS)
-def test_a_mutation_turns_a_check_red_that_is_green_without_it(
-    wrong: str, mutated: Callable[[Mutation], None]
-) -> None:
+def test_a_mutation_turns_a_check_red_that_is_green_without_it(wrong: str, mutated: Callable[[Mutation], None]) -> None:
     name, mutation, first = MUTATIONS[wrong]
     mutated(mutation)
     red = next((check for check in grid(name, first) if not green(name, *check)), None)
