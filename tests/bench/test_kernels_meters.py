@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import warm
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,7 +126,7 @@ child.main()
 
 
 def test_a_gpu_computes_in_float32_where_float32_is_compared() -> None:
-    done = subprocess.run([sys.executable, "-c", PRECISION], capture_output=True, text=True, timeout=120)
+    done = warm.run(["-c", PRECISION])
     assert done.returncode == 0, done.stderr
     assert done.stdout == '{"note": "False highest"}\n'
 
@@ -146,7 +147,7 @@ torch.ones(128 * 2**20, dtype=torch.uint8)
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
 def test_a_try_fits_or_not_and_leaves_the_parent_unlimited() -> None:
     # A process of its own: one that has used OpenMP threads must not fork.
-    done = subprocess.run([sys.executable, "-c", TRIES], capture_output=True, text=True, timeout=120)
+    done = warm.run(["-c", TRIES])
     assert done.returncode == 0, done.stderr
     # 4096 x 4096 weights take all of the 64 MiB, their gradient as much again.
     assert done.stdout.split() == [str(s) for s in (frontier.FITS, frontier.TOO_LARGE, frontier.CANNOT_RUN)]
