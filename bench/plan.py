@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -63,31 +63,36 @@ def plan(
     by_key: dict[str, list[StoredRun]] = {}
     for run in store.runs([experiment.key for experiment in experiments]) if store else ():
         by_key.setdefault(run.experiment_key, []).append(run)
-    stored = _Stored(store)
-    return [_step(experiment, by_key.get(experiment.key, []), stored, present, force) for experiment in experiments]
+    stored = _Stored(store, [run.id for runs in by_key.values() for run in runs])
+    code: dict[str, Standing] = {}  # those of a setting share it, however many seeds there are
+    for one in experiments:
+        if one.template not in code:
+            code[one.template] = Standing(implementation(one), kernels=kernels(one.neuron))
+    return [_step(one, code[one.template], by_key.get(one.key, []), stored, present, force) for one in experiments]
 
 
 def done(store: Store, step: Step) -> bool:
     """Whether `store` holds by now what a step of an earlier plan is to find out."""
-    stored = _Stored(store)
     runs = [run for run in store.runs([step.experiment.key]) if run.outcome in FINAL]
+    stored = _Stored(store, [run.id for run in runs])
     return any(not stored.stale(run, step.now) for run in runs)
 
 
 class _Stored:
     """What a plan reads of a store besides the runs; nothing where there is none."""
 
-    def __init__(self, store: Store | None) -> None:
-        self._datasets = store.datasets if store else lambda run_id: ()
+    def __init__(self, store: Store | None, runs: Sequence[str]) -> None:
+        self._datasets = store.datasets(runs) if store else {}
         self._parities = cache(store.parity) if store else list
 
     def stale(self, run: StoredRun, now: Standing) -> str:
         """Why `run` is not current; empty if it is."""
-        return stale(run, self._datasets(run.id), now, self._parities)
+        return stale(run, self._datasets[run.id], now, self._parities)
 
 
-def _step(experiment: Experiment, runs: list[StoredRun], stored: _Stored, present: Present, force: bool) -> Step:
-    now = Standing(implementation(experiment), kernels=kernels(experiment.neuron))
+def _step(
+    experiment: Experiment, now: Standing, runs: list[StoredRun], stored: _Stored, present: Present, force: bool
+) -> Step:
     current = [run for run in runs if run.implementation == now.implementation]
     ended = [run for run in current if run.outcome in FINAL]
     if ended:

@@ -24,7 +24,7 @@ def record(store: Store, steps: Iterable[Step]) -> int:
     """
     asked: dict[tuple[str, str], list[Step]] = defaultdict(list)
     for step in steps:
-        asked[step.experiment.with_seed(0).key, step.implementation].append(step)
+        asked[step.experiment.template, step.implementation].append(step)
     plans = store.planned({template for template, _ in asked})
     finished: dict[tuple[str, str], list[str]] = defaultdict(list)  # of any seed
     for run in store.runs():

@@ -234,7 +234,7 @@ def _train(console: Console, settings: Settings, command: str) -> int:
         published.sync(store)
         steps = _steps(settings, store, present)
         standing = {
-            step.experiment.with_seed(0).key: replace(step.now, data=present.known(step.experiment)) for step in steps
+            step.experiment.template: replace(step.now, data=present.known(step.experiment)) for step in steps
         }
         store.record_standing(standing)
         if beyond := planned.record(store, steps):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 from .currency import stale
 from .measures import TEST
-from .protocols import LAST, Curves
+from .protocols import LAST
 from .seeds import WITH_RESULT, Seeds, chosen, deciding, template_of
 from .statistics import READ, Interval, Readings
 from .table import Cell
@@ -30,7 +30,7 @@ class Runs:
             if (template := template_of(run)) in wanted and (chosen is None or run.seed in chosen)
         ]
         ids = [run.id for _, run in found if run.outcome == "ok"]
-        self.datasets: dict[str, tuple[Dataset, ...]] = {run_id: store.datasets(run_id) for run_id in ids}
+        self.datasets: dict[str, tuple[Dataset, ...]] = store.datasets(ids)
         self.standing: dict[str, Standing] = store.standing()
         self.parities = cache(store.parity)
         self.plans = store.planned(wanted)
@@ -46,24 +46,26 @@ class Runs:
                 self.ok[place] = run
         ids = [run.id for (key, _), run in self.ok.items() if key in _read(cells)]
         self.samples: dict[str, list[Sample]] = store.samples(ids) if ids else {}
-        self.curves: dict[str, Curves] = {}
-        self.finals: dict[str, Mapping[str, float]] = {}
-        self.unbounded: dict[str, set[str]] = {}  # what a run measured that is no finite number
-        for run_id, metrics in store.metrics([run.id for run in self.ok.values()]).items():
-            curves: dict[str, dict[int, float]] = defaultdict(dict)
-            finals: dict[str, float] = {}
-            self.unbounded[run_id] = {metric.name for metric in metrics if metric.value is None and metric.step is None}
-            for metric in metrics:
-                if metric.value is not None and metric.step is None:
-                    finals[metric.name] = metric.value
-                elif metric.value is not None and metric.step is not None:
-                    curves[metric.name][metric.step] = metric.value
-            self.curves[run_id], self.finals[run_id] = curves, finals
+        ids = [run.id for run in self.ok.values()]
+        self.curves: dict[str, dict[str, dict[int, float]]] = {run_id: defaultdict(dict) for run_id in ids}
+        self.finals: dict[str, dict[str, float]] = {run_id: {} for run_id in ids}
+        self.unbounded: dict[str, set[str]] = {run_id: set() for run_id in ids}  # measured, and no finite number
+        for run_id, name, step, value in store.values(ids):
+            if value is None:
+                if step is None:
+                    self.unbounded[run_id].add(name)
+            elif step is None:
+                self.finals[run_id][name] = value
+            else:
+                self.curves[run_id][name][step] = value
         self.seeds = sorted({seed for _, seed in self.latest})
+        self._places: dict[str, list[tuple[str, int]]] = defaultdict(list)  # by experiment
+        for place in sorted(self.latest):
+            self._places[place[0]].append(place)
         self._together: dict[str, list[StoredRun]] = {}
 
     def attempts(self, cell: Cell) -> list[StoredRun]:
-        return [run for (key, _), run in sorted(self.latest.items()) if key == cell.experiment.key]
+        return [self.latest[place] for place in self._places[cell.experiment.key]]
 
     def of(self, cell: Cell) -> list[StoredRun]:
         """The runs of the cell that may stand together: of the same code and data, the current ones if there are any,
@@ -76,13 +78,13 @@ class Runs:
 
     def left_out(self, cell: Cell) -> int:
         """How many finished runs are of another state."""
-        return sum(key == cell.experiment.key for key, _ in self.ok) - len(self.of(cell))
+        return sum(place in self.ok for place in self._places[cell.experiment.key]) - len(self.of(cell))
 
     def _every(self, cell: Cell) -> list[StoredRun]:
         key = cell.experiment.key
         if key not in self._together:
             runs = []
-            for place in sorted(place for place in self.latest if place[0] == key):
+            for place in self._places[key]:
                 of_seed = [run for run in (self.ok.get(place), self.latest[place]) if run]
                 of_seed = [run for run in of_seed if run.outcome in WITH_RESULT]
                 runs += ([run for run in of_seed if not self.stale(key, run)] or of_seed)[:1]

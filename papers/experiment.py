@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -58,8 +59,11 @@ class Experiment:
 
     def document(self) -> dict[str, Any]:
         """The description as plain data. What came later is left out at its default, so that keys stay."""
-        found = dataclasses.asdict(self)
-        del found["checks"]
+        return copy.deepcopy(self._document)
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        found = {name: getattr(self, name) for name in FIELDS if name != "checks"}
         for name, default in LATER.items():
             if isinstance(default, dict):
                 found[name] = {key: value for key, value in found[name].items() if value != default.get(key)}
@@ -76,9 +80,24 @@ class Experiment:
     @cached_property
     def key(self) -> str:
         """20 hexadecimal digits, the same for equal descriptions on every machine."""
-        text = json.dumps(self.document(), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:20]
+        return _hashed(self._document)
+
+    @cached_property
+    def template(self) -> str:
+        """The key with seed 0, which all experiments of one setting share."""
+        return self.key if self.seed == 0 else _hashed({**self._document, "seed": 0})
 
     def with_seed(self, seed: int) -> Experiment:
         """The same with another seed."""
-        return dataclasses.replace(self, seed=seed)
+        made = dataclasses.replace(self, seed=seed)
+        # There are thousands of some settings, so what they share is made once.
+        vars(made).update(_document={**self._document, "seed": seed}, template=self.template)
+        return made
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Experiment))
+
+
+def _hashed(document: dict[str, Any]) -> str:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -41,18 +41,15 @@ def labels(experiments: Iterable[Experiment]) -> dict[str, str]:
     groups: dict[tuple[str, ...], dict[str, Values]] = defaultdict(dict)
     for experiment in shown:
         parts = (experiment.task, experiment.model, experiment.neuron)
-        groups[parts][_seedless(experiment)] = _values(experiment)
+        if experiment.template not in groups[parts]:
+            groups[parts][experiment.template] = _values(experiment)
     names = {key: name for parts, group in groups.items() for key, name in _names(parts, group).items()}
-    return {experiment.key: names[_seedless(experiment)] for experiment in shown}
+    return {experiment.key: names[experiment.template] for experiment in shown}
 
 
 def label(experiment: Experiment) -> str:
     """The name of an experiment that is shown alone."""
     return labels([experiment])[experiment.key]
-
-
-def _seedless(experiment: Experiment) -> str:
-    return experiment.with_seed(0).key
 
 
 def _values(experiment: Experiment) -> Values:

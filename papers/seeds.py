@@ -34,10 +34,15 @@ class Seeds:
 
 def template_of(run: StoredRun) -> str | None:
     """Key of the run's experiment with seed 0; None for a document that this version does not understand."""
-    try:
-        return Experiment.of(run.experiment).with_seed(0).key
-    except TypeError:
-        return None
+    if run.experiment_key not in _TEMPLATES:
+        try:
+            _TEMPLATES[run.experiment_key] = Experiment.of(run.experiment).template
+        except (TypeError, AttributeError, ValueError):
+            _TEMPLATES[run.experiment_key] = None
+    return _TEMPLATES[run.experiment_key]
+
+
+_TEMPLATES: dict[str, str | None] = {}  # every table asks for those of all runs of a store
 
 
 def deciding(

@@ -25,7 +25,7 @@ def test_a_run_is_found_again_as_it_was(store):
     store.record(run)
     assert store.run(run.id) == run
     assert store.run(run.id[:8]) == run
-    assert store.datasets(run.id) == (DIGITS,)
+    assert store.datasets([run.id])[run.id] == (DIGITS,)
     assert store.metrics([run.id], ["accuracy_a"]) == {run.id: [Metric("accuracy_a", 0.30000000000000004, "fraction")]}
     assert [sample.value for sample in store.samples([run.id])[run.id]] == [1e-3, None]
 
@@ -62,9 +62,9 @@ def test_two_descriptions_of_one_digest_are_both_kept(store):
     subset = dataclasses.replace(DIGITS, complete=False, note="10 of 1797")
     run = a_run(datasets=(DIGITS, subset))
     store.record(run)
-    assert len(store.datasets(run.id)) == 2
-    assert subset in store.datasets(run.id)
-    assert DIGITS in store.datasets(run.id)
+    assert len(store.datasets([run.id])[run.id]) == 2
+    assert subset in store.datasets([run.id])[run.id]
+    assert DIGITS in store.datasets([run.id])[run.id]
 
 
 def test_runs_come_oldest_first_and_can_be_chosen(store):
