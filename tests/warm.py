@@ -267,4 +267,5 @@ if __name__ == "__main__":
     asked = _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
     variables = [*map(_name, asked["environment"])]
     _become(dict(zip(variables[::2], variables[1::2], strict=True)), *map(_name, asked["folder"]))
-    os._exit(_carry_out(*map(_name, asked["arguments"])))  # an ordinary end would take apart, and so copy, all that is loaded
+    status = _carry_out(*map(_name, asked["arguments"]))
+    os._exit(status)  # an ordinary end would take apart, and so copy, all that is loaded
