@@ -141,8 +141,14 @@ def _server(*start: tuple[str, str]) -> tuple[socket.socket, subprocess.Popen[by
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with theirs:
         command = [sys.executable, "-P", __file__, str(theirs.fileno()), *(WITH_ITS_OWN_START if start else LOADED)]
-        variables = kept | dict(start)
-        return ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], env=variables, start_new_session=True)
+        # Its output is a pipe, which nothing is written to: what begins as a file would be taken for one ever after.
+        return ours, subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            pass_fds=[theirs.fileno()],
+            env=kept | dict(start),
+            start_new_session=True,
+        )
 
 
 def _serve(requests: socket.socket, loaded: Sequence[str]) -> dict[str, list[str]]:
