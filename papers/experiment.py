@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -58,7 +59,10 @@ class Experiment:
 
     def document(self) -> dict[str, Any]:
         """The description as plain data. What came later is left out at its default, so that keys stay."""
-        found = dataclasses.asdict(self)
+        return copy.deepcopy(self._described())
+
+    def _described(self) -> dict[str, Any]:
+        found = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
         del found["checks"]
         for name, default in LATER.items():
             if isinstance(default, dict):
@@ -76,7 +80,7 @@ class Experiment:
     @cached_property
     def key(self) -> str:
         """20 hexadecimal digits, the same for equal descriptions on every machine."""
-        text = json.dumps(self.document(), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+        text = json.dumps(self._described(), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def with_seed(self, seed: int) -> Experiment:
