@@ -71,6 +71,7 @@ def _sizes(value: object) -> list[int]:
 
 
 MOST = 10**9  # of what is counted; beyond it the numbers of a machine end
+MOST_STEPS = 2**15 - 1  # the step of an event is kept in 16 bits
 
 
 class Kind(NamedTuple):
@@ -85,6 +86,7 @@ TEXT = Kind(_text, "a text")
 TRUTH = Kind(_truth, "true or false")
 COUNT = Kind(_whole, f"a whole number from 1 to {MOST:,}", lambda value: 1 <= value <= MOST)
 SOME = Kind(_whole, f"a whole number from 0 to {MOST:,}", lambda value: 0 <= value <= MOST)
+STEPS = Kind(_whole, f"a whole number from 1 to {MOST_STEPS:,}", lambda value: 1 <= value <= MOST_STEPS)
 SIZES = Kind(_sizes, f"whole numbers from 1 to {MOST:,}", lambda value: all(1 <= size <= MOST for size in value))
 NUMBER = Kind(_number, "a finite number")
 POSITIVE = Kind(_number, "a positive number", lambda value: value > 0)
@@ -96,7 +98,7 @@ FIELDS: dict[str, dict[str, Kind]] = {
         "clip_norm": POSITIVE,
     },
     "network": {"neuron_type": TEXT, "hidden_size": SIZES},
-    "simulation": {"dt": POSITIVE, "T": COUNT, "T_empty": SOME, "input_T": COUNT},
+    "simulation": {"dt": POSITIVE, "T": STEPS, "T_empty": SOME, "input_T": COUNT},
     "neuron_params1": {"tau_m": POSITIVE, "tau_s": POSITIVE, "theta": NUMBER},
     "neuron_params2": {"tau_m": POSITIVE, "tau_s": POSITIVE, "theta": NUMBER},
     "loss": {"loss_mode": TEXT},

@@ -118,6 +118,7 @@ def test_epochs_that_are_asked_for_are_trained_at_short_scale_too() -> None:
         (["--dataset_name", "cifar"], UnknownName, "Unknown data set of the work 'cifar'"),
         (["--epochs", "0"], UsageError, "--epochs was given '0'; it takes a whole number from 1"),
         (["--epochs", "1e30"], UsageError, "--epochs was given '1e30'"),
+        (["--T", "32768"], UsageError, "--T was given '32768'; it takes a whole number from 1 to 32,767"),
         (["--T", "-5"], UsageError, "--T was given '-5'"),
         (["--T_empty", "-5"], UsageError, "--T_empty was given '-5'; it takes a whole number from 0"),
         (["--lr", "nan"], UsageError, "--lr was given 'nan'; it takes a positive number"),
