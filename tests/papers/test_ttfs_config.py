@@ -53,6 +53,9 @@ def test_every_field_counts(tmp_path: Path) -> None:
     }
     assert (made.model_options["clip"], made.model_options["fixed_signs"]) == (5.0, True)
     assert cell.protocol.name == "stopped-4"
+    quick = TABLE.configured(TABLE, written(tmp_path, **least, **changed)).cells("quick")[0]
+    assert quick.protocol.name == "last"
+    assert "nothing is held out to stop early by" in quick.not_comparable
 
 
 @pytest.mark.parametrize(
