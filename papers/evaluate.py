@@ -105,8 +105,9 @@ class TableResult:
 
     @property
     def unit(self) -> str:
-        """The unit of the cells; several, where they differ; empty for plain numbers."""
-        return ", ".join(dict.fromkeys(result.cell.measure.show for result in self.cells if result.cell.measure.show))
+        """The unit of the cells; several, where they differ; empty where plain numbers are among them."""
+        units = list(dict.fromkeys(result.cell.measure.show for result in self.cells))
+        return ", ".join(units) if all(units) else ""
 
     @property
     def outside(self) -> tuple[int, int, float]:
