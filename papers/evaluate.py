@@ -105,8 +105,9 @@ class TableResult:
 
     @property
     def unit(self) -> str:
-        """The unit of the cells; several, where they differ; empty for plain numbers."""
-        return ", ".join(dict.fromkeys(result.cell.measure.show for result in self.cells if result.cell.measure.show))
+        """The unit of the cells; several, where they differ; empty where plain numbers are among them."""
+        units = list(dict.fromkeys(result.cell.measure.show for result in self.cells))
+        return ", ".join(units) if all(units) else ""
 
     @property
     def outside(self) -> tuple[int, int, float]:
@@ -207,12 +208,14 @@ def _mean(measure: Measure, values: Sequence[float]) -> float:
 
 
 def _interval(measure: Measure, values: Sequence[float], n: int | None, readings: Readings) -> Interval | None:
-    """The 95 % interval of that mean."""
+    """The 95 % interval of that mean; that of a share ends at 0 and 1."""
     if measure.logarithmic and measure.interval == "student":
         scaled = [measure.scaled(value) for value in values]
         within = interval("student", scaled) if all(map(math.isfinite, scaled)) else None
         return None if within is None else (measure.unscaled(within[0]), measure.unscaled(within[1]))
     within = interval(measure.interval, [measure.stored(value) for value in values], n, readings)
+    if within is not None and measure.unit == "fraction":
+        within = max(0.0, within[0]), min(1.0, within[1])
     return None if within is None else (measure.shown(within[0]), measure.shown(within[1]))
 
 

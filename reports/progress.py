@@ -199,14 +199,18 @@ def _brief(value: float, measure: Measure) -> str:
 
 
 def _measured(metrics: Iterable[Metric]) -> str:
-    """The values of a training by the protocols that it has curves for: "A 91.2 % B 90.7 %"."""
+    """The values of a training by the protocols that it has curves for: "A 91.2 % B 90.7 %"; of several measures each
+    with its name, "accuracy fr A 91.2 %, accuracy fs A 90.7 %".
+    """
     curves: dict[str, dict[int, float]] = defaultdict(dict)
     for metric in metrics:
         if metric.step is not None and metric.value is not None:
             curves[metric.name][metric.step] = metric.value
-    found = []
+    found: dict[str, str] = {}
     for _, measure in filter(None, map(of_metric, curves)):
-        for protocol in (BEST, CHOSEN):
-            if selected := protocol.select(curves, measure):
-                found.append(f"{protocol.name} {_brief(selected.value, measure)}")
-    return " ".join(dict.fromkeys(found)) or "done"
+        chosen = [(protocol.name, protocol.select(curves, measure)) for protocol in (BEST, CHOSEN)]
+        said = [f"{name} {_brief(selected.value, measure)}" for name, selected in chosen if selected]
+        if said:
+            found[measure.title] = " ".join(said)
+    named = [f"{title} {said}" for title, said in found.items()]
+    return ", ".join(named if len(named) > 1 else found.values()) or "done"

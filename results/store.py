@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, delete, func, insert, select
 
 from core.masking import hidden, hidden_in_command
 from results import connect, schema
@@ -221,8 +221,10 @@ class Store:
     def published(self, paper: str | None = None, tables: Iterable[str] | None = None) -> list[Published]:
         """Published values by paper and table, within a table in reading order. published.sync() puts them here."""
         value, table = schema.published, schema.published_table
+        columns: dict[str, ColumnElement[Any]] = {**value.c, "source": table.c.source, "provenance": table.c.provenance}
+        columns["step"] = func.nullif(value.c.step, schema.WHOLE_RUN)
         query = (
-            select(value, table.c.source, table.c.provenance)
+            select(*[columns[field.name] for field in fields(Published)])
             .join(table, (table.c.paper == value.c.paper) & (table.c.table == value.c.table))
             .order_by(value.c.position)
         )
@@ -230,10 +232,8 @@ class Store:
             query = query.where(value.c.paper == paper)
         if tables is not None:
             query = query.where(value.c.table.in_(list(tables)))
-        names = [field.name for field in fields(Published)]
         with connect.reading(self.engine, self.url) as connection:
-            rows = [{name: row[name] for name in names} for row in connection.execute(query).mappings()]
-        found = [Published(**(row | {"step": _step(row["step"])})) for row in rows]
+            found = [Published(*row) for row in connection.execute(query)]
         return sorted(found, key=lambda one: (one.paper, one.table))
 
     def published_notes(self) -> dict[tuple[str, str], tuple[str, str]]:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 
 # Before torch reads it: two processes share the cores, and so does what they start.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -17,6 +18,9 @@ import torch
 from neurons.backends.fused import pool
 
 torch.set_num_threads(1)  # whatever the machine; a test of threads sets its own number
+
+settings.register_profile("shared machine", deadline=None)  # a deadline is of the clock, and others run meanwhile
+settings.load_profile("shared machine")
 
 # Of the processes that run the tests, one has all that ask for such a fixture: it is built once.
 GROUPS = {"built": "site", "new_url": "postgresql", "postgres_port": "postgresql"}

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import stores
 
 from papers import registry
 from papers.evaluate import TableResult, evaluate
 from papers.measures import shown
-from results import Store, lines, published
+from results import Store, lines
 
+pytestmark = pytest.mark.xdist_group("documents")  # one process reads the archive and evaluates the tables
 ROOT = Path(__file__).parents[1]
 WORKS = sorted(path.parent.name for path in ROOT.glob("papers/*/tables.py"))
 WITH_PAGE = sorted(path.parent.name for path in ROOT.glob("papers/*/departures.py"))
@@ -54,10 +56,9 @@ def test_places_exist(page: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[Store]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """The published values and the archived trainings."""
-    with Store("sqlite://") as opened:
-        published.sync(opened)
+    with Store(stores.with_published(tmp_path_factory.mktemp("store") / "store.db")) as opened:
         for archive in sorted((ROOT / "results" / "archive").glob("*-quick-cpu.jsonl")):
             runs, _, _ = lines.read([archive])
             opened.record_all(runs)

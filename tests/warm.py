@@ -3,7 +3,9 @@
 Most of the time of a short command goes into imports, and into digests of our sources, which are as they were. `run`
 and `Process` take the place of `subprocess.run` and `subprocess.Popen` for `python -m MODULE ...` and `python -c
 CODE ...`: the process is one of its own, with its own environment, folder, signals, output and end; only what is
-imported already differs. Tests of imports, encodings, terminals and switches of the interpreter start real ones.
+imported already differs. What an interpreter decides when it starts, such as how it takes names that are no ASCII, it
+decides by the variables `start`; those that ask for the same share one that has less imported. Tests of imports and
+other switches of the interpreter start real ones.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import atexit
 import functools
 import gc
 import importlib
+import itertools
 import json
 import multiprocessing.util
 import os
@@ -36,25 +39,42 @@ OURS = (
     "bench.measured", "bench.peers", "bench.plan", "bench.present", "bench.runner", "bench.worker", "core.command",
     "papers.plif.tables", "reports.planned", "reports.site", "reports.terminal", "results.store", "tasks.digits",
 )  # fmt: skip
+WITH_ITS_OWN_START = ("jinja2", "numpy", "rich.console", "rich.progress", "sqlalchemy.orm", "typer")
 FOLDERS = tuple(sys.path)
 ROOT = str(Path(__file__).parents[1])
 MESSAGE = 2**20  # bytes; requests are shorter
 
 
 class Process:
-    """`python *arguments`, which begin with "-m" or "-c": what tests need of `subprocess.Popen`."""
+    """`python *arguments`, which begin with "-m" or "-c": what tests need of `subprocess.Popen`.
+
+    Output and errors are kept, or go to the open files `stdout` and `stderr`.
+    """
 
     def __init__(
-        self, arguments: Sequence[str], env: Mapping[str, str] | None = None, cwd: str | Path | None = None
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str] | None = None,
+        cwd: str | Path | None = None,
+        *,
+        start: Mapping[str, str] | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
     ) -> None:
         self.args = arguments
         self.returncode: int | None = None
         self._life, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._said = [os.memfd_create(name) for name in ("output", "errors")]  # a pipe would have to be emptied
-        request = {"arguments": arguments, "environment": dict(os.environ if env is None else env)}
-        message = json.dumps({**request, "folder": str(cwd or Path.cwd())}).encode()
+        variables = {**(os.environ if env is None else env), **(start or {})}
+        request = {
+            "arguments": [*map(_bytes, arguments)],
+            "environment": [*map(_bytes, itertools.chain(*variables.items()))],
+            "folder": [_bytes(str(cwd or Path.cwd()))],
+        }
+        places = [kept if given is None else given for kept, given in zip(self._said, (stdout, stderr), strict=True)]
         with theirs:
-            socket.send_fds(_server()[0], [message], [theirs.fileno(), *self._said])
+            server, _ = _server(*sorted((start or {}).items()))
+            socket.send_fds(server, [json.dumps(request).encode()], [theirs.fileno(), *places])
         self.pid = int(self._life.recv(MESSAGE))
 
     def __del__(self) -> None:
@@ -79,8 +99,8 @@ class Process:
 
     def said(self) -> tuple[str, str]:
         """Output and errors so far."""
-        out, err = (os.pread(file, os.fstat(file).st_size, 0).decode() for file in self._said)
-        return out, err
+        out, err = (os.pread(file, os.fstat(file).st_size, 0) for file in self._said)
+        return out.decode(errors="replace"), err.decode(errors="replace")
 
     def until(self, happened: Callable[[], object], timeout: float = 120) -> None:
         """Waits until something has happened; the process should go on beyond that."""
@@ -101,34 +121,49 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: str | Path | None = None,
     timeout: float = 300,
+    start: Mapping[str, str] | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """What comes of `python *arguments`, which begin with "-m" or "-c"."""
-    process = Process(arguments, env, cwd)
+    process = Process(arguments, env, cwd, start=start, stdout=stdout, stderr=stderr)
     out, err = process.communicate(timeout)
     return subprocess.CompletedProcess(arguments, process.wait(), out, err)
 
 
+def _bytes(text: str) -> str:
+    """A letter for each byte of a name: the process may take bytes for other letters."""
+    return os.fsencode(text).decode("latin-1")
+
+
+def _name(text: str) -> str:
+    """The name whose `_bytes` are given."""
+    return os.fsdecode(text.encode("latin-1"))
+
+
 @functools.cache
-def _server() -> tuple[socket.socket, subprocess.Popen[bytes]]:
-    """Where requests go to, and who answers them until this process ends."""
+def _server(*start: tuple[str, str]) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """Where requests go to, and who answers them until this process ends; its interpreter starts with variables."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with theirs:
-        command = [sys.executable, "-P", __file__, str(theirs.fileno())]
-        return ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], env=kept, start_new_session=True)
+        command = [sys.executable, "-P", __file__, str(theirs.fileno()), *(WITH_ITS_OWN_START if start else LOADED)]
+        # Its output is a pipe, which nothing is written to: what begins as a file would be taken for one ever after.
+        return ours, subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            pass_fds=[theirs.fileno()],
+            env=kept | dict(start),
+            start_new_session=True,
+        )
 
 
-def _serve(requests: socket.socket) -> dict[str, Any]:
+def _serve(requests: socket.socket, loaded: Sequence[str]) -> dict[str, list[str]]:
     """Returns a request, in the process that is to carry it out."""
-    sys.path.insert(0, ROOT)
-    for name in (*LOADED, *OURS):
+    for name in loaded:
         importlib.import_module(name)
-    from core.sources import followed, package
-    from neurons.backends import MODULES
-
-    backends = (package(module) for module in MODULES.values())
-    followed({"training.loop", "training.bptt", "models.plif", *package("bench.parity"), *set().union(*backends)})
-    sys.path.remove(ROOT)
+    if loaded == list(LOADED):
+        _know_ours()
     gc.freeze()  # what is loaded stays shared
     util = multiprocessing.util
     util.spawnv_passfds = _instead(_spawn, util.spawnv_passfds)
@@ -139,9 +174,22 @@ def _serve(requests: socket.socket) -> dict[str, Any]:
         if not message:
             os._exit(0)
         if not os.fork() and not _guard(*ends):
-            return json.loads(message)
+            return dict(json.loads(message))
         for end in ends:
             os.close(end)
+
+
+def _know_ours() -> None:
+    """Imports what most commands of ours do, and reads the sources behind most results."""
+    sys.path.insert(0, ROOT)
+    for name in OURS:
+        importlib.import_module(name)
+    from core.sources import followed, package
+    from neurons.backends import MODULES
+
+    backends = (package(module) for module in MODULES.values())
+    followed({"training.loop", "training.bptt", "models.plif", *package("bench.parity"), *set().union(*backends)})
+    sys.path.remove(ROOT)
 
 
 def _guard(life: int, out: int, err: int) -> bool:
@@ -244,6 +292,8 @@ def _carry_out(kind: str, what: str, *rest: str) -> int:
 
 
 if __name__ == "__main__":
-    asked = _serve(socket.socket(fileno=int(sys.argv[1])))
-    _become(asked["environment"], asked["folder"])
-    os._exit(_carry_out(*asked["arguments"]))  # an ordinary end would take apart, and so copy, all that is loaded
+    asked = _serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
+    variables = [*map(_name, asked["environment"])]
+    _become(dict(zip(variables[::2], variables[1::2], strict=True)), *map(_name, asked["folder"]))
+    status = _carry_out(*map(_name, asked["arguments"]))
+    os._exit(status)  # an ordinary end would take apart, and so copy, all that is loaded

@@ -7,10 +7,11 @@ counts more than the file. What is corrected is said in sentences (spec: first_s
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.errors import UsageError
 from core.registry import unknown
@@ -31,11 +32,15 @@ COLUMNS = {
     "dvsplane": PLANES,
 }
 CODINGS = {"first_time": FS, "firing_rate": FR}
+CLASSES = {GESTURE.name: 10, PLANES.name: 4}  # those of convolutional networks, which have no option for them
 CLIP, COSINE = 10.0, 128
 
 
 def _number(value: object) -> float:
-    return float(str(value))
+    number = float(str(value))
+    if not math.isfinite(number):
+        raise ValueError
+    return number
 
 
 def _whole(value: object) -> int:
@@ -65,21 +70,41 @@ def _sizes(value: object) -> list[int]:
     return found
 
 
-Reader = Callable[[object], Any]
-FIELDS: dict[str, dict[str, Reader]] = {
-    "dataset": {"name": _text, "path_to_dataset": _text, "num_classes": _whole, "input_size": _sizes},
+MOST = 10**9  # of what is counted; beyond it the numbers of a machine end
+MOST_STEPS = 2**15 - 1  # the step of an event is kept in 16 bits
+
+
+class Kind(NamedTuple):
+    """How a value is read, which ones fit, and how that is said."""
+
+    read: Callable[[object], Any]
+    says: str
+    fits: Callable[[Any], bool] = lambda value: True
+
+
+TEXT = Kind(_text, "a text")
+TRUTH = Kind(_truth, "true or false")
+COUNT = Kind(_whole, f"a whole number from 1 to {MOST:,}", lambda value: 1 <= value <= MOST)
+SOME = Kind(_whole, f"a whole number from 0 to {MOST:,}", lambda value: 0 <= value <= MOST)
+STEPS = Kind(_whole, f"a whole number from 1 to {MOST_STEPS:,}", lambda value: 1 <= value <= MOST_STEPS)
+SIZES = Kind(_sizes, f"whole numbers from 1 to {MOST:,}", lambda value: all(1 <= size <= MOST for size in value))
+NUMBER = Kind(_number, "a finite number")
+POSITIVE = Kind(_number, "a positive number", lambda value: value > 0)
+NOT_NEGATIVE = Kind(_number, "a number of at least 0", lambda value: value >= 0)
+FIELDS: dict[str, dict[str, Kind]] = {
+    "dataset": {"name": TEXT, "path_to_dataset": TEXT, "num_classes": COUNT, "input_size": SIZES},
     "learning": {
-        "batch_size": _whole, "lr": _number, "lr_decay": _truth, "weight_decay": _number, "epochs": _whole,
-        "clip_norm": _number,
+        "batch_size": COUNT, "lr": POSITIVE, "lr_decay": TRUTH, "weight_decay": NOT_NEGATIVE, "epochs": COUNT,
+        "clip_norm": POSITIVE,
     },
-    "network": {"neuron_type": _text, "hidden_size": _sizes},
-    "simulation": {"dt": _number, "T": _whole, "T_empty": _whole, "input_T": _whole},
-    "neuron_params1": {"tau_m": _number, "tau_s": _number, "theta": _number},
-    "neuron_params2": {"tau_m": _number, "tau_s": _number, "theta": _number},
-    "loss": {"loss_mode": _text},
-    "loss.FS": {"alpha": _number, "D": _whole, "A": _number},
-    "loss.FR": {"alpha": _number},
-    "loss.treg": {"lambda": _number, "beta": _number},
+    "network": {"neuron_type": TEXT, "hidden_size": SIZES},
+    "simulation": {"dt": POSITIVE, "T": STEPS, "T_empty": SOME, "input_T": COUNT},
+    "neuron_params1": {"tau_m": POSITIVE, "tau_s": POSITIVE, "theta": NUMBER},
+    "neuron_params2": {"tau_m": POSITIVE, "tau_s": POSITIVE, "theta": NUMBER},
+    "loss": {"loss_mode": TEXT},
+    "loss.FS": {"alpha": NUMBER, "D": COUNT, "A": NUMBER},
+    "loss.FR": {"alpha": NUMBER},
+    "loss.treg": {"lambda": NOT_NEGATIVE, "beta": NUMBER},
 }  # fmt: skip
 NEURON = ("tau_m", "tau_s", "theta")
 # By argument: its section, its fields in order, and how many of them must be given.
@@ -140,7 +165,7 @@ def of_file(path: Path) -> Asked:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as problem:
         raise UsageError(f"The configuration file {path} cannot be read: {problem}.") from None
-    except yaml.YAMLError as problem:
+    except (yaml.YAMLError, ValueError, RecursionError) as problem:  # too long a number, too many brackets
         raise UsageError(f"The configuration file {path} is no YAML: {' '.join(str(problem).split())}.") from None
     if not isinstance(content, dict):
         raise UsageError(f"The configuration file {path} holds no sections; known: {', '.join(_sections())}.")
@@ -149,8 +174,6 @@ def of_file(path: Path) -> Asked:
         if section not in _sections():
             raise unknown(f"section of {path.name}", section, _sections())
         _section(asked, path.name, str(section), fields)
-    if (clip := asked.get("learning", "clip_norm", CLIP)) != CLIP:
-        asked.corrected.append(f"clip_norm {clip:g} of the file is used; the released code always takes its argument.")
     return asked
 
 
@@ -172,10 +195,13 @@ def _section(asked: Asked, file: str, section: str, fields: object) -> None:
 
 
 def _put(asked: Asked, section: str, name: str, value: object, where: str) -> None:
+    kind = FIELDS[section][name]
     try:
-        read = FIELDS[section][name](value)
-    except (ValueError, KeyError, OverflowError):
-        raise UsageError(f"{where} was given {value!r}, which it cannot be.") from None
+        read = kind.read(value)
+        if not kind.fits(read):
+            raise ValueError
+    except (ValueError, KeyError):
+        raise UsageError(f"{where} was given {value!r}; it takes {kind.says}.") from None
     if name in ("lr", "weight_decay") and isinstance(value, str) and "of " in where:
         asked.corrected.append(f"{where}: {value!r} is a text to YAML 1.1 and is read as {read:g} here.")
     if name == "hidden_size" and not (isinstance(value, list) and all(isinstance(size, int) for size in value)):
@@ -192,6 +218,8 @@ def of_words(words: Sequence[str]) -> Asked:
     if path is not None and len(path) != 1:
         raise UsageError(f"{FILE} takes one file, {len(path)} were given.")
     asked = of_file(Path(path[0])) if path else Asked()
+    if "--clip_norm" not in given and (clip := asked.get("learning", "clip_norm", CLIP)) != CLIP:
+        asked.corrected.append(f"clip_norm {clip:g} of the file is used; the released code always takes its argument.")
     for flag, values in given.items():
         if flag in REFUSED:
             raise UsageError(f"{flag} cannot be followed: {REFUSED[flag]}.")
@@ -270,6 +298,8 @@ def row_and_column(asked: Asked) -> tuple[Arm, Data]:
         empty=asked.get("simulation", "T_empty", made.empty),
     )
     T, dt = asked.get("simulation", "T", data.T), asked.get("simulation", "dt", data.task_options["dt"])
+    if (steps := asked.get("simulation", "input_T", None)) not in (None, total := T + changed.empty):
+        asked.corrected.append(f"input_T {steps} has no effect: T and T_empty together are {total} steps.")
     column = dataclasses.replace(
         data,
         T=T,
@@ -286,10 +316,9 @@ def row_and_column(asked: Asked) -> tuple[Arm, Data]:
 
 def _agreeing(asked: Asked, data: Data, options: Mapping[str, Any]) -> None:
     """UsageError where the file describes other data than the set has."""
-    if "classes" in options:
-        classes = asked.get("dataset", "num_classes", options["classes"])
-        if classes != options["classes"]:
-            raise UsageError(f"num_classes is {classes}, and {data.name} has {options['classes']}.")
+    known = options.get("classes", CLASSES.get(data.name))
+    if (classes := asked.get("dataset", "num_classes", known)) != known:
+        raise UsageError(f"num_classes is {classes}, and {data.name} has {known}.")
     if "inputs" in options and (size := asked.get("dataset", "input_size", [options["inputs"]])) != [options["inputs"]]:
         raise UsageError(f"input_size is {size}, and {data.name} has {options['inputs']} channels.")
     if asked.get("dataset", "path_to_dataset", None) is not None:
@@ -308,7 +337,23 @@ def training(asked: Asked, arm: Arm, data: Data, scale: str) -> Experiment:
     if arm.coding == FS:
         penalty = {f"treg_{part}": value for part, value in asked.values.get("loss.treg", {}).items()}
         options["loss"] = {**options["loss"], **penalty}
-    return dataclasses.replace(made, scheme_options=options)
+    epochs = asked.get("learning", "epochs", made.epochs)
+    return dataclasses.replace(made, scheme_options=options, epochs=epochs)
+
+
+def _check(made: Experiment) -> None:
+    """UsageError for what the neurons or the loss of a training would refuse when it starts."""
+    import neurons
+    from training.first_spike import window
+
+    options = {name: value for name, value in made.neuron_options.items() if name != "shape"}
+    loss, steps = made.scheme_options["loss"], made.model_options["T"] + made.model_options["empty"]
+    try:
+        neurons.create(made.neuron, **options)
+        if "D" in loss:
+            window(steps, loss["D"])
+    except ValueError as problem:
+        raise UsageError(str(problem)) from None
 
 
 def table(words: Sequence[str], scale: str) -> tuple[Table, list[str]]:
@@ -320,6 +365,7 @@ def table(words: Sequence[str], scale: str) -> tuple[Table, list[str]]:
     if scale == "quick":
         raise UsageError("Arguments of the released code describe its own trainings; give --scale short or paper.")
     arm, data = row_and_column(asked)
+    _check(training(asked, arm, data, scale))
     asked.corrected.append(
         "The released loop never clears the gradients: the row called corrected clears them before each batch (D1)."
     )

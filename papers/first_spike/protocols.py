@@ -60,5 +60,5 @@ def protocol(reading: str, coding: str, scale: str) -> Protocol:
     """How a number named in READINGS is found."""
     if scale != "paper":
         return Protocol(f"last, {reading}", f"last epoch, {SAYS[reading]}", _at(coding, False), reading)
-    says = f"best epoch on the test set in the coding of the row, {SAYS[reading]}; optimistic"
+    says = f"best epoch on the test set in the coding of the row, the last of equal ones, {SAYS[reading]}; optimistic"
     return Protocol(f"best {coding}, {reading}", says, _at(coding, True), reading)

@@ -6,6 +6,7 @@ The released command takes data set and network beside the file; here they are t
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,15 +32,21 @@ class Field:
     default: Any = None
 
 
-WHOLE: tuple[type, str, Callable[[Any], bool]] = (int, "a whole number, at least 1", lambda value: value >= 1)
-POSITIVE: tuple[type, str, Callable[[Any], bool]] = (float, "a positive number", lambda value: 0 < value < float("inf"))
+LARGEST = sys.float_info.max
+MOST = 10**9  # of what is counted; beyond it the numbers of a machine end
+WHOLE: tuple[type, str, Callable[[Any], bool]] = (
+    int,
+    f"a whole number from 1 to {MOST:,}",
+    lambda value: 1 <= value <= MOST,
+)
+POSITIVE: tuple[type, str, Callable[[Any], bool]] = (float, "a positive number", lambda value: 0 < value <= LARGEST)
 FLAG: tuple[type, str, Callable[[Any], bool]] = (bool, "true or false", lambda value: True)
 FIELDS = {
     "epochs": Field(*WHOLE),
     "batch_size": Field(*WHOLE),
     "lr": Field(*POSITIVE, 1e-4),
     "annealing": Field(*POSITIVE, 1.0),
-    "w_decay": Field(float, "a number, at least 0", lambda value: 0 <= value < float("inf"), 0.0),
+    "w_decay": Field(float, "a number, at least 0", lambda value: 0 <= value <= LARGEST, 0.0),
     "grad_clip": Field(*POSITIVE, 1.0),
     "use_adam": Field(*FLAG, True),
     "early_stopping": Field(*WHOLE, 25),
@@ -54,7 +61,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"The configuration {path} cannot be read: {error}. Give a JSON file of the work.") from None
     if not isinstance(found, dict):
         raise UsageError(f"The configuration {path} holds a {type(found).__name__}; one of the work holds an object.")
@@ -85,7 +92,8 @@ def asked(table: Table, path: Path) -> Table:
 
     def cells(scale: str) -> list[Cell]:
         if scale == "quick":
-            why = f"8x8 digits in a narrow network stand in for MNIST; {classes.UNVERIFIED}"
+            stand_in = "8x8 digits in a narrow network stand in for MNIST; nothing is held out to stop early by"
+            why = f"{stand_in}; {classes.UNVERIFIED}"
             return [
                 Cell(path.name, column, ACCURACY, _asked(values, path.name, None, raw=raw, scale=scale), (), LAST,
                      why, stand_in="8x8 digits")

@@ -50,7 +50,7 @@ def course(made: StepByStep, x: Tensor, last: int) -> list[Tensor]:
     ]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     T=st.integers(1, 5),
     last=st.integers(1, 3),

@@ -43,7 +43,7 @@ def course(made: Recurrent, x: Tensor, cuts: list[int], potentials: bool) -> lis
     return found + [p.grad for p in made.parameters() if p.grad is not None]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     T=st.integers(1, 9),
     N=st.integers(1, 15),

@@ -67,7 +67,7 @@ def by_the_release(S: float, I: float) -> float:  # noqa: E741
     return inf if u > 2 or u < 1 else u - 1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(weights=WEIGHTS, times=TIMES)
 def test_the_rule_is_that_of_the_release(weights: list[float], times: list[float]) -> None:
     S = sum(w for w, t in zip(weights, times, strict=True) if t < inf)
@@ -76,7 +76,7 @@ def test_the_rule_is_that_of_the_release(weights: list[float], times: list[float
     assert fires(weights, times) == pytest.approx(by_the_release(S, I), abs=1e-9)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(weights=WEIGHTS, times=TIMES, window=st.floats(0.1, 20))
 def test_a_window_of_another_length_is_another_unit_of_time(
     weights: list[float], times: list[float], window: float

@@ -12,6 +12,7 @@ import statistics
 from functools import cache
 
 import pytest
+import stores
 
 from papers import registry
 from papers.claims import Finding
@@ -19,7 +20,7 @@ from papers.evaluate import evaluate
 from papers.evidence import Evidence
 from papers.table import Claim, Table
 from results import Store
-from results.published import FOLDER, load, sync
+from results.published import FOLDER, load
 
 SEEDS = {"psn_cifar10": 5, "psn_cifar10dvs": 5, "psn_imagenet": 5}  # else 3; C11 predicts one run and needs more
 TEST_SAMPLES = {  # else 10,000
@@ -46,10 +47,8 @@ def spread(table: Table, row: str, column: str, value: float) -> float:
 
 
 @pytest.fixture(scope="module")
-def store() -> Store:
-    opened = Store("sqlite://")
-    sync(opened)
-    return opened
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(stores.with_published(tmp_path_factory.mktemp("store") / "store.db"))
 
 
 @cache

@@ -1,4 +1,8 @@
-"""Claims where the truth is known: how often they are decided wrongly, and rightly."""
+"""Claims where the truth is known: how often they are decided wrongly, and rightly.
+
+With 60 simulations of each setting, an error that is twice as frequent as it may be is found where all settings share
+it, one of 24 % where a single setting has it (in 99 of 100 cases each).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from papers.calibration.rates import Rate
 from papers.claims import HOLDS
 
 pytestmark = pytest.mark.xdist_group("claim rates")
-SIMULATIONS = 120
+SIMULATIONS = 60
 
 
 @pytest.fixture(scope="module")

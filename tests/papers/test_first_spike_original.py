@@ -78,7 +78,11 @@ def test_the_traps_are_named(tmp_path: Path) -> None:
         assert trap in told
     told = said([*file(tmp_path, CULIF), "--T_empty", "0"])
     assert "--T_empty 0 is taken; the released code would ignore the zero and use 20" in told
-    assert "clip_norm 5 of the file is used" in said(file(tmp_path, ADLIF.replace("clip_norm: 10", "clip_norm: 5")))
+    clipped = file(tmp_path, ADLIF.replace("clip_norm: 10", "clip_norm: 5"))
+    assert "clip_norm 5 of the file is used" in said(clipped)
+    assert "clip_norm 5" not in said([*clipped, "--clip_norm", "7"])
+    told = said(file(tmp_path, ADLIF.replace("T_empty: 0", "T_empty: 0, input_T: 7")))
+    assert "input_T 7 has no effect: T and T_empty together are 100 steps" in told
 
 
 def test_what_is_asked_for_is_what_is_trained(tmp_path: Path) -> None:
@@ -92,6 +96,15 @@ def test_what_is_asked_for_is_what_is_trained(tmp_path: Path) -> None:
     assert one.scheme_options["schedule"] == {"name": "periodic", "T_max": 128}
 
 
+def test_epochs_that_are_asked_for_are_trained_at_short_scale_too() -> None:
+    def epochs(*words: str) -> set[int]:
+        made, _ = table(list(words), "short")
+        return {cell.experiment.epochs for cell in made.cells("short")}
+
+    assert epochs("--epochs", "7") == {7}
+    assert epochs("--T", "100") == {4}
+
+
 @pytest.mark.parametrize(
     ("words", "error", "message"),
     [
@@ -103,6 +116,23 @@ def test_what_is_asked_for_is_what_is_trained(tmp_path: Path) -> None:
         (["--load_pt_file", "a.pt"], UsageError, "--load_pt_file cannot be followed"),
         (["--dataset_name", "dvsgesture", "--hidden_size", "9"], UsageError, "hidden_size cannot be chosen for DVS"),
         (["--dataset_name", "cifar"], UnknownName, "Unknown data set of the work 'cifar'"),
+        (["--epochs", "0"], UsageError, "--epochs was given '0'; it takes a whole number from 1"),
+        (["--epochs", "1e30"], UsageError, "--epochs was given '1e30'"),
+        (["--T", "32768"], UsageError, "--T was given '32768'; it takes a whole number from 1 to 32,767"),
+        (["--T", "-5"], UsageError, "--T was given '-5'"),
+        (["--T_empty", "-5"], UsageError, "--T_empty was given '-5'; it takes a whole number from 0"),
+        (["--lr", "nan"], UsageError, "--lr was given 'nan'; it takes a positive number"),
+        (["--lr", "inf"], UsageError, "--lr was given 'inf'"),
+        (["--dt", "nan"], UsageError, "--dt was given 'nan'"),
+        (["--dt", "0"], UsageError, "--dt was given '0'"),
+        (["--hidden_size", "0"], UsageError, "--hidden_size was given [0]; it takes whole numbers from 1"),
+        (["--batch-size", "0"], UsageError, "--batch-size was given '0'"),
+        (["--clip_norm", "-1"], UsageError, "--clip_norm was given '-1'; it takes a positive number"),
+        (["--neuron1", "1", "5", "0.5"], UsageError, "tau_m of an AdLIF neuron must be greater than 1"),
+        (["--neuron2", "0", "5", "nan"], UsageError, "--neuron2 was given '0'"),
+        (["--FS", "0.2", "0"], UsageError, "--FS was given '0'"),
+        (["--FS", "0.2", "101"], UsageError, "D=101 is more than its 100 steps"),
+        (["--dataset_name", "dvsplane", "--num_classes", "9"], UsageError, "num_classes is 9, and DVS Planes has 4"),
         (["--num_classes", "10"], UsageError, "num_classes is 10, and SHD has 20"),
         (["--path_to_yaml", "nowhere.yaml"], UsageError, "nowhere.yaml cannot be read"),
     ],
@@ -121,6 +151,9 @@ def test_what_cannot_be_is_refused(words: list[str], error: type[Exception], mes
         (("FS: {alpha", "FS: {alfa"), "Unknown field of loss.FS in one.yaml 'alfa'"),
         (("T: 100", "T: ten"), "simulation.T of one.yaml was given 'ten'"),
         (("dataset: {", "dataset: [{"), "is no YAML"),
+        (("epochs: 80", "epochs: 1" + "0" * 5000), "is no YAML: Exceeds the limit"),
+        (("epochs: 80", "epochs: " + "[" * 20_000), "is no YAML: maximum recursion depth"),
+        (("theta: 10.", "theta: .nan"), "neuron_params2.theta of one.yaml was given nan; it takes a finite number"),
     ],
 )
 def test_unknown_fields_are_refused_by_name(tmp_path: Path, changed: tuple[str, str], message: str) -> None:

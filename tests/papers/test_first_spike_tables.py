@@ -13,11 +13,12 @@ import models
 import tasks
 import training
 from papers import registry
+from papers.evaluate import evaluate
 from papers.experiment import Experiment
 from papers.first_spike import departures
 from papers.first_spike.arms import ARMS, GESTURE, MANIFOLDS, NTIDIGITS, PLANES, SHD, experiment
 from papers.first_spike.behaviour import CORRECTED, GRADIENTS, RELEASED
-from results import published
+from results import Store, published
 from training.descent import Descent
 
 PAGE = Path(__file__).parents[2] / "docs" / "first_spike.md"
@@ -92,3 +93,9 @@ def test_claims_are_on_the_page(name: str) -> None:
     page = PAGE.read_text(encoding="utf-8")
     for claim in registry.get(name).claims:
         assert f"| {claim.id} |" in page
+
+
+def test_a_table_of_delays_and_plain_numbers_names_no_unit_for_all() -> None:
+    store = Store("sqlite://")
+    units = {name: evaluate(store, registry.get(name), "quick").unit for name in TABLES}
+    assert units == {"fs_table": "%", "fs_latency": ""}

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import stores
 import torch
 from finished_runs import measured
 
@@ -103,8 +104,7 @@ def test_a_re_evaluation_is_reproduced_as_far_as_two_runs_differ(tmp_path: Path,
         value = (printed["spyv4_files", cell.row, "AP at 0.5"] + shift) / 100
         for end, number in (("", value), ("_low", value - 0.05), ("_high", value + 0.04)):
             metrics.append(Metric(cell.measure.name + end, number, "fraction"))
-    with Store(f"sqlite:///{tmp_path / 's.db'}") as store:
-        published.sync(store)
+    with Store(stores.with_published(tmp_path / "s.db")) as store:
         store.record(measured(stored("paper").with_seed(2020), 0.0, metrics=tuple(metrics)))
         result = evaluate(store, FPTT_YOLO, "paper")
     verdicts = {cell.cell.row: cell.verdict for cell in result.cells}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pytest
+import stores
 import torch
 
 import models
@@ -15,7 +16,6 @@ from papers.fptt import claims
 from papers.fptt.claims import CIFAR10_DVS, CNN_BPTT, CNN_FPTT, CNN_ONLINE, GESTURE_20, GESTURE_100
 from papers.table import Cell, Source
 from results import Store
-from results.published import sync
 
 TABLE = registry.get("fptt_dvs")
 
@@ -68,10 +68,8 @@ def test_the_last_and_the_best_epoch_have_sources_of_their_own() -> None:
 
 
 @pytest.fixture(scope="module")
-def store() -> Store:
-    opened = Store("sqlite://")
-    sync(opened)
-    return opened
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(stores.with_published(tmp_path_factory.mktemp("store") / "store.db"))
 
 
 def test_short_trainings_stand_beside_the_same_epochs_of_the_authors(store: Store) -> None:

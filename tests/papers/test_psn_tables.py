@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import stores
 
 from papers import registry
 from papers.evaluate import evaluate
@@ -10,16 +11,14 @@ from papers.experiment import Experiment
 from papers.psn import tables as psn
 from papers.table import Table
 from papers.verdict import repeats
-from results import Store, published
+from results import Store
 
 NAMES = ("psn_sequential", "psn_order", "psn_cifar10", "psn_cifar10dvs", "psn_imagenet")
 
 
 @pytest.fixture(scope="module")
-def store() -> Store:
-    opened = Store("sqlite://")
-    published.sync(opened)
-    return opened
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return Store(stores.with_published(tmp_path_factory.mktemp("store") / "store.db"))
 
 
 def experiment(table: str, row: str, column: str, scale: str = "paper") -> Experiment:

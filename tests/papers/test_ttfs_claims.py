@@ -103,9 +103,14 @@ def test_sparsity_is_shown_and_decides_nothing() -> None:
 
 
 def test_the_time_of_a_training_is_shown() -> None:
-    evidence = Evidence(
-        scale="quick", columns=(RAW,), seeds=(0,), finals={(RELEASED, RAW, 0, "train_throughput"): 3000.0}
-    )
-    finding = claims.C9.decide(evidence)
-    assert (finding.status, finding.text) == ("undecided", "3,000 to 3,000 images a second in training on this machine")
+    def text(**of: float) -> str:
+        finals = {(row, RAW, 0, "train_throughput"): value for row, value in of.items()}
+        finding = claims.C9.decide(Evidence(scale="quick", columns=(RAW,), seeds=(0,), finals=finals))
+        assert finding.status == "undecided"
+        return finding.text
+
+    end = "images a second in training of networks of spikes, on the machines of the runs"
+    assert text(**{RELEASED: 3000.0}) == f"3,000 {end}"
+    without_spikes = {claims.RELU: 9000.0, f"VGG7 / 8, {claims.RELU}": 9000.0}
+    assert text(**{RELEASED: 3000.0, claims.CORRECTED: 40.0, **without_spikes}) == f"40 to 3,000 {end}"
     assert claims.C9.decide(Evidence()).lacks == RESULTS

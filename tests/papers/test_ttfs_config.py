@@ -53,6 +53,9 @@ def test_every_field_counts(tmp_path: Path) -> None:
     }
     assert (made.model_options["clip"], made.model_options["fixed_signs"]) == (5.0, True)
     assert cell.protocol.name == "stopped-4"
+    quick = TABLE.configured(TABLE, written(tmp_path, **least, **changed)).cells("quick")[0]
+    assert quick.protocol.name == "last"
+    assert "nothing is held out to stop early by" in quick.not_comparable
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,11 @@ def test_every_field_counts(tmp_path: Path) -> None:
     [
         ({"epochs": 1, "batch_size": 2, "lrate": 1}, UnknownName, "'lrate'"),
         ({"batch_size": 2}, UsageError, "no 'epochs'"),
-        ({"epochs": True, "batch_size": 2}, UsageError, "'epochs' .* whole number, at least 1, got True"),
+        ({"epochs": True, "batch_size": 2}, UsageError, "'epochs' .* whole number from 1 to 1,000,000,000, got True"),
+        ({"epochs": 10**30, "batch_size": 2}, UsageError, "'epochs' .* from 1 to 1,000,000,000"),
+        ({"epochs": 1, "batch_size": 10**30}, UsageError, "'batch_size' .* from 1 to 1,000,000,000"),
+        ({"epochs": 1, "batch_size": 2, "lr": 10**400}, UsageError, "'lr' .* positive number"),
+        ({"epochs": 1, "batch_size": 2, "w_decay": 10**400}, UsageError, "'w_decay' .* at least 0"),
         ({"epochs": 1.5, "batch_size": 2}, UsageError, "got 1.5"),
         ({"epochs": 1, "batch_size": 2, "lr": "high"}, UsageError, "positive number, got 'high'"),
         ({"epochs": 1, "batch_size": 2, "use_adam": 1}, UsageError, "true or false, got 1"),
@@ -76,7 +83,7 @@ def test_what_is_wrong_is_said_by_name(
 
 def test_files_that_are_none(tmp_path: Path) -> None:
     place = tmp_path / "list.json"
-    for text, says in (("[1]", "holds a list"), ("{", "cannot be read")):
+    for text, says in (("[1]", "holds a list"), ("{", "cannot be read"), ("[" * 99_999, "cannot be read")):
         place.write_text(text)
         with pytest.raises(UsageError, match=says):
             config.read(place)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stores
 import torch
 
 import models
@@ -45,9 +46,8 @@ def test_every_source_is_published_and_none_is_verified() -> None:
     assert all("recollection" in cell.not_comparable for cell in told if cell.sources)
 
 
-def test_a_recollection_decides_nothing() -> None:
-    with Store("sqlite://") as store:
-        published.sync(store)
+def test_a_recollection_decides_nothing(tmp_path: Path) -> None:
+    with Store(stores.with_published(tmp_path / "store.db")) as store:
         result = evaluate(store, TABLE, "paper")
     shown = [cell for cell in result.cells if cell.published]
     assert len(shown) == 2

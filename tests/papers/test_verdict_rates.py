@@ -12,11 +12,11 @@ pytestmark = pytest.mark.xdist_group("verdict rates")
 
 @pytest.fixture(scope="module")
 def rates() -> dict[str, Rate]:
-    return {rate.setting: rate for rate in simulate(2500, seed=1)}
+    return {rate.setting: rate for rate in simulate(1250, seed=1)}
 
 
 def near(rate: Rate) -> bool:
-    return abs(rate.measured - rate.nominal) <= 0.015
+    return abs(rate.measured - rate.nominal) <= 0.021  # 3.4 standard deviations of a simulated share
 
 
 @pytest.mark.parametrize("runs", RUNS)
@@ -41,7 +41,7 @@ def test_so_do_those_of_other_kinds(rates: dict[str, Rate], setting: str) -> Non
 @pytest.mark.parametrize("setting", ["perfect replication", "off by 2 sd"])
 def test_the_word_reproduced_comes_as_often_as_computed(rates: dict[str, Rate], setting: str, runs: int) -> None:
     found = rates[f"{setting}, {runs} runs: called reproduced"]
-    assert abs(found.measured - found.nominal) <= 0.035
+    assert abs(found.measured - found.nominal) <= 0.045
 
 
 def test_another_test_set_is_allowed_for_with_caution(rates: dict[str, Rate]) -> None:
@@ -50,7 +50,7 @@ def test_another_test_set_is_allowed_for_with_caution(rates: dict[str, Rate]) ->
 
 def test_power_grows_with_runs_and_distance(rates: dict[str, Rate]) -> None:
     power = {(runs, d): rates[f"off by {d} sd, {runs} runs: outside"] for runs in RUNS for d in SHIFTS}
-    assert all(abs(rate.measured - rate.nominal) <= 0.035 for rate in power.values())
+    assert all(abs(rate.measured - rate.nominal) <= 0.045 for rate in power.values())
     for runs in RUNS:
         assert power[runs, 1].measured < power[runs, 2].measured < power[runs, 4].measured
     for shift in SHIFTS:

@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import stores
+
 from bench.fingerprint import implementation
 from papers.experiment import Experiment
 from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
 from papers.table import Cell
 from results import Dataset, Metric, Run, Standing, Store
-from results.published import sync
 
 TEST_SAMPLES = 360
 HOSTILE = "<script>alert('x')</script> & \"quoted\" \x1b[31m \x9b\u202e\u2066\u200b {{ 7*7 }} $x_1 %"
@@ -89,8 +90,7 @@ def all_runs() -> list[Run]:
 
 
 def filled(path: Path, runs: list[Run]) -> Path:
-    with Store(path) as store:
-        sync(store)
+    with Store(stores.with_published(path)) as store:
         store.record_all(runs)
     return path
 

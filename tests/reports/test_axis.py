@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import stores
 import synthetic_runs as invented
 
 from papers.drawing import Drawing
@@ -15,14 +16,12 @@ from papers.plif.tables import PLIF_TABLE
 from papers.psn.tables import PSN_ORDER
 from reports import axis, site
 from results import Store
-from results.published import sync
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """Of the quick psn_order: masked PSN of k = 1 and 4 on digits, last epochs 0.5 and 0.75."""
-    opened = Store(tmp_path / "store.db")
-    sync(opened)
+    opened = Store(stores.with_published(tmp_path / "store.db"))
     cells = {cell.row: cell.experiment for cell in PSN_ORDER.cells("quick") if cell.column == "masked"}
     for row, final in (("k=1", 0.5), ("k=4", 0.75)):
         opened.record(invented.run(cells[row], final=final))

@@ -82,7 +82,7 @@ def test_it_is_readable_by_machines_and_in_the_dark() -> None:
     assert "Matplotlib" not in svg
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=20),
     st.lists(st.none() | st.floats(-1e6, 1e6) | st.floats(), min_size=1, max_size=6),
@@ -111,7 +111,7 @@ def test_a_curve_that_barely_moves_has_distinct_labels(value: float, moves: floa
         assert len(ticks) == len(set(ticks)), ticks
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(-1e12, 1e12), min_size=1, max_size=4), st.booleans())
 def test_no_two_labels_of_an_axis_are_equal(values: list[float], log: bool) -> None:
     x = tuple(map(float, range(1000000, 1000000 + len(values))))

@@ -118,6 +118,12 @@ def test_a_run_that_is_through_tells_its_values_and_time(begun: Told) -> None:
     assert begun.stream.getvalue().splitlines()[-1] == "[1/1] digits · net · lif · seed 2020: A 75.0 % in 5 s"
 
 
+def test_values_of_several_measures_have_their_names(begun: Told) -> None:
+    metrics = [Metric(f"test_accuracy_{coding}", 0.75, "fraction", 0) for coding in ("fs", "fr")]
+    begun.progress.finished(begun.experiment, run_of(begun.experiment, "ok", "", *metrics))
+    assert begun.lines[-1].endswith("accuracy fr A 75.0 %, accuracy fs A 75.0 % in 5 s")
+
+
 def test_a_failure_tells_why(begun: Told) -> None:
     begun.progress.finished(begun.experiment, run_of(begun.experiment, "crashed", "died of SIGSEGV"))
     assert begun.stream.getvalue().splitlines()[-1].endswith("seed 2020: crashed: died of SIGSEGV in 5 s")

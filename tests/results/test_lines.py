@@ -32,7 +32,7 @@ def imported(text_lines, url="sqlite://"):
     return store
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(some_runs, some_parities, some_plans)
 def test_export_import_export_gives_the_same_bytes(records, checks, plans):
     with filled(records, checks, plans) as store:
@@ -48,7 +48,7 @@ def test_export_import_export_gives_the_same_bytes(records, checks, plans):
     )
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(some_runs, some_runs, some_runs)
 def test_merging_is_a_union(mine, yours, shared):
     ids = {run.id for run in shared}

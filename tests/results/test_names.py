@@ -1,31 +1,29 @@
 """Names that are no text: files of such a name are used, and whatever else they are given for says so in a sentence."""
 
 import os
-import subprocess
 import sys
 
 import pytest
+import stores
 import warm
 from samples import a_run
 
 from results import Store
 
+pytestmark = pytest.mark.xdist_group("names")  # which share the interpreter of a plain locale
 ODD = b"\xff\xc3\xa4"
 PLAIN = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
 def call(*words, cwd, variables):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "SPIKEBENCH_STORE": "v.db"}
-    if not variables:  # a locale is for an interpreter that starts to find
-        done = warm.run(["-m", *map(os.fsdecode, words)], cwd=cwd, env=environment)
-        return done.returncode, done.stdout + done.stderr
-    done = subprocess.run([sys.executable, "-m", *words], cwd=cwd, env=environment | variables, capture_output=True)
-    return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
+    done = warm.run(["-m", *map(os.fsdecode, words)], cwd=cwd, env=environment, start=variables)
+    return done.returncode, done.stdout + done.stderr
 
 
 @pytest.fixture
 def folder(tmp_path):
-    with Store(tmp_path / "v.db") as store:
+    with Store(stores.with_published(tmp_path / "v.db")) as store:
         store.record(a_run())
     return tmp_path
 

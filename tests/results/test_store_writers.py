@@ -9,7 +9,7 @@ from samples import LAPTOP, PYTHON
 
 from results.store import Store
 
-RUNS_EACH = 12
+WRITERS, RUNS_EACH = 3, 12
 WRITER = """
 import sys
 sys.path[:0] = [{folder!r}]
@@ -25,8 +25,7 @@ for i in range({runs}):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("writers", [2, 4])
-def test_writers_at_once_lose_nothing(url, writers):
+def test_writers_at_once_lose_nothing(url):
     """They start together at an empty place, so that creating the tables is contended, too."""
     script = WRITER.format(folder=str(Path(__file__).parent), runs=RUNS_EACH)
     processes = [
@@ -38,7 +37,7 @@ def test_writers_at_once_lose_nothing(url, writers):
             text=True,
             cwd=Path(__file__).parents[2],
         )
-        for number in range(writers)
+        for number in range(WRITERS)
     ]
     for process in processes:
         assert process.stdout is not None
@@ -52,7 +51,7 @@ def test_writers_at_once_lose_nothing(url, writers):
         assert (process.returncode, errors) == (0, "")
     with Store(url, read_only=True) as store:
         runs = store.full_runs()
-    assert sorted(run.seed for run in runs) == [n * 1000 + i for n in range(writers) for i in range(RUNS_EACH)]
+    assert sorted(run.seed for run in runs) == [n * 1000 + i for n in range(WRITERS) for i in range(RUNS_EACH)]
     assert len({run.experiment_key for run in runs}) == RUNS_EACH
     assert all(len(run.metrics) == 3 and (run.machine, run.environment) == (LAPTOP, PYTHON) for run in runs)
 

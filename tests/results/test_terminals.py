@@ -1,15 +1,21 @@
-"""Every command ends calmly, whatever its terminal can show and whoever stops to read."""
+"""Every command ends calmly, whatever its terminal can show and whoever stops to read.
+
+Where an interpreter opens its output anew, or finds none, it is a real one.
+"""
 
 import os
 import subprocess
 import sys
 
 import pytest
+import stores
+import warm
 from samples import a_run
 
 from results.run import Metric
 from results.store import Store
 
+pytestmark = pytest.mark.xdist_group("terminals")  # which share a store, and an interpreter that writes ASCII
 COMMANDS = {
     "show": ["-m", "results", "show"],
     "show one": ["-m", "results", "show", "RUN"],
@@ -51,28 +57,45 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("store")
     with Store(folder / "store.db") as store:
         store.record_all([run, *(a_run(experiment={"task": "\u4e2d", "number": n}) for n in range(300))])
-    with Store(folder / "alone.db") as store:
+    with Store(stores.with_published(folder / "alone.db")) as store:
         store.record(run)
     return run, folder
 
 
-def start(name, run, **variables):
-    run, folder = run
-    command = [sys.executable, *(run.id if word == "RUN" else word for word in COMMANDS[name])]
+def surroundings(name, run):
+    _, folder = run
     store = "alone.db" if name == "report" else "store.db"  # a page for each of many takes its time
     environment = {"SPIKEBENCH_STORE": str(folder / store), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return {"args": command, "cwd": folder, "env": os.environ | environment | variables}
+    return {"cwd": folder, "env": os.environ | environment}
+
+
+def words(name, run):
+    return [run[0].id if word == "RUN" else word for word in COMMANDS[name]]
+
+
+def start(name, run, **variables):
+    found = surroundings(name, run)
+    return {"args": [sys.executable, *words(name, run)], "cwd": found["cwd"], "env": found["env"] | variables}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "encoding"), [*((name, "ascii") for name in COMMANDS), ("show", "cp1252")])
-def test_encodings(name, encoding, run):
+@pytest.mark.parametrize("name", COMMANDS)
+def test_ascii(name, run):
     """What a terminal has no letter for is replaced."""
-    done = subprocess.run(**start(name, run, PYTHONIOENCODING=encoding), capture_output=True)
-    said = (done.stdout + done.stderr).decode(encoding)
+    done = warm.run(words(name, run), **surroundings(name, run), start={"PYTHONIOENCODING": "ascii"})
+    said = done.stdout + done.stderr
+    assert said.isascii()
     assert "Traceback" not in said
     assert "Exception" not in said
     assert done.returncode == STATUS.get(name, 0)
+
+
+def test_another_encoding(run):
+    done = subprocess.run(**start("show", run, PYTHONIOENCODING="cp1252"), capture_output=True)
+    said = (done.stdout + done.stderr).decode("cp1252")
+    assert "Traceback" not in said
+    assert "Exception" not in said
+    assert done.returncode == 0
 
 
 def test_a_plain_locale(run):
@@ -91,25 +114,25 @@ HELPS = [name for name in COMMANDS if name.startswith("help")]
 def test_a_reader_that_has_enough(name, run):
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run(**start(name, run), stdout=write, stderr=subprocess.PIPE)
+    done = warm.run(words(name, run), **surroundings(name, run), stdout=write)
     os.close(write)
-    assert done.stderr == b""
+    assert done.stderr == ""
     assert done.returncode == 1
 
 
 @pytest.mark.parametrize("name", ["show", "export", "list", "script", "verbs", *HELPS])
 def test_a_full_disk(name, run):
     with open("/dev/full", "wb") as full:
-        done = subprocess.run(**start(name, run), stdout=full, stderr=subprocess.PIPE)
-    assert done.stderr == b"Error: [Errno 28] No space left on device\n"
+        done = warm.run(words(name, run), **surroundings(name, run), stdout=full.fileno())
+    assert done.stderr == "Error: [Errno 28] No space left on device\n"
     assert done.returncode == 1
 
 
 @pytest.mark.parametrize("name", STATUS)
 def test_errors_that_cannot_be_written(name, run):
     with open("/dev/full", "wb") as full:
-        done = subprocess.run(**start(name, run), stdout=subprocess.PIPE, stderr=full)
-    assert done.stdout == b""
+        done = warm.run(words(name, run), **surroundings(name, run), stderr=full.fileno())
+    assert done.stdout == ""
     assert done.returncode == STATUS[name]
 
 

@@ -221,6 +221,7 @@ INTEGERS = b"U\x10" + b"\x41" * 16
         (b"\x80\x02c" + b"a" * 500 + b"\nb\n.", "byte", "asks for 'a{40}'…, which"),
         (b"\x80\x02)" + b"\x85" * 100_000 + b".", "its top level", "no dictionary"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",  # bytes make names of 400,000 letters
 )
 def test_a_pickle_with_a_trap_is_refused_in_a_short_sentence(data: bytes, where: str, problem: str) -> None:
     with pytest.raises(DataDamaged, match=problem) as raised:

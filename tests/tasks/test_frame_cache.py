@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+import warm
 
 import tasks.cache as cache_module
 from tasks import DatasetInfo, TaskError, camera
@@ -258,22 +259,23 @@ def test_more_events_than_a_count_can_hold_are_refused(tmp_path: Path) -> None:
         cached_counts(tmp_path, hot, 1, "number")
 
 
-def _build(folder: Path, results: multiprocessing.Queue) -> None:
-    built: list[int] = []
-    counts, _ = cached_counts(folder, source(), 1, "number", lambda done, of: built.append(done))
-    results.put((int(counts.sum()), len(built)))
+BUILD = """
+import sys
+from pathlib import Path
+from tasks.cache import cached_counts
+from test_frame_cache import source
+
+built = []
+counts, _ = cached_counts(Path(sys.argv[1]), source(), 1, "number", lambda done, of: built.append(done))
+print(int(counts.sum()), len(built))
+"""
 
 
-@pytest.mark.slow
 def test_processes_that_want_the_same_frames_build_them_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    workers = [context.Process(target=_build, args=(tmp_path, results)) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    got = [results.get(timeout=120) for _ in workers]
-    for worker in workers:
-        worker.join(timeout=60)
-        assert worker.exitcode == 0
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    workers = [warm.Process(["-c", BUILD, str(tmp_path)], env=os.environ | {"PYTHONPATH": path}) for _ in range(3)]
+    told = [worker.communicate() for worker in workers]
+    assert [(worker.wait(), errors) for worker, (_, errors) in zip(workers, told, strict=True)] == [(0, "")] * 3
+    got = [tuple(map(int, words.split())) for words, _ in told]
     assert {total for total, _ in got} == {int(expected().sum())}
     assert sorted(built for _, built in got) == [0, 0, N]
