@@ -233,9 +233,7 @@ def _train(console: Console, settings: Settings, command: str) -> int:
     with Store(settings.url) as store:
         published.sync(store)
         steps = _steps(settings, store, present)
-        standing = {
-            step.experiment.template: replace(step.now, data=present.known(step.experiment)) for step in steps
-        }
+        standing = {step.experiment.template: replace(step.now, data=present.known(step.experiment)) for step in steps}
         store.record_standing(standing)
         if beyond := planned.record(store, steps):
             console.print(

@@ -147,10 +147,10 @@ def import_(
 
         python -m results import one.jsonl two.jsonl --store sqlite:///both.db
     """
-    from results import lines, published
+    from results import published, reading
     from results.store import Store, default_url
 
-    records = lines.read(files)  # before the store is opened: a damaged file must not even make an empty one
+    records = reading.read(files)  # before the store is opened: a damaged file must not even make an empty one
     with Store(store or default_url()) as opened:
         published.sync(opened)
         print(f"{opened.record_all(*records)} new, now in {opened.url}")

@@ -73,7 +73,7 @@ class Metric:
         object.__setattr__(self, "value", _number(self.value))
         _filled("metric name", self.name)
         _known("unit", self.unit, UNITS)
-        if self.step is not None:
+        if self.step is not None and not (type(self.step) is int and 0 <= self.step < 2**31):
             object.__setattr__(self, "step", _natural("step", self.step))
 
 
@@ -359,6 +359,8 @@ def set_of(items: Iterable[Any], what: str, key: Any) -> list[Any]:
 def _number(value: Any) -> float | None:
     if value is None:
         return None
+    if type(value) is float and math.isfinite(value):  # nearly always, and there may be millions
+        return value + 0.0
     if isinstance(value, str):
         raise StoreError(f"The value {value!r} is a text; give a number, or None where there is none.")
     number = float(value)

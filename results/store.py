@@ -1,5 +1,6 @@
 """The results store: every outcome is a row, written once, in one short transaction."""
 
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -85,27 +86,34 @@ class Store:
 
         StoreError if an id or an experiment key is already taken by something else: nothing is ever overwritten.
         """
-        runs, parities = set_of(runs, "id", lambda run: run.id), set_of(parities, "id", lambda parity: parity.id)
         self._require_writable()
         with connect.writing(self.engine, self.url) as connection:
-            add = _Adder(connection)
-            records: list[Run | Parity] = [*runs, *parities]
-            add(schema.machine, [_document_row(record.machine) for record in records])
-            add(schema.environment, [_document_row(record.environment) for record in records])
-            add(
-                schema.experiment,
-                [{"key": run.experiment_key, "document": canonical_json(run.experiment)} for run in runs],
-            )
-            add(schema.dataset, [_dataset_row(dataset) for run in runs for dataset in run.datasets])
-            new = set(add(schema.run, [_row(schema.run, run) for run in runs]))
-            _require_same([run for run in runs if run.id not in new], connection, self.url)
-            fresh = [run for run in runs if run.id in new]
-            add.fresh(schema.run_dataset, [{"run_id": r.id, "dataset_id": d.id} for r in fresh for d in r.datasets])
-            add.fresh(schema.metric, [_metric_row(run.id, metric) for run in fresh for metric in run.metrics])
-            add.fresh(schema.sample, [{"run_id": run.id, **vars(sample)} for run in fresh for sample in run.samples])
-            add.fresh(schema.picture, [_picture_row(run.id, picture) for run in fresh for picture in run.pictures])
+            add, new, waiting = _Adder(connection), 0, iter(runs)
+            while some := list(itertools.islice(waiting, AT_ONCE)):
+                new += self._add_runs(add, set_of(some, "id", lambda run: run.id))
             add(schema.planned, [_planned_row(plan) for plan in planned])
-            return len(new) + len(add(schema.parity, [_row(schema.parity, parity) for parity in parities]))
+            return new + self._add_parities(add, set_of(parities, "id", lambda parity: parity.id))
+
+    def _add_runs(self, add: "_Adder", runs: list[Run]) -> int:
+        """Adds those that are not there yet; how many they were."""
+        _add_shared(add, runs)
+        add(
+            schema.experiment,
+            [{"key": run.experiment_key, "document": canonical_json(run.experiment)} for run in runs],
+        )
+        add(schema.dataset, [_dataset_row(dataset) for run in runs for dataset in run.datasets])
+        new = set(add(schema.run, [_row(schema.run, run) for run in runs]))
+        _require_same([run for run in runs if run.id not in new], add.connection, self.url)
+        fresh = [run for run in runs if run.id in new]
+        add.fresh(schema.run_dataset, [{"run_id": r.id, "dataset_id": d.id} for r in fresh for d in r.datasets])
+        add.fresh(schema.metric, [_metric_row(run.id, metric) for run in fresh for metric in run.metrics])
+        add.fresh(schema.sample, [{"run_id": run.id, **vars(sample)} for run in fresh for sample in run.samples])
+        add.fresh(schema.picture, [_picture_row(run.id, picture) for run in fresh for picture in run.pictures])
+        return len(new)
+
+    def _add_parities(self, add: "_Adder", parities: list[Parity]) -> int:
+        _add_shared(add, parities)
+        return len(add(schema.parity, [_row(schema.parity, parity) for parity in parities]))
 
     def record_standing(self, standing: Mapping[str, Standing]) -> None:
         """Keep, by key of the experiment with seed 0, what its results must rest on to be current."""
@@ -165,8 +173,19 @@ class Store:
 
     def full_runs(self, keys: Iterable[str] | None = None) -> list[Run]:
         """As runs(), with metrics, samples and data sets: everything, for copying."""
+        return sorted(self.each_run(keys), key=lambda run: (run.started, run.id))
+
+    def each_run(self, keys: Iterable[str] | None = None) -> Iterator[Run]:
+        """The same one by one, in no order, so that memory does not grow with the number of runs."""
+        column = schema.run.c.id
         with connect.reading(self.engine, self.url) as connection:
-            return self._full(connection, schema.run.c.experiment_key, keys)
+            ids = sorted(
+                run_id
+                for where in _chunks(schema.run.c.experiment_key, keys)
+                for run_id in connection.scalars(select(column).where(*where))
+            )
+            for start in range(0, len(ids), AT_ONCE):
+                yield from self._full(connection, column, ids[start : start + AT_ONCE])
 
     def metrics(self, run_ids: Iterable[str], names: Iterable[str] | None = None) -> dict[str, list[Metric]]:
         """Metrics by run id, sorted by name and step, all names if None. A run without any has an empty list."""
@@ -308,8 +327,12 @@ class _Adder:
         return new
 
     def fresh(self, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-        if rows:
-            self.connection.execute(insert(table), rows)
+        connect.insert_plain(self.connection, table, rows)
+
+
+def _add_shared(add: _Adder, records: Sequence[Run | Parity]) -> None:
+    add(schema.machine, [_document_row(record.machine) for record in records])
+    add(schema.environment, [_document_row(record.environment) for record in records])
 
 
 def _require_equal(table: Table, given: dict[str, Any], stored: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import stores
 from papers import registry
 from papers.evaluate import TableResult, evaluate
 from papers.measures import shown
-from results import Store, lines
+from results import Store, reading
 
 pytestmark = pytest.mark.xdist_group("documents")  # one process reads the archive and evaluates the tables
 ROOT = Path(__file__).parents[1]
@@ -60,7 +60,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """The published values and the archived trainings."""
     with Store(stores.with_published(tmp_path_factory.mktemp("store") / "store.db")) as opened:
         for archive in sorted((ROOT / "results" / "archive").glob("*-quick-cpu.jsonl")):
-            runs, _, _ = lines.read([archive])
+            runs, _, _ = reading.read([archive])
             opened.record_all(runs)
         yield opened
 

@@ -1,4 +1,4 @@
-"""Stores of invented runs, as large as asked for: valid in every respect, so that they go every way that real ones do."""
+"""Stores of invented runs, as large as asked for and valid in every respect, so that they go every way of real ones."""
 
 from __future__ import annotations
 

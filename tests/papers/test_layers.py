@@ -10,7 +10,7 @@ from small_networks import SMALL
 
 import models
 from papers.layers import called, natural, of_layers
-from results import lines
+from results import reading
 from training.measures import Constants, FiringRates, spiking
 
 ARCHIVE = Path(__file__).parents[2] / "results" / "archive"
@@ -55,7 +55,7 @@ def test_what_a_layer_is_called() -> None:
 
 @pytest.mark.parametrize(("archive", "metric"), [("plif-quick-cpu", "tau"), ("psn-quick-cpu", "lambda")])
 def test_archived_trainings_have_their_layers(archive: str, metric: str) -> None:
-    runs, _, _ = lines.read([ARCHIVE / f"{archive}.jsonl"])
+    runs, _, _ = reading.read([ARCHIVE / f"{archive}.jsonl"])
     several = 0
     for run in runs:
         names = {found.name for found in run.metrics}

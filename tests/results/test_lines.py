@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import a_parity, a_run, parities, plans, runs
 
-from results import lines
+from results import lines, reading
 from results.errors import StoreError
 from results.run import Metric
 from results.store import Store
@@ -26,9 +26,18 @@ def filled(records, checks=(), plans=(), url="sqlite://"):
     return store
 
 
+def parsed(name, byte_lines):
+    return everything(reading.parse([reading.Source(name, lambda: byte_lines)]))
+
+
+def everything(records):
+    found, checks, plans = records
+    return list(found), checks, plans
+
+
 def imported(text_lines, url="sqlite://"):
     store = Store(url)
-    store.record_all(*lines.parse("lines", [line.encode() for line in text_lines]))
+    store.record_all(*parsed("lines", [line.encode() for line in text_lines]))
     return store
 
 
@@ -104,12 +113,12 @@ def test_files(tmp_path):
         assert lines.write(store, path) == 5  # machine, environment, experiment, dataset, run
     content = path.read_bytes()
     assert content.endswith(b"}\n")
-    assert lines.read([path, path]) == ([run, run], [], [])
+    assert everything(reading.read([path, path])) == ([run, run], [], [])
     with filled([run]) as store, pytest.raises(StoreError, match=r"cannot be written to .*: No such file"):
         lines.write(store, tmp_path / "nowhere" / "results.jsonl")
     assert [file.name for file in tmp_path.iterdir()] == ["results.jsonl"]
     with pytest.raises(StoreError, match="cannot be read: No such file"):
-        lines.read([tmp_path / "nosuch.jsonl"])
+        reading.read([tmp_path / "nosuch.jsonl"])
 
 
 def test_packed_files_are_read(tmp_path):
@@ -119,12 +128,12 @@ def test_packed_files_are_read(tmp_path):
     text = path.read_bytes()
     for content in (gzip.compress(text), gzip.compress(text[:99]) + gzip.compress(text[99:]), codecs.BOM_UTF8 + text):
         path.write_bytes(content)
-        assert lines.read([path]) == ([run], [], [])
+        assert everything(reading.read([path])) == ([run], [], [])
     packed = gzip.compress(text)
     for content in (packed[:50], packed[:-4], packed[:30] + bytes(9) + packed[39:], packed + b"more"):
         path.write_bytes(content)
         with pytest.raises(StoreError, match=r"results\.jsonl cannot be unpacked: .*Nothing was imported"):
-            lines.read([path])
+            reading.read([path])
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
@@ -139,7 +148,7 @@ def test_what_is_no_text_is_told_by_its_kind(tmp_path, pack):
     ):
         path.write_bytes(pack(content))
         with pytest.raises(StoreError, match=sentence):
-            lines.read([path])
+            reading.read([path])
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
@@ -214,13 +223,13 @@ def drop(kind, name):
 def test_a_damaged_record_is_located(change, reason):
     number, text_lines = damaged(change)
     with pytest.raises(StoreError, match=f"^archive.jsonl, line {number}: .*{reason}.*Nothing was imported"):
-        lines.parse("archive.jsonl", [line.encode() for line in text_lines])
+        parsed("archive.jsonl", [line.encode() for line in text_lines])
 
 
 @pytest.mark.parametrize("line", [b"{", b"[]", b"7", b"null", b"\xff\xfe", b'{"record":[]}', b"[" * 100_000])
 def test_a_line_that_is_no_record(line):
     with pytest.raises(StoreError, match=r"^x, line 2: .*Nothing was imported; mend or drop the line\.$"):
-        lines.parse("x", [b"", line])
+        parsed("x", [b"", line])
 
 
 def test_every_truncation_of_a_file_is_noticed_or_harmless(tmp_path):
@@ -233,7 +242,7 @@ def test_every_truncation_of_a_file_is_noticed_or_harmless(tmp_path):
     outcomes = set()
     for end in itertools.chain(range(0, len(content), 7), [len(content) - 1]):
         try:
-            found, _, _ = lines.parse("cut", content[:end].splitlines())
+            found, _, _ = parsed("cut", content[:end].splitlines())
         except StoreError:
             outcomes.add("refused")
         else:

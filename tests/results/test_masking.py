@@ -10,7 +10,7 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from core.masking import hidden, hidden_in_command
-from results import lines, published
+from results import lines, published, reading
 from results.__main__ import app
 from results.errors import StoreError
 from results.store import Store
@@ -132,7 +132,10 @@ def test_what_an_older_version_stored(url, tmp_path):
         assert secret_free(repr((store.runs(), store.full_runs(), store.run(run.id))))
         text_lines = lines.dump(store)
         assert secret_free("".join(text_lines))
-        assert store.record_all(*lines.parse("lines", [line.encode() for line in text_lines])) == 0
+        assert (
+            store.record_all(*reading.parse([reading.Source("lines", lambda: [line.encode() for line in text_lines])]))
+            == 0
+        )
         with Store(tmp_path / "copy.db") as copy:
             assert lines.merge(copy, store) == 1
             assert lines.merge(store, copy) == 0
