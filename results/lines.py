@@ -8,12 +8,12 @@ they are part of the program. `results/reading.py` reads the lines.
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from results.errors import StoreError
-from results.run import Parity, Run, canonical_json, content_key
+from results.run import Parity, Run, canonical_json, content_key, require_key
 from results.spare import require_no_store
 from results.store import Store
 
@@ -86,7 +86,14 @@ def _replace(path: Path, text: str) -> None:
 
 def merge(store: Store, source: Store) -> int:
     """Add to the store all results of another one; return how many runs and parities were new."""
-    return store.record_all(source.each_run(), source.parity(), source.planned())
+    return store.record_all(_with_their_keys(source), source.parity(), source.planned())
+
+
+def _with_their_keys(source: Store) -> Iterator[Run]:
+    """The runs of a store; a wrong key would stand in the way of the experiment that it belongs to."""
+    for run in source.each_run():
+        require_key(run.experiment_key, run.experiment)
+        yield run
 
 
 def _line(record: str, **content: Any) -> str:

@@ -20,7 +20,7 @@ from typing import IO, Any, NoReturn
 
 from results.errors import StoreError
 from results.lines import SHARED
-from results.run import Dataset, Metric, Parity, Planned, Run, Sample, StoredRun, content_key, pictured
+from results.run import Dataset, Metric, Parity, Planned, Run, Sample, StoredRun, content_key, pictured, require_key
 from results.spare import DATABASE
 
 GZIP = b"\x1f\x8b"  # how a packed file begins
@@ -209,6 +209,7 @@ def _shared(kind: Any, record: dict[str, Any]) -> tuple[str, Any]:
         return record["id"], record["document"]
     if kind == "experiment":
         _require_fields(record, ["key", "document"])
+        require_key(record["key"], record["document"])
         return record["key"], record["document"]
     if kind == "dataset":
         _require_fields(record, ["id", *(field.name for field in fields(Dataset))])

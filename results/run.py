@@ -35,6 +35,10 @@ PROVENANCES = {
 }
 
 
+SHORTEST_KEY = 20  # digits of an experiment's key
+CAPTURED = ("reason", "command")  # texts that come from outside, whatever they hold
+
+
 def canonical_json(document: Any) -> str:
     """The one spelling of a JSON document: sorted keys, no spaces, ASCII. StoreError for NaN, infinities, objects."""
     try:
@@ -406,8 +410,11 @@ def _check_kinds(record: Any) -> None:
     """StoreError where a text or a document of the record is something else."""
     for entry in fields(record):
         value = getattr(record, entry.name)
-        if entry.type is str and not isinstance(value, str):
-            raise StoreError(f"The {entry.name} {value!r} is no text; give a str.")
+        if entry.type is str:
+            if not isinstance(value, str):
+                raise StoreError(f"The {entry.name} {value!r} is no text; give a str.")
+            if entry.name not in CAPTURED:
+                _storable(entry.name, value)
         if entry.type == dict[str, Any] and not isinstance(value, dict):
             raise StoreError(f"The {entry.name} {value!r} is no JSON object; give a dict.")
 
@@ -415,6 +422,21 @@ def _check_kinds(record: Any) -> None:
 def _filled(what: str, text: str) -> None:
     if not isinstance(text, str) or not text.strip():
         raise StoreError(f"The {what} is {text!r}; give a non-empty text.")
+    _storable(what, text)
+
+
+def _storable(what: str, text: str) -> None:
+    if not text.isprintable() and text != _text(text):
+        raise StoreError(f"The {what} {text!r} holds a NUL or half a character, which databases refuse; leave it out.")
+
+
+def require_key(key: str, experiment: dict[str, Any]) -> None:
+    """StoreError unless `key` is the key of the experiment: the digits, 20 or more, with which its hash begins."""
+    computed = content_key(experiment)
+    if len(key) < SHORTEST_KEY or not computed.startswith(key):
+        raise StoreError(
+            f"The experiment key {key!r} does not belong to the experiment, whose key is {computed[:SHORTEST_KEY]}."
+        )
 
 
 def _known(what: str, name: str, known: Mapping[str, str]) -> None:

@@ -96,6 +96,21 @@ def test_a_conflict_is_refused_and_changes_nothing():
         assert mine.full_runs() == [run]
 
 
+def test_a_key_of_another_experiment_is_not_merged():
+    with filled([a_run(experiment_key="0" * 20)]) as source, Store("sqlite://") as mine:
+        with pytest.raises(StoreError, match=r"experiment key .0{20}. does not belong to the experiment, whose key is"):
+            lines.merge(mine, source)
+        assert mine.full_runs() == []
+
+
+def test_a_line_of_many_gigabytes_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "LONGEST", 1000)
+    path = tmp_path / "bomb.jsonl.gz"
+    path.write_bytes(gzip.compress(b" " * 10_000_000))
+    with pytest.raises(StoreError, match=r"bomb.jsonl.gz has a line of more than 0 MiB. Nothing was imported"):
+        reading.read([path])
+
+
 def test_one_experiment():
     wanted, other = a_run(experiment={"a": 1}), a_run(experiment={"a": 2}, machine={"cpu": "another"})
     with filled([wanted, other], [a_parity()]) as store:
@@ -217,6 +232,9 @@ def drop(kind, name):
         (put("machine", document={"cpu": "another"}), "does not belong to the content"),
         (put("dataset", complete=False), "does not belong to the content"),
         (drop("experiment", "document"), "'document' is missing"),
+        (put("experiment", document={"seed": 7}), "experiment key .* does not belong to the experiment"),
+        (put("run", backend="fu\0sed"), "backend 'fu.x00sed' holds a NUL"),
+        (put("run", metrics=[["loss\ud800", 0, 1.0, "1"]]), "metric name .* holds a NUL or half a character"),
         (put("parity", green=True, flips=-1), "flips -1 is out of range"),
     ],
 )
