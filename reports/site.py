@@ -5,6 +5,7 @@ The same store gives the same bytes: nothing of the building machine or moment i
 
 from __future__ import annotations
 
+import functools
 import re
 import statistics
 from collections import defaultdict
@@ -18,6 +19,7 @@ from core.plain import visible
 from papers.layers import natural
 
 from . import folder, tables, wording
+from .kept import Kept
 
 if TYPE_CHECKING:
     from papers.evaluate import TableResult
@@ -45,7 +47,9 @@ def build(
     loaded.
     """
     place = Path(out) / "report"
-    folder.write(place, dict(sorted(_pages(_ReadOnce(store), scales, table_names))))
+    kept = Kept(place, folder.earlier(place))
+    files = dict(sorted(_pages(_ReadOnce(store), scales, table_names, kept)))
+    folder.write(place, files, kept.keys)
     return place / "index.html"
 
 
@@ -98,14 +102,12 @@ class Place:
 
 
 def _pages(
-    store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
+    store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None, kept: Kept
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site: its path and text."""
-    from results import Picture
     from results.published import CURVES
-    from results.units import unit_of
 
-    from . import axis, calibration, curves, kernels, parity, pictures, rasters
+    from . import axis, calibration, curves, kernels, parity
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
     shown, unloaded = _table_pages(store, scales, table_names)
@@ -114,7 +116,8 @@ def _pages(
     by_paper = store.all_published
     authors = {paper: curves.authors_curves(by_table.get(CURVES, ())) for paper, by_table in by_paper.items()}
     checks = store.parity()
-    render = _renderer(runs, by_paper, {**kernels.links(runs), **parity.links(checks), **calibration.links(full)})
+    links = {**kernels.links(runs), **parity.links(checks), **calibration.links(full)}
+    render = _renderer(runs, by_paper, links)
     yield (
         "index.html",
         render("index.html", tables=_by_table(shown), unloaded=unloaded, runs=runs, papers=sorted(by_paper)),
@@ -129,25 +132,35 @@ def _pages(
         yield f"{page.name}.html", render("table.html", page=page, result=page.result, groups=groups, over=over)
         yield f"{page.name}.csv", tables.to_csv(page.result)
         yield f"{page.name}.tex", tables.to_latex(page.result)
-    places = _places(shown)
+    places, names = _places(shown), _labels(runs)
     for run in full:
-        html = render(
-            "run.html",
-            root="../",
-            run=run,
-            plots=[*curves.of_run(run, run.metrics), *rasters.over_time(run.samples)],
-            places=places.get(run.id, ()),
-            whole=[(m.name, wording.quantity(m.value, unit_of(m.name, m.unit))) for m in run.metrics if m.step is None],
-            samples=_samples(run),
-            pictures=[pictures.drawn(picture) for picture in run.pictures if isinstance(picture, Picture)],
-            rasters=[rasters.drawn(raster) for raster in run.pictures if not isinstance(raster, Picture)],
-            spikes=rasters.bars(run.metrics),
-            epochs=_epochs(run),
-        )
-        yield f"runs/{run.id}.html", html
+        name, counts = f"runs/{run.id}.html", places.get(run.id, [])
+        shows = run, counts, names[run.experiment_key], sorted(by_paper), links
+        yield name, kept.page(name, shows, functools.partial(_run_page, render, run, counts))
     notes = store.published_notes()
     for paper, by_table in sorted(by_paper.items()):
         yield f"{_published_page(paper)}.html", render("published.html", paper=paper, tables=_printed(by_table, notes))
+
+
+def _run_page(render: Any, run: Run, places: Sequence[Place]) -> str:
+    from results import Picture
+    from results.units import unit_of
+
+    from . import curves, pictures, rasters
+
+    return render(
+        "run.html",
+        root="../",
+        run=run,
+        plots=[*curves.of_run(run, run.metrics), *rasters.over_time(run.samples)],
+        places=places,
+        whole=[(m.name, wording.quantity(m.value, unit_of(m.name, m.unit))) for m in run.metrics if m.step is None],
+        samples=_samples(run),
+        pictures=[pictures.drawn(picture) for picture in run.pictures if isinstance(picture, Picture)],
+        rasters=[rasters.drawn(raster) for raster in run.pictures if not isinstance(raster, Picture)],
+        spikes=rasters.bars(run.metrics),
+        epochs=_epochs(run),
+    )
 
 
 def _full(store: _ReadOnce, runs: Sequence[StoredRun]) -> list[Run]:

@@ -8,6 +8,7 @@ import shutil
 import uuid
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 import stores
@@ -19,8 +20,8 @@ from core.registry import PluginError, Registry, UnknownName
 from papers import registry
 from papers.experiment import SCALES
 from papers.plif.tables import PLIF_TABLE
-from reports import ReportError, build, wording
-from results import Dataset, Metric, Sample, Store
+from reports import ReportError, build, kept, site, wording
+from results import Dataset, Metric, Run, Sample, Store
 
 TABLES = ["plif_ablation", "plif_table"]  # those of the invented runs, where what is built of others is of no concern
 
@@ -286,6 +287,34 @@ def test_published_values_alone_make_an_uncovered_index(tmp_path: Path) -> None:
     cells = [len(registry.get(name).cells(scale)) for name in ("plif_table", "psn_sequential") for scale in SCALES]
     assert all(f"0 of {count} measured {count} not run" in words for count in cells)
     assert "93.64" in Page(index.parent / "published-plif.html").text
+
+
+def test_a_page_of_a_run_is_made_again_when_it_shows_something_else_or_was_changed(
+    empty_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (invented.run(cell("PLIF 2 max", "MNIST").experiment, seed) for seed in (1, 2))
+    made: list[str] = []
+    run_page = site._run_page
+
+    def noted(render: Any, run: Run, counts: Any) -> str:
+        made.append(run.id)
+        return run_page(render, run, counts)
+
+    monkeypatch.setattr(site, "_run_page", noted)
+    for run, expected in ((first, [first.id]), (second, [second.id]), (second, [])):
+        empty_store.record(run)
+        made.clear()
+        folder = build(empty_store, tmp_path).parent
+        assert made == expected
+    page = folder / "runs" / f"{first.id}.html"
+    whole = page.read_text()
+    page.write_text(whole.replace("MNIST", "CIFAR"))
+    assert build(empty_store, tmp_path).parent == folder
+    assert (made, page.read_text()) == ([first.id], whole)
+    made.clear()
+    monkeypatch.setattr(kept, "_code", lambda: "of another version")
+    build(empty_store, tmp_path)
+    assert sorted(made) == sorted([first.id, second.id])
 
 
 def test_what_no_longer_belongs_is_removed_and_nothing_else(store: Store, built: Path, tmp_path: Path) -> None:

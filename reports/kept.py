@@ -1,0 +1,51 @@
+"""Pages of an earlier build that show the same: of a thousand runs, one is new."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from core.imports import ROOT
+
+MADE_BY = ("core", "papers", "reports", "results")  # rooms whose code is behind a page
+DRAWN_BY = ("jinja2", "markupsafe", "matplotlib")
+
+
+class Kept:
+    """Made with the `keys` of the earlier build in `folder`, by file; has those of this one, from what it shows and its
+    bytes."""
+
+    def __init__(self, folder: Path, keys: Mapping[str, str]) -> None:
+        self._folder, self._earlier = folder, keys
+        self.keys: dict[str, str] = {}
+
+    def page(self, name: str, shows: object, make: Callable[[], str]) -> str:
+        """The text of a page that follows from `shows`, of which the `repr` says all: an earlier one, or a new one."""
+        showed = _sha(f"{_code()} {shows!r}".encode())
+        text = self._same(name, showed)
+        if text is None:
+            text = make()
+        self.keys[name] = f"{showed} {_sha(text.encode())}"
+        return text
+
+    def _same(self, name: str, showed: str) -> str | None:
+        before, _, digest = self._earlier.get(name, "").partition(" ")
+        if before != showed:
+            return None
+        content = (self._folder / name).read_bytes()
+        return content.decode() if _sha(content) == digest else None  # somebody may have changed it
+
+
+def _sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:20]
+
+
+@functools.cache
+def _code() -> str:
+    """A digest of all that makes pages of values."""
+    files = sorted(path for room in MADE_BY for path in Path(ROOT, room).rglob("*") if path.suffix != ".pyc")
+    contents = (path.read_bytes() for path in files if path.is_file() and path.suffix in (".py", ".html", ".css"))
+    return _sha(b"".join(contents) + " ".join(map(version, DRAWN_BY)).encode())
