@@ -7,7 +7,6 @@ closes the pipe, or dies, every process ends, whatever it is doing then.
 from __future__ import annotations
 
 import os
-import select
 import sys
 import threading
 import time
@@ -15,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import NoReturn
 
 from .job import Request
+from .start import end_with
 
 
 def launch(request: Request, connection: Connection) -> NoReturn:
@@ -37,19 +37,11 @@ def launch(request: Request, connection: Connection) -> NoReturn:
 def main(pipe: str, request: Request) -> None:
     """One of the processes."""
     connection = Connection(os.open(pipe, os.O_WRONLY), readable=False)
-    threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
+    threading.Thread(target=end_with, args=(connection,), daemon=True).start()
     from .worker import main as work
 
     if not work(request, connection):
         time.sleep(60)  # the parent ends all; leaving now would give the others an error of their own
-
-
-def _end_with(connection: Connection) -> None:
-    """Ends this process when nobody reads the pipe any more."""
-    poll = select.poll()
-    poll.register(connection.fileno(), 0)  # errors alone, which are always told
-    poll.poll()
-    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import select
 import signal
+import threading
 from multiprocessing.connection import Connection
 
 from .job import Request
 
 
-def start(request: Request, connection: Connection) -> None:
-    """Runs in the child, where importing the worker (and PyTorch) costs the parent nothing."""
+def start(request: Request, connection: Connection, bound: bool = False) -> None:
+    """Runs in the child, where importing the worker (and PyTorch) costs the parent nothing.
+
+    `bound`: it ends at once when its parent does; else when it has something to say and nobody listens.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # before the imports, which take seconds
+    if bound:
+        threading.Thread(target=end_with, args=(connection,), daemon=True).start()
     if request.processes > 1:
         from .group import launch
 
@@ -18,3 +26,11 @@ def start(request: Request, connection: Connection) -> None:
     from .worker import main
 
     main(request, connection)
+
+
+def end_with(connection: Connection) -> None:
+    """Ends this process when nobody reads the pipe any more."""
+    poll = select.poll()
+    poll.register(connection.fileno(), 0)  # errors alone, which are always told
+    poll.poll()
+    os._exit(0)
