@@ -29,6 +29,7 @@ class Request:
     threads: int
     memory: int | None  # bytes of private memory on the host, for each process
     processes: int = 1
+    alone: bool = False  # what it measures would be disturbed by anything else on the machine
     code: str = ""  # digest of what another machine must have, too (bench.fingerprint.code); "" for this machine
 
     def absolute(self) -> Request:
@@ -74,6 +75,8 @@ class Result:
     pictures: tuple[Picture | Raster, ...] = ()
     machine: dict[str, Any] | None = None  # that it came from; None: this one
     environment: dict[str, Any] | None = None
+    status: int = 0  # exit status of a command that was carried out
+    lines: tuple[str, ...] = ()  # what it stored, as in results.lines
     id: str = ""  # of its run, where it may come home more than once
 
     def to_json(self) -> str:
@@ -86,5 +89,6 @@ class Result:
         fields = json.loads(text)
         for name, kind in (("datasets", Dataset), ("metrics", Metric), ("samples", Sample)):
             fields[name] = tuple(kind(**document) for document in fields[name])
+        fields["lines"] = tuple(fields["lines"])
         fields["pictures"] = tuple(pictured(document.pop("index"), document) for document in fields["pictures"])
         return cls(**fields)

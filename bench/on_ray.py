@@ -106,7 +106,9 @@ class OnRay:
     def _cluster(self) -> Iterator[Any]:
         """Ray, connected. ClusterError where there is no cluster at the address."""
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        if self.address == "local":
+            os.environ.setdefault("RAY_AUTH_MODE", "token")  # its default; said by us, it is not told with each start
+            os.environ.setdefault("RAY_worker_niceness", "0")  # experiments are what this machine is to do
         import ray
 
         options: dict[str, Any] = {"address": self.address}
@@ -147,8 +149,7 @@ class _Desk:
         kept = []
         with contextlib.suppress(OSError):
             kept = [self.ray.put(request.checkpoint.read_bytes())]  # in a list: fetched by a node that asks for it
-        needs = _needs(request)
-        return self._remote.options(**needs).remote(
+        return self._remote.options(**_needs(self.ray, request)).remote(
             request.absolute().to_json(), self.timeout, self.token, kept, os.environ.get("SPIKEBENCH_DATA")
         )
 
@@ -203,7 +204,7 @@ class _Desk:
         if task.deaths >= TRIES:
             return task.failed("crashed", f"{TRIES} nodes in a row died or lost it within one epoch ({how})")
         if task.started:
-            self.listener.note(task.request, f"its node is gone ({how}); it goes on elsewhere from epoch {task.epochs}")
+            self.listener.note(task.request, f"its node is gone ({how}); it goes on elsewhere")
         task.stream = self._start(task.request)
         return None
 
@@ -226,17 +227,20 @@ def _token(folder: Path) -> tuple[str, str]:
     return str(place), said
 
 
-def _needs(request: Request) -> dict[str, float]:
-    """What a task asks of its node."""
+def _needs(ray: Any, request: Request) -> dict[str, float]:
+    """What a task asks of its node; all cores of the largest one for what has to be alone."""
     memory = {"memory": request.memory * request.processes} if request.memory else {}
     gpus = request.processes if request.device == "cuda" else 0
-    return {"num_cpus": request.threads * request.processes, "num_gpus": gpus, **memory}
+    cores = request.threads * request.processes
+    if request.alone:
+        cores = int(max((node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]), default=cores))
+    return {"num_cpus": cores, "num_gpus": gpus, **memory}
 
 
 def _require_room(ray: Any, request: Request) -> None:
     """UsageError where no node, however idle, has what a request needs."""
     named = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
-    needs = {named[name]: amount for name, amount in _needs(request).items() if amount}
+    needs = {named[name]: amount for name, amount in _needs(ray, request).items() if amount}
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if not any(all(node.get(name, 0) >= amount for name, amount in needs.items()) for node in nodes):
         wanted = ", ".join(f"{name} {amount:g}" for name, amount in needs.items())

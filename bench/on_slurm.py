@@ -197,12 +197,15 @@ class OnSlurm:
             options["gpus-per-node"] = request.processes
         if request.memory:
             options["mem"] = f"{-(-(request.memory * request.processes + ATTENDANT) // 2**20)}M"
+        binding = [f"--cpus-per-task={cores}"]
+        if request.alone:
+            options, binding = {"exclusive": True, **options}, ["--cpu-bind=none"]
         executor = submitit.SlurmExecutor(place, max_num_timeout=10**6)  # bench.slurm_job.Work says when it is enough
         executor.update_parameters(
             job_name=_name(place.name),
             time=self._minutes(),
             cpus_per_task=cores,
-            srun_args=[f"--cpus-per-task={cores}"],
+            srun_args=binding,
             array_parallelism=jobs,
             additional_parameters=options,
         )

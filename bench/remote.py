@@ -37,7 +37,9 @@ class Remote:
             getattr(self.listener, kind)(self.request, *rest)
 
     def _begun(self, machine: dict[str, Any], environment: dict[str, Any]) -> None:
-        if self.epochs and self.started:
+        if self.started:
+            self.listener.note(self.request, f"begun again by the cluster after {self.epochs} epochs")
+        if self.epochs:
             self._moves.append(self.epochs)
         self.start()
         self.here = {"machine": machine, "environment": environment}

@@ -213,9 +213,14 @@ def _steps(settings: Settings, store: Store | None, present: Present) -> list[St
 def _measure(console: Console, settings: Settings) -> int:
     """Runs the commands behind measured tables and shows what their claims have come to; the worst exit status."""
     status = OK
+    if settings.measured and settings.executor != "local":
+        from . import errand
+
+        status = errand.run(settings, EXECUTORS.get(settings.executor)(settings), console)
     for name in settings.measured:
         command, table = measured.COMMANDS[name], TABLES[name]
-        status = max(status, command.run(settings.scale, settings.device, settings.store, settings.out))
+        if settings.executor == "local":
+            status = max(status, command.run(settings.scale, settings.device, settings.store, settings.out))
         if table.claims:
             from reports import terminal
             from results import Store

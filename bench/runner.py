@@ -131,7 +131,7 @@ class Runner:
             self.share.threads,
             self.share.memory,
             self.settings.processes,
-            behind,
+            code=behind,
         )
 
     def _ended(self, request: Request, result: Result, audience: Audience) -> None:
