@@ -303,7 +303,7 @@ class _Watch:
             queue = slurm_queue.jobs()
         except ClusterError as error:
             if not self.unreachable:
-                self.listener.note(self.waiting[0].request, f"{error} Its jobs go on; it will be asked again")
+                self.listener.note(self.waiting[0].request, f"{error} Its jobs go on, and it is asked again")
             self.unreachable = True
             return
         self.unreachable = False
@@ -391,9 +391,11 @@ def _leaving() -> Iterator[dict[str, int]]:
     begun = {"jobs": 0}
 
     def leave(_signal: int, _frame: object) -> NoReturn:
+        several = begun["jobs"] != 1
         raise Left(
-            f"Ended. {begun['jobs']} jobs go on in SLURM; the same command collects them. To end them: "
-            "start it and press Ctrl-C, or scancel."
+            f"Ended. {begun['jobs']} {'jobs go' if several else 'job goes'} on in SLURM; the same command collects "
+            f"{'their results' if several else 'its result'}. To end {'them' if several else 'it'}: scancel, or press "
+            "Ctrl-C in that command."
         )
 
     before = signal.signal(signal.SIGTERM, leave)

@@ -12,14 +12,15 @@ import subprocess
 import time
 from pathlib import Path
 
-# Without accounting, groups of processes or limits of cores, which take rights that a container may lack.
+# Without accounting, groups of processes or limits of cores, which take rights that a container may lack. A job that is
+# started again waits as long as a credential lives, which is 5 s at least.
 CONFIGURATION = """
 ClusterName=spikebench
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket,cred_expire=1
+AuthInfo=socket={folder}/munge.socket,cred_expire=5
 SlurmctldPort={ports[0]}
 SlurmdPort={ports[1]}
 SlurmctldPidFile={folder}/slurmctld.pid
