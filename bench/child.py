@@ -27,7 +27,8 @@ class Child:
         self.request, self.timeout = request, timeout
         context = _context()
         self.connection, theirs = context.Pipe(duplex=False)
-        self.process = context.Process(target=start, args=(request, theirs, bound), daemon=True)
+        given = (request, theirs, bound, os.environ.get("CUDA_VISIBLE_DEVICES"))
+        self.process = context.Process(target=start, args=given, daemon=True)
         self.process.start()
         theirs.close()
         self.begun, self.stamp = time.monotonic(), timestamp()

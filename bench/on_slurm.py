@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from core.errors import INTERRUPTED, UsageError
-from results import new_id
+from core.errors import INTERRUPTED, SpikebenchError, UsageError
+from results import StoreError, new_id
 
 from . import sbatch, slurm_queue
 from .claims import Claims
@@ -41,7 +41,7 @@ GPUS = ("gpus", "gpus-per-node", "gpus-per-task", "gpus-per-socket", "gres", "tr
 NAMES, NUMBER, COLLECTED = "names.json", "number", "collected"
 
 
-class Left(ClusterError):
+class Left(SpikebenchError):
     """This command ends, its jobs go on."""
 
     exit_status = INTERRUPTED
@@ -84,7 +84,10 @@ class _Job(Remote):
             text = (self.folder / RESULT).read_text(encoding="utf-8")
         except OSError:
             return None
-        return self.ended(Result.of_json(text))
+        try:
+            return self.ended(Result.of_json(text))
+        except (ValueError, TypeError, LookupError, StoreError) as error:
+            return self.failed("crashed", f"what its job left cannot be read: {type(error).__name__}: {error}")
 
     def failed(self, outcome: str, reason: str) -> Result:
         return replace(super().failed(outcome, reason), id=self.asked["id"])
@@ -146,11 +149,12 @@ class OnSlurm:
             waiting = self._submitted({request.name for request in mine}, listener)
             known = {job.request.name for job in waiting}
             new = [request for request in mine if request.name not in known]
-            most = slurm_queue.most_together() if new else 1
-            for start in range(0, len(new), most):
-                waiting += self._submit(new[start : start + most], jobs, timeout, listener)
-            begun.update(jobs=len(waiting))
             try:
+                most = slurm_queue.most_together() if new else 1
+                for start in range(0, len(new), most):
+                    begun.update(jobs=len(waiting))
+                    waiting += self._submit(new[start : start + most], jobs, timeout, listener)
+                begun.update(jobs=len(waiting))
                 for job, result in _Watch(waiting, listener).results():
                     self._collect(job, result, on_result)
                     begun.update(jobs=len(waiting))
@@ -168,19 +172,24 @@ class OnSlurm:
         """Puts an array for `requests` into the queue."""
         token = secrets.token_hex(4)
         place = self.folder / token
-        minutes = self._minutes()
-        for index, request in enumerate(requests):
-            (place / str(index)).mkdir(parents=True)
-            document = {"id": new_id(), "timeout": timeout, "minutes": minutes, "request": request.absolute().to_json()}
-            write(place / str(index) / REQUEST, json.dumps(document))
-        write(place / NAMES, json.dumps([request.name for request in requests]))  # a name finds its job even when ...
+        common = {"timeout": timeout, "minutes": self._minutes()}
         try:
-            number = self._sbatch(place, requests, jobs or len(requests))  # ... this process ends here
-        except BaseException:
-            if not _in_queue(token):
+            for index, request in enumerate(requests):
+                (place / str(index)).mkdir(parents=True)
+                document = {"id": new_id(), "request": request.absolute().to_json(), **common}
+                write(place / str(index) / REQUEST, json.dumps(document))
+            write(place / NAMES, json.dumps([request.name for request in requests]))
+            number = self._sbatch(place, requests, jobs or len(requests))
+        except BaseException as error:
+            left = _in_queue(token)
+            if left and isinstance(error, KeyboardInterrupt):
+                slurm_queue.cancel([left])
+            if not left or isinstance(error, KeyboardInterrupt):  # else the name finds the jobs
                 shutil.rmtree(place, ignore_errors=True)
             raise
         write(place / NUMBER, number)
+        others = f" with {len(requests) - 1} others" if len(requests) > 1 else ""
+        listener.note(requests[0], f"submitted{others} as job {number}")
         return [
             _Job(request, listener, folder=place / str(index), number=_number(number, index, len(requests)))
             for index, request in enumerate(requests)

@@ -32,6 +32,7 @@ class Remote:
         if kind == "here":
             self._begun(*rest)
         elif kind != "beat":
+            self.start()  # on a full disk the line that says so may be lost
             if kind == "epoch":
                 self.epochs = max(self.epochs, rest[0] + 1)
             getattr(self.listener, kind)(self.request, *rest)
