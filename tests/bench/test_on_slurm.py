@@ -78,45 +78,33 @@ def test_jobs_outlive_the_command_and_are_collected_once(
 ) -> None:
     first = start("long")
     first.until(lambda: len(list(tmp_path.glob("out/checkpoints/*.pt"))) == 2)
+    first.send_signal(signal.SIGKILL)
     numbers = slurm.jobs()
     assert sorted(number.partition("_")[2] for number in numbers) == ["0", "1"]
-    first.send_signal(signal.SIGKILL)
-    first.wait()
     slurm.ask("scontrol", "requeue", numbers[0])  # as after the death of a node
     slurm.ask("scancel", "--signal=USR2", numbers[1])  # as before the end of its time, or where it has to make room
+    first.until(lambda: len(list(tmp_path.glob("out/slurm/*/*/result.json"))) == 2)
+    shutil.copytree(tmp_path / "out" / "slurm", tmp_path / "kept")
+
     again = start("long")
-    output, errors = again.communicate(120)
+    output, errors = again.communicate(60)
     assert again.returncode == 0, output + errors
-    assert re.search(r"seed 2020: begun again by the cluster after [1-9]\d* epochs$", output, re.M)
+    assert len(re.findall(r"seed 2020: begun again by the cluster after [1-9]\d* epochs$", output, re.M)) == 2
     assert curves(tmp_path / "store.db") == local
     for _, reason in outcomes(tmp_path):
         assert re.fullmatch(r"begun again by the cluster after epoch [1-9]\d*", reason)
     assert not list(tmp_path.glob("out/slurm/*"))
 
-
-@needs_slurm
-@pytest.mark.slow
-def test_a_result_that_comes_home_twice_is_stored_once(
-    slurm: slurm_server.Server, start: Start, tmp_path: Path
-) -> None:
-    first = start("tiny", "--only", "one")
-    first.until(slurm.jobs)
-    first.send_signal(signal.SIGKILL)
-    first.until(lambda: list(tmp_path.glob("out/slurm/*/0/result.json")))
-    shutil.copytree(tmp_path / "out" / "slurm", tmp_path / "kept")
-    collected = start("tiny", "--only", "one")
-    assert collected.wait(60) == 0, collected.said()
-    assert outcomes(tmp_path) == [("ok", "")]
     shutil.rmtree(tmp_path / "out" / "slurm")
     (tmp_path / "kept").rename(tmp_path / "out" / "slurm")
-    assert start("tiny", "--only", "one", "--force").wait(60) == 0
-    assert outcomes(tmp_path) == [("ok", "")]
+    assert start("long", "--force").wait(60) == 0
+    assert [outcome for outcome, _ in outcomes(tmp_path)] == ["ok", "ok"]
 
 
 @needs_slurm
 @pytest.mark.slow
-def test_the_ends_of_command_controller_and_job(slurm: slurm_server.Server, start: Start, tmp_path: Path) -> None:
-    """A session that ends leaves its jobs; a controller that dies ends nobody; scancel and Ctrl-C pause."""
+def test_the_ends_of_command_and_controller(slurm: slurm_server.Server, start: Start, tmp_path: Path) -> None:
+    """A session that ends leaves its jobs, a controller that dies ends nobody, Ctrl-C pauses."""
     first = start("endless")
     first.until(lambda: list(tmp_path.glob("out/checkpoints/*.pt")))
     first.send_signal(signal.SIGTERM)
@@ -125,7 +113,7 @@ def test_the_ends_of_command_controller_and_job(slurm: slurm_server.Server, star
     (number,) = slurm.jobs()
 
     again = start("endless")
-    again.until(lambda: again.said()[0])
+    again.until(lambda: "started" in again.said()[0])
     other = start("endless")
     assert other.wait(60) == 1
     assert "Not run: 1 of 1 experiments, which another process is running now" in other.said()[0]
@@ -133,33 +121,37 @@ def test_the_ends_of_command_controller_and_job(slurm: slurm_server.Server, star
     again.until(lambda: "Its jobs go on, and it is asked again" in again.said()[0])
     slurm.start_controller()
     slurm.until_idle()
-    slurm.ask("scancel", number)
-    assert again.wait(60) == 1, again.said()
-
-    last = start("endless")
-    last.until(lambda: "started" in last.said()[0])
-    last.send_signal(signal.SIGINT)
-    assert last.wait(60) == 130
-    assert "Traceback" not in last.said()[1]
-    skipped, cancelled, interrupted = outcomes(tmp_path)
-    assert skipped[0] == "skipped"
-    assert cancelled[0] == interrupted[0] == "interrupted"
-    assert re.fullmatch(r"cancelled in SLURM; paused at epoch \d+/4000", cancelled[1])
-    assert re.fullmatch(r"paused .*", interrupted[1])
+    assert slurm.jobs() == [number]
+    again.send_signal(signal.SIGINT)
+    assert again.wait(60) == 130
+    assert "Traceback" not in again.said()[1]
+    skipped, interrupted = outcomes(tmp_path)
+    assert (skipped[0], interrupted[0]) == ("skipped", "interrupted")
+    assert re.fullmatch(r"paused at epoch \d+/4000", interrupted[1])
     assert not list(tmp_path.glob("out/slurm/*"))
 
 
 @needs_slurm
 @pytest.mark.slow
+def test_a_job_that_others_cancel_is_paused(slurm: slurm_server.Server, start: Start, tmp_path: Path) -> None:
+    running = start("tiny", "--only=one", "--slurm", "begin=now+1hour", "--slurm", "comment=an option of sbatch")
+    running.until(slurm.jobs)
+    slurm.ask("scancel", *slurm.jobs())
+    assert running.wait(60) == 1, running.said()
+    reason = "cancelled in SLURM; paused before its first epoch was over, so it starts anew"
+    assert outcomes(tmp_path) == [("interrupted", reason)]
+
+
+@needs_slurm
+@pytest.mark.slow
 def test_what_goes_wrong_in_a_job_has_the_outcome_that_it_has_here(start: Start, tmp_path: Path) -> None:
-    chosen = [f"--only={name}" for name in ("segfault", "hang", "hog")]
-    done = start("broken", *chosen, "--memory=0.9", "--timeout=8")
+    done = start("broken", "--only=hang", "--only=hog", "--memory=0.9", "--timeout=8")
     assert done.wait(120) == 1, done.said()
     with Store(tmp_path / "store.db") as store:
         found = {run.experiment["model"]: (run.outcome, run.reason) for run in store.runs()}
-    assert found["segfault"] == ("crashed", "died of SIGSEGV")
     assert found["hang"] == ("timeout", "stopped after 8 s; allow more with --timeout")
     assert found["hog"][0] == "oom"
+    assert found["hog"][1].endswith("(limit 0.9 GiB)")
 
 
 @needs_slurm
