@@ -8,6 +8,7 @@ beginning, so that it is stored once, whoever collects it and however often.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import secrets
@@ -218,7 +219,8 @@ class OnSlurm:
             array_parallelism=jobs,
             additional_parameters=options,
         )
-        with _no_store(), warnings.catch_warnings():
+        # What sbatch says is told below, in a sentence.
+        with _no_store(), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 first, *_ = executor.map_array(Work(place), range(len(requests)))
