@@ -97,6 +97,8 @@ def paused(request: Request, epochs: int) -> str:
     """What is kept of a request that was stopped, for the store and the user; `epochs` of it are known to be over."""
     if epochs:
         return f"paused at epoch {epochs}/{request.experiment.epochs}"
+    if not request.experiment.epochs:
+        return "stopped before it was done, so it starts anew"
     if request.checkpoint.exists():
         return "paused before it went on from the epochs that are kept"
     return "paused before its first epoch was over, so it starts anew"

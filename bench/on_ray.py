@@ -10,8 +10,10 @@ import contextlib
 import itertools
 import logging
 import os
+import re
 import secrets
 import signal
+import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 BEAT = 5.0  # seconds without news after which the listener is given a turn
 TRIES = 3  # nodes that may die under an experiment without an epoch of progress
 ENDS = 10.0  # seconds that cancelled tasks get
+CALLED = 10.0  # seconds that a cluster gets to answer
 
 
 @dataclass
@@ -49,6 +52,10 @@ class OnRay:
         installed("ray", "ray")
         self.settings = settings
         self.address = settings.ray or os.environ.get("RAY_ADDRESS") or "local"
+        if self.address not in ("local", "auto") and not re.fullmatch(r"[\w.-]+:\d{1,5}", self.address):
+            raise UsageError(
+                f"The Ray cluster was named {self.address!r}; give the address of its head as HOST:PORT, local or auto."
+            )
 
     def device(self) -> str:
         """On a cluster that is there already "auto" means a GPU where it has any."""
@@ -109,26 +116,39 @@ class OnRay:
         if self.address == "local":
             os.environ.setdefault("RAY_AUTH_MODE", "token")  # its default; said by us, it is not told with each start
             os.environ.setdefault("RAY_worker_niceness", "0")  # experiments are what this machine is to do
+            os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # what makes Ray listen on loopback alone, anywhere
+        self._require_answer()
         import ray
 
         options: dict[str, Any] = {"address": self.address}
         if self.address == "local":
             cores = len(os.sched_getaffinity(0))
-            options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1", "num_cpus": cores}
+            options |= {"include_dashboard": False, "num_cpus": cores}
         stopped_by = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(**options, log_to_driver=False, configure_logging=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            what = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ClusterError(
-                f"There is no Ray cluster to be reached at {self.address}: {what} Start one with ray start --head, or "
-                "leave --ray and RAY_ADDRESS out for one of this machine's own."
-            ) from None
+            raise self._unreachable((str(error).strip() or type(error).__name__).splitlines()[0]) from None
         signal.signal(signal.SIGTERM, stopped_by)  # Ray would end this process without a word
         try:
             yield ray
         finally:
             ray.shutdown()
+
+    def _require_answer(self) -> None:
+        """ClusterError where nobody listens at the address, which Ray would wait for."""
+        host, _, port = self.address.partition(":")
+        if port:
+            try:
+                socket.create_connection((host, int(port)), CALLED).close()
+            except (OSError, OverflowError) as error:
+                raise self._unreachable(f"{error}.") from None
+
+    def _unreachable(self, why: str) -> ClusterError:
+        return ClusterError(
+            f"There is no Ray cluster to be reached at {self.address}: {why} Start one with ray start --head, or leave "
+            "--ray and RAY_ADDRESS out for one of this machine's own."
+        )
 
 
 class _Desk:

@@ -14,12 +14,9 @@ def main(folder: str) -> None:
     from ray.cluster_utils import Cluster
 
     cluster = Cluster()
-    added = 1
 
     def add(**options: object) -> object:
-        nonlocal added
-        added += 1  # an address of its own on this machine: Ray takes 127.0.0.1 for that of its network card
-        place = {"node_ip_address": f"127.0.0.{added}", "temp_dir": folder}
+        place = {"node_ip_address": "127.0.0.1", "temp_dir": folder}
         return cluster.add_node(num_cpus=1, object_store_memory=MEMORY, **place, **options)
 
     add(include_dashboard=False)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,8 +28,12 @@ from bench.settings import Settings
 from core.errors import UsageError
 from results import Store
 
-# Nothing is sent anywhere; and on a busy machine Ray's workers would hardly get a turn.
-SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
+# Nothing is sent anywhere, and all listen on loopback alone; on a busy machine Ray's workers would hardly get a turn.
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_worker_niceness": "0",
+}
 
 
 class Nodes:
@@ -69,6 +74,11 @@ def nodes(plugin: Path) -> Iterator[Nodes]:
             yield started
         finally:
             started.stop()
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    return {**environment, **SETTINGS}
 
 
 @pytest.fixture(scope="module")
@@ -188,10 +198,50 @@ def test_what_no_node_has_is_refused(
     assert done.stderr.startswith(f"Error: {sentence}")
 
 
+@pytest.mark.slow
+def test_a_cluster_of_its_own_is_for_this_machine_alone(environment: dict[str, str]) -> None:
+    pytest.importorskip("ray", reason="needs ray")
+    code = """
+        import psutil
+        from bench.on_ray import OnRay
+        from bench.settings import Settings
+        with OnRay(Settings(("plif_table",), executor="ray"))._cluster() as ray:
+            assert ray.get(ray.remote(lambda: 1).remote()) == 1
+            started = [psutil.Process(), *psutil.Process().children(recursive=True)]
+            open_to = {c.laddr.ip for p in started for c in p.net_connections("tcp") if c.status == "LISTEN"}
+        print(*open_to)
+    """
+    kept = {name: value for name, value in environment.items() if name not in SETTINGS}
+    done = warm.run(["-c", textwrap.dedent(code)], env=kept)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) <= {"127.0.0.1", "::ffff:127.0.0.1"}
+    assert done.stderr == ""
+
+
 def test_options_of_another_executor_are_refused() -> None:
     done = within(app, "plif_table", "--ray", "127.0.0.1:6379")
     assert done.returncode == 2
     assert "--ray was given, but experiments run by --executor local. Add --executor ray, or leave" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "sentence"),
+    [
+        (
+            "127.0.0.1:1",
+            1,
+            "There is no Ray cluster to be reached at 127.0.0.1:1: [Errno 111] Connection refused. Start",
+        ),
+        ("ray://here:1", 2, "The Ray cluster was named 'ray://here:1'; give the address of its head as HOST:PORT"),
+    ],
+)
+def test_where_there_is_no_cluster(address: str, status: int, sentence: str, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="needs ray")
+    places = [f"--store={tmp_path}/store.db", f"--out={tmp_path}/out"]
+    done = within(app, "plif_table", "--only=MNIST", "--executor=ray", "--ray", address, *places)
+    assert done.returncode == status
+    assert done.stderr.startswith(f"Error: {sentence}")
+    assert not (tmp_path / "store.db").exists()
 
 
 def test_without_the_package_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
