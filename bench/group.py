@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import NoReturn
 
 from .job import Request
-from .start import end_with
+from .tie import end_with
 
 
 def launch(request: Request, connection: Connection) -> NoReturn:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import threading
 from multiprocessing.connection import Connection
 
 from .job import Request
+from .tie import end_with
 
 
 def start(request: Request, connection: Connection, bound: bool = False, gpus: str | None = None) -> None:
@@ -29,11 +29,3 @@ def start(request: Request, connection: Connection, bound: bool = False, gpus: s
     from .worker import main
 
     main(request, connection)
-
-
-def end_with(connection: Connection) -> None:
-    """Ends this process when nobody reads the pipe any more."""
-    poll = select.poll()
-    poll.register(connection.fileno(), 0)  # errors alone, which are always told
-    poll.poll()
-    os._exit(0)
