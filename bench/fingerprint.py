@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from core.registry import unknown
 from core.sources import digest, package
 from papers.experiment import Experiment
+from results import content_key
+from results.standing import CODE
 
 SHOWING = ("__main__", "record")  # modules of bench.parity that store and print what the others find out
 
@@ -37,6 +39,17 @@ def implementation(experiment: Experiment) -> str:
     modules = {registry.module(name) for registry, name in parts}
     run = "training.loop" if experiment.kind == kinds.TRAINING else kinds.registry.module(experiment.kind)
     return digest({*modules, run}, (registry.plugin(name) for registry, name in parts))
+
+
+def here(experiment: Experiment) -> tuple[str, dict[str, dict[str, str]]]:
+    """Implementation and kernels of an experiment on this machine."""
+    return implementation(experiment), kernels(experiment.neuron)
+
+
+def code(implementation: str, kernels: Mapping[str, Mapping[str, str]]) -> str:
+    """One digest of both: equal where a result of one machine counts for another."""
+    codes = {backend: kernel[CODE] for backend, kernel in kernels.items()}
+    return f"{implementation}-{content_key(codes)[:8]}"
 
 
 def _named(options: object) -> set[str]:

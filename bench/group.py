@@ -7,7 +7,6 @@ closes the pipe, or dies, every process ends, whatever it is doing then.
 from __future__ import annotations
 
 import os
-import select
 import threading
 import time
 import traceback
@@ -15,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import NoReturn
 
 from .job import Request
+from .tie import end_with
 
 
 def launch(request: Request, connection: Connection) -> NoReturn:
@@ -58,11 +58,4 @@ def _work(request: Request, connection: Connection) -> None:
 
 def _watch(connection: Connection) -> None:
     """From now on this process ends when nobody reads the pipe any more."""
-    threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
-
-
-def _end_with(connection: Connection) -> None:
-    poll = select.poll()
-    poll.register(connection.fileno(), 0)  # errors alone, which are always told
-    poll.poll()
-    os._exit(0)
+    threading.Thread(target=end_with, args=(connection,), daemon=True).start()

@@ -9,9 +9,11 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from papers.experiment import Experiment
 from results import Dataset, Metric, Picture, Raster, Sample
+from results.run import pictured
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,18 @@ class Request:
     threads: int
     memory: int | None  # bytes of private memory on the host, for each process
     processes: int = 1
+    alone: bool = False  # what it measures would be disturbed by anything else on the machine
+    code: str = ""  # digest of what another machine must have, too (bench.fingerprint.code); "" for this machine
+
+    def absolute(self) -> Request:
+        """The same where another folder is the current one."""
+        places = {name: getattr(self, name).absolute() for name in ("cache", "checkpoint", "log")}
+        return dataclasses.replace(self, **places, data=self.data and str(Path(self.data).absolute()))
+
+    @property
+    def name(self) -> str:
+        """What its files are called: of one experiment with the same code it is the same."""
+        return self.checkpoint.stem
 
     @property
     def log_place(self) -> str:
@@ -59,3 +73,22 @@ class Result:
     metrics: tuple[Metric, ...] = ()
     samples: tuple[Sample, ...] = ()
     pictures: tuple[Picture | Raster, ...] = ()
+    machine: dict[str, Any] | None = None  # that it came from; None: this one
+    environment: dict[str, Any] | None = None
+    status: int = 0  # exit status of a command that was carried out
+    lines: tuple[str, ...] = ()  # what it stored, as in results.lines
+    id: str = ""  # of its run, where it may come home more than once
+
+    def to_json(self) -> str:
+        """The result as text, for another machine."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def of_json(cls, text: str) -> Result:
+        """The result that `to_json` wrote."""
+        fields = json.loads(text)
+        for name, kind in (("datasets", Dataset), ("metrics", Metric), ("samples", Sample)):
+            fields[name] = tuple(kind(**document) for document in fields[name])
+        fields["lines"] = tuple(fields["lines"])
+        fields["pictures"] = tuple(pictured(document.pop("index"), document) for document in fields["pictures"])
+        return cls(**fields)

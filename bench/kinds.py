@@ -15,5 +15,6 @@ registry = Registry(
         "detections": "bench.detections:evaluate",
         "memory": "bench.memory:measure",
         "rates": "bench.rates:measure",
+        "table": "bench.errand:carry_out",
     },
 )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from core import device as devices
 from core.command import App
 from core.errors import FAILED, OK, UsageError
 from core.options import AMOUNT, DEVICE, FOLDER, PLACE, STORE, WHOLE
@@ -22,7 +21,7 @@ from papers import ORIGINALS, registry
 from papers.measured import TABLES, stored_findings
 
 from . import measured
-from .settings import Settings
+from .settings import EXECUTORS, Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,7 +91,17 @@ def main(
     processes: Annotated[
         int, typer.Option(**WHOLE, help="Processes of one experiment that share its batches; a GPU each.")
     ] = 1,
-    executor: Annotated[str, typer.Option(metavar="NAME", help="Where experiments run: local.")] = "local",
+    executor: Annotated[
+        str, typer.Option(metavar="NAME", help="Where experiments run: local, ray or slurm; docs/clusters.md.")
+    ] = "local",
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A Ray cluster; default: RAY_ADDRESS, else one of this machine's own."),
+    ] = None,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="An option of sbatch, such as partition=gpu; may be repeated."),
+    ] = None,
     store: Annotated[str | None, typer.Option(**STORE)] = None,
     data: Annotated[
         Path | None, typer.Option(**PLACE, metavar="FOLDER", help="Folder of the data sets; default: SPIKEBENCH_DATA.")
@@ -146,6 +155,7 @@ def main(
     settings = Settings(
         tuple(names or ()), scale, device, seeds, jobs, processes, executor, store, data, out, force,
         tuple(only or ()), timeout, memory, threads, report, config, tuple(context.meta[ORIGINAL]),
+        ray, tuple(slurm or ()),
     )  # fmt: skip
     for sentence in settings.corrected:
         console.print(sentence, soft_wrap=True)
@@ -205,9 +215,14 @@ def _steps(settings: Settings, store: Store | None, present: Present) -> list[St
 def _measure(console: Console, settings: Settings) -> int:
     """Runs the commands behind measured tables and shows what their claims have come to; the worst exit status."""
     status = OK
+    if settings.measured and settings.executor != "local":
+        from . import errand
+
+        status = errand.run(settings, EXECUTORS.get(settings.executor)(settings), console)
     for name in settings.measured:
         command, table = measured.COMMANDS[name], TABLES[name]
-        status = max(status, command.run(settings.scale, settings.device, settings.store, settings.out))
+        if settings.executor == "local":
+            status = max(status, command.run(settings.scale, settings.device, settings.store, settings.out))
         if table.claims:
             from reports import terminal
             from results import Store
@@ -229,7 +244,8 @@ def _train(console: Console, settings: Settings, command: str) -> int:
     from .runner import Runner
 
     present = Present(settings.root, settings.cache)
-    device = devices.find(settings.device)
+    executor = EXECUTORS.get(settings.executor)(settings)
+    device = executor.device()
     with Store(settings.url) as store:
         published.sync(store)
         steps = _steps(settings, store, present)
@@ -241,7 +257,7 @@ def _train(console: Console, settings: Settings, command: str) -> int:
                 "recorded before the first run: shown, but no claim is decided by them.",
                 soft_wrap=True,
             )
-        runner = Runner(settings, steps, store, device, command)
+        runner = Runner(settings, steps, store, executor, device, command)
         with Progress(console, runner.names, len(runner.pending)) as progress:
             tally = runner.carry_out(progress)
         if tally.elsewhere:

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Protocol
 
 from core.errors import UsageError
 from papers.labels import labels
-from results import Run, content_key, environment, new_id, timestamp
+from results import Run, environment, new_id, timestamp
 from results.spare import require_no_store
-from results.standing import CODE
 
+from .fingerprint import code
 from .job import Request, Result
 from .plan import done
-from .settings import EXECUTORS, Share
 
 if TYPE_CHECKING:
     from papers.experiment import Experiment
     from results import Store
 
+    from .executor import Executor
     from .plan import Step
     from .settings import Settings
 
-FAILURES = ("oom", "timeout", "crashed", "diverged")
+FAILURES = ("oom", "timeout", "crashed", "diverged", "interrupted")  # the last by others than the user
 
 
 class Audience(Protocol):
@@ -63,20 +63,22 @@ class Tally:
 
 
 class Runner:
-    """One run of a plan's `steps` on `device`; `command` is how it was typed.
+    """One run of a plan's `steps` by an executor on `device`; `command` is how it was typed.
 
     Raises UsageError where the processes do not divide a batch.
     """
 
-    def __init__(self, settings: Settings, steps: list[Step], store: Store, device: str, command: str) -> None:
+    def __init__(
+        self, settings: Settings, steps: list[Step], store: Store, executor: Executor, device: str, command: str
+    ) -> None:
         self.settings, self.steps, self.store = settings, steps, store
-        self.device, self.command = device, command
+        self.executor, self.device, self.command = executor, device, command
         self.pending = [step for step in steps if step.to_run]
         self.names = labels(step.experiment for step in steps)
-        self.share = Share.of(settings, device, len(self.pending))
+        self.share = executor.share(self.device, len(self.pending))
         self._by_key = {step.experiment.key: step for step in steps}
         self._machine = environment.machine()
-        self._environment = {**environment.environment(), "torch_threads": self.share.threads}  # of the workers
+        self._environment = environment.environment()
         self._failed = 0
         self._skipped: list[Step] = []
         for step in self.pending:
@@ -92,7 +94,7 @@ class Runner:
             known = step.run is not None and (step.run.outcome, step.run.reason) == ("unavailable", step.reason)
             if step.status == "unavailable" and not known:
                 self._record(step, Result("unavailable", step.reason))
-        EXECUTORS.get(self.settings.executor)(
+        self.executor.execute(
             self._requests(audience),
             jobs=self.share.jobs,
             timeout=self.settings.seconds,
@@ -111,8 +113,8 @@ class Runner:
                 yield self._request(step)
 
     def _request(self, step: Step) -> Request:
-        codes = {backend: kernel[CODE] for backend, kernel in step.now.kernels.items()}
-        name = f"{step.experiment.key}-{step.implementation}-{content_key(codes)[:8]}"
+        behind = code(step.implementation, step.now.kernels)
+        name = f"{step.experiment.key}-{behind}"
         out = self.settings.out
         checkpoint, log = out / "checkpoints" / f"{name}.pt", out / "logs" / f"{name}.log"
         for place in (checkpoint, checkpoint.with_suffix(".part"), log):
@@ -129,11 +131,12 @@ class Runner:
             self.share.threads,
             self.share.memory,
             self.settings.processes,
+            code=behind,
         )
 
     def _ended(self, request: Request, result: Result, audience: Audience) -> None:
         step = self._by_key[request.experiment.key]
-        run = self._record(step, result)
+        run = self._record(step, result, request)
         self._failed += result.outcome in FAILURES
         if result.outcome == "skipped":
             self._skipped.append(step)
@@ -141,10 +144,10 @@ class Runner:
             request.checkpoint.unlink(missing_ok=True)
         audience.finished(step.experiment, run)
 
-    def _record(self, step: Step, result: Result) -> Run:
-        """Stores what came of a step."""
+    def _record(self, step: Step, result: Result, request: Request | None = None) -> Run:
+        """Stores what came of a step, once; `request` is what was carried out, maybe for an earlier command."""
         run = Run(
-            id=new_id(),
+            id=result.id or new_id(),
             experiment=step.experiment.document(),
             experiment_key=step.experiment.key,
             implementation=step.implementation,
@@ -153,19 +156,23 @@ class Runner:
             started=result.started or timestamp(),
             seconds=result.seconds,
             seed=step.experiment.seed,
-            device=self.device,
+            device=request.device if request else self.device,
             backend=result.backend,
             command=self.command,
             peak_memory=result.peak_memory,
-            machine=self._machine,
-            environment=self._environment,
+            machine=result.machine or self._machine,
+            environment={
+                **(result.environment or self._environment),
+                "torch_threads": request.threads if request else self.share.threads,  # of the workers
+            },
             kernels={name: kernel for name, kernel in step.now.kernels.items() if name in result.backend.split(", ")},
             datasets=result.datasets,
             metrics=result.metrics,
             samples=result.samples,
             pictures=result.pictures,
         )
-        self.store.record(run)
+        if not any(stored.id == run.id for stored in (self.store.runs([run.experiment_key]) if result.id else ())):
+            self.store.record(run)
         return run
 
 

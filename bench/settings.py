@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 FIRST_SEED = 2020  # the seed of every published PLIF run; further seeds count up from it
 TIMEOUTS = {"quick": 1800.0, "short": 86400.0, "paper": None}  # seconds an experiment
-EXECUTORS = Registry("executor", {"local": "bench.local:execute"})
+EXECUTORS = Registry(
+    "executor",
+    {"local": "bench.local:Local", "ray": "bench.on_ray:OnRay", "slurm": "bench.on_slurm:OnSlurm"},
+)
 
 
 def names() -> list[str]:
@@ -55,6 +58,8 @@ class Settings:
     report: bool = True  # whether its pages are written
     config: Path | None = None  # a configuration file of the tables' work
     original: tuple[str, ...] = ()  # arguments of the released code of a work
+    ray: str | None = None  # address of a cluster; None: one of this machine's own
+    slurm: tuple[str, ...] = ()  # options of sbatch, key=value
 
     def __post_init__(self) -> None:
         if not self.asked:
@@ -63,6 +68,13 @@ class Settings:
             raise unknown("scale", self.scale, SCALES)
         device.known(self.device)
         EXECUTORS.module(self.executor)  # raises for an unknown one
+        for option in ("ray", "slurm"):
+            if getattr(self, option) and self.executor != option:
+                raise UsageError(
+                    f"--{option} was given, but experiments run by --executor {self.executor}. "
+                    f"Add --executor {option}, or leave the option out."
+                )
+        _ = self.sbatch  # raises for what is no option of sbatch
         for option in ("seeds", "jobs", "processes", "threads"):
             options.at_least_one(f"--{option}", getattr(self, option))
         for option in ("timeout", "memory"):
@@ -116,6 +128,13 @@ class Settings:
         """Whether a cell of `tables` is asked for."""
         return choose((cell for table in self.tables for cell in table.cells(self.scale)), self.only)
 
+    @cached_property
+    def sbatch(self) -> dict[str, str]:
+        """The options of sbatch. UsageError for those that are none, or not for the user to choose."""
+        from .sbatch import parsed
+
+        return parsed(self.slurm)
+
     @property
     def seed_range(self) -> range:
         return range(FIRST_SEED, FIRST_SEED + self.seeds)
@@ -161,12 +180,18 @@ def _configured(table: Table, path: Path) -> Table:
 
 @dataclass(frozen=True)
 class Share:
-    """How the machine is shared out: `jobs` experiments at a time; for each process of one, CPU threads and bytes of
-    host memory."""
+    """How machines are shared out: `jobs` experiments at a time, None for as many as there is room for; for each
+    process of one, CPU threads and bytes of host memory, None where nothing limits them here."""
 
-    jobs: int
+    jobs: int | None
     threads: int
-    memory: int
+    memory: int | None
+
+    @classmethod
+    def on_cluster(cls, settings: Settings) -> Share:
+        """For any number of experiments, each of which gets what was asked for and no more."""
+        memory = int(settings.memory * 2**30 / settings.processes) if settings.memory else None
+        return cls(settings.jobs, settings.threads or 1, memory)
 
     @classmethod
     def of(cls, settings: Settings, device: str, experiments: int) -> Share:

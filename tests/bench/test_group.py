@@ -18,7 +18,8 @@ import warm
 import models
 import tasks
 from bench.job import Request, Result
-from bench.local import execute
+from bench.local import Local
+from bench.settings import Settings
 from papers.experiment import Experiment
 from training.bptt import BPTT
 from training.loop import evaluate
@@ -106,7 +107,7 @@ class Heard:
 def run(asked: Request, on_epoch: OnEpoch = lambda epoch: None) -> Result:
     results: list[Result] = []
     try:
-        execute(
+        Local(Settings(("plif_table",))).execute(
             [asked],
             jobs=1,
             timeout=300,

@@ -31,7 +31,7 @@ from core.errors import FAILED, PARITY_RED
 def test_the_command_behind_a_table(name: str, scale: str, expected: list[str]) -> None:
     with mock.patch.object(measured, "_carry_out", return_value=PARITY_RED) as carry_out:
         assert measured.COMMANDS[name].run(scale, "cpu", "s.db", Path("o")) == PARITY_RED
-    carry_out.assert_called_once_with(expected, "s.db")
+    carry_out.assert_called_once_with(expected, "s.db", None)
 
 
 def test_speeds_of_psn_come_after_their_proof() -> None:

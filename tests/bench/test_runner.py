@@ -11,13 +11,14 @@ from unittest import mock
 
 import pytest
 
-from bench import local, reproduce, settings
+from bench import reproduce, settings
+from bench.executor import Executor, Listener, OnResult
 from bench.job import Request, Result
 from bench.plan import Step
 from bench.runner import Runner, Tally
 from bench.settings import Settings, Share
 from core.errors import UsageError
-from core.registry import Registry, UnknownName
+from core.registry import UnknownName
 from papers.experiment import Experiment
 from results import Metric, Run, Standing, Store, content_key
 
@@ -39,30 +40,37 @@ class Heard:
         return lambda *arguments: self.said.append((name, *arguments))
 
 
-def pretend(
-    requests: Iterable[Request],
-    *,
-    jobs: int,
-    timeout: float | None,
-    listener: local.Listener,
-    on_result: Callable[[Request, Result], None],
-) -> None:
+class Pretend:
     """An executor that knows the results beforehand, with checkpoints as a worker leaves them."""
-    for request in requests:
-        listener.started(request)
-        listener.data(request, 1, 2)
-        listener.stage(request, "training")
-        listener.note(request, "a note")
-        listener.epoch(request, 0, {"test_accuracy": 0.5})
-        listener.beat()
-        request.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        request.checkpoint.touch()
-        on_result(request, RESULTS.get(request.experiment.key, Result("skipped", "another process")))
 
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
 
-@pytest.fixture(autouse=True)
-def _executor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.runner.EXECUTORS", Registry("executor", {"local": f"{__name__}:pretend"}))
+    def device(self) -> str:
+        return "cpu"
+
+    def share(self, device: str, experiments: int) -> Share:
+        return Share.of(self.settings, device, experiments)
+
+    def execute(
+        self,
+        requests: Iterable[Request],
+        *,
+        jobs: int | None,
+        timeout: float | None,
+        listener: Listener,
+        on_result: OnResult,
+    ) -> None:
+        for request in requests:
+            listener.started(request)
+            listener.data(request, 1, 2)
+            listener.stage(request, "training")
+            listener.note(request, "a note")
+            listener.epoch(request, 0, {"test_accuracy": 0.5})
+            listener.beat()
+            request.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            request.checkpoint.touch()
+            on_result(request, RESULTS.get(request.experiment.key, Result("skipped", "another process")))
 
 
 @pytest.fixture
@@ -72,7 +80,8 @@ def store(tmp_path: Path) -> Iterable[Store]:
 
 
 def runner(store: Store, out: Path, *steps: Step, **changes: Any) -> Runner:
-    return Runner(Settings(("plif_table",), out=out, **changes), list(steps), store, "cpu", "python -m made.up")
+    settings = Settings(("plif_table",), out=out, **changes)
+    return Runner(settings, list(steps), store, Pretend(settings), "cpu", "python -m made.up")
 
 
 def missing(experiment: Experiment, **changes: Any) -> Step:
@@ -222,8 +231,10 @@ def test_what_cannot_be_is_refused_when_settings_are_made(
 
 def test_every_executor_is_there_and_takes_what_the_runner_gives() -> None:
     for name in settings.EXECUTORS.names():
-        taken = inspect.signature(settings.EXECUTORS.get(name)).parameters
-        assert list(taken) == ["requests", "jobs", "timeout", "listener", "on_result"]
+        found = settings.EXECUTORS.get(name)
+        for method in ("__init__", "device", "share", "execute"):
+            asked, taken = (inspect.signature(getattr(kind, method)).parameters for kind in (Executor, found))
+            assert list(taken) == list(asked), (name, method)
 
 
 def test_every_wish_has_an_option() -> None:
