@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bench.fingerprint import implementation
 from bench.present import Present
 from papers import registry
-from papers.measures import TEST, TRAIN, VALIDATION
+from papers.measures import EVERY, TEST, TRAIN, VALIDATION
 from results import Dataset, Metric, Run
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def _run(experiment: Experiment, code: str, data: str, metrics: int) -> Run:
     best = draw.uniform(0.7, 0.95)
     found = [Metric("parameters", 12345, "count"), Metric("neuron_parameters", 3, "count")]
     epochs = experiment.epochs
-    measured = (f"{split}_{name}" for name in experiment.measures for split in (TEST, VALIDATION, TRAIN))
+    known = (EVERY[name] for name in experiment.measures if name in EVERY)
+    measured = (measure.curve(split) for measure in known for split in (TEST, VALIDATION, TRAIN))
     kinds = (*measured, "train_loss", "lr", "train_seconds")
     names = itertools.chain(kinds, (f"rate_{layer}" for layer in itertools.count()))
     while len(found) < metrics:

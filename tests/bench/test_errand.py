@@ -24,8 +24,9 @@ from training.clock import Clock
 
 MEASURES = """
 import os, sys
-from results import Run, Store, new_id, timestamp
-run = Run(new_id(), {"kind": "measurement"}, "key", "code", "ok", "", timestamp(), 1.0, 0, "cpu", "torch", "made up", 1,
+from results import Run, Store, content_key, new_id, timestamp
+what = {"kind": "measurement"}
+run = Run(new_id(), what, content_key(what), "code", "ok", "", timestamp(), 1.0, 0, "cpu", "torch", "made up", 1,
           {"cpu": "of the node"}, {"python": "of the node"})
 with Store(os.environ["SPIKEBENCH_STORE"]) as store:
     store.record(run)
