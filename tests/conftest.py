@@ -19,7 +19,8 @@ from neurons.backends.fused import pool
 
 torch.set_num_threads(1)  # whatever the machine; a test of threads sets its own number
 
-settings.register_profile("shared machine", deadline=None)  # a deadline is of the clock, and others run meanwhile
+# A deadline is of the clock, and others run meanwhile; half of the usual examples, for all run at each push.
+settings.register_profile("shared machine", deadline=None, max_examples=50)
 settings.load_profile("shared machine")
 
 # Of the processes that run the tests, one has all that ask for such a fixture: it is built once.

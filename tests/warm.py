@@ -149,13 +149,20 @@ def _server(*start: tuple[str, str]) -> tuple[socket.socket, subprocess.Popen[by
     with theirs:
         command = [sys.executable, "-P", __file__, str(theirs.fileno()), *(WITH_ITS_OWN_START if start else LOADED)]
         # Its output is a pipe, which nothing is written to: what begins as a file would be taken for one ever after.
-        return ours, subprocess.Popen(
+        server = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
             pass_fds=[theirs.fileno()],
             env=kept | dict(start),
             start_new_session=True,
         )
+    atexit.register(_stop, ours, server)
+    return ours, server
+
+
+def _stop(requests: socket.socket, server: subprocess.Popen[bytes]) -> None:
+    with server:  # which ends for want of requests
+        requests.close()
 
 
 def _serve(requests: socket.socket, loaded: Sequence[str]) -> dict[str, list[str]]:

@@ -37,7 +37,7 @@ def test_a_plan_is_made_there(folder: Path, environment: dict[str, str]) -> None
 @pytest.mark.slow
 @pytest.mark.skipif(not SCRIPT.exists(), reason="spikebench is not installed")
 def test_experiments_run_there(folder: Path, environment: dict[str, str]) -> None:
-    command = [SCRIPT, "reproduce", "tiny", "--only", "one", "--processes", "2", "--no-report"]
+    command = [SCRIPT, "reproduce", "tiny", "--only", "one", "--no-report"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     with Store(folder / "results" / "spikebench.db") as store:

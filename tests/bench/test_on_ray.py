@@ -170,7 +170,7 @@ def test_ctrl_c_ends_what_runs_on_nodes(nodes: Nodes, environment: dict[str, str
 
 @pytest.mark.slow
 def test_other_code_on_a_node_is_no_result(nodes: Nodes, environment: dict[str, str], tmp_path: Path) -> None:
-    changed = "import runpy, bench.fingerprint as f; f.code = lambda *found: 'another'; import sys; "
+    changed = "import runpy, bench.runner as r; r.code = lambda *found: 'another'; import sys; "
     arguments = on_ray(nodes, tmp_path, "tiny", "--only", "one")[1:]
     run = f"sys.argv = {arguments!r}; runpy.run_module('bench.reproduce', run_name='__main__')"
     done = warm.run(["-c", changed + run], env=environment)

@@ -53,7 +53,7 @@ def test_every_neuron(name: str) -> None:
 @pytest.mark.parametrize("name", POINTWISE)
 def test_checkpoints_of_every_neuron(name: str) -> None:
     with fused.checkpoint(4):
-        assert_same(neurons.create(name), drive(9, 4, 32), cuts=(6,))
+        assert_same(neurons.create(name), drive(7, 4, 32), cuts=(5,))
 
 
 @pytest.mark.parametrize("shape", [(1, 60), (2, 1), (23, 3, 13), (5, 0)])

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import tasks
@@ -237,7 +237,9 @@ def test_text_encoded_again_and_again_cannot_fill_the_memory() -> None:
         unpickle(start + b"h\x04h\x03R" * 100 + b"e.", Path("b"))
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")  # Python's own, of a name with a \\
 @given(st.integers(0, len(python2()) - 1), st.integers(0, 255))
+@example(at=11, byte=92)
 def test_a_batch_with_any_byte_changed_is_read_or_damaged(at: int, byte: int) -> None:
     data = bytearray(python2())
     data[at] = byte
