@@ -10,6 +10,7 @@ import gzip
 import os
 import re
 import sqlite3
+import stat
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -148,14 +149,28 @@ def _list(names: set[str]) -> str:
     return ", ".join(sorted(names))
 
 
+def _require_file(path: Path, shown: str) -> None:
+    """StoreError where a file can neither be nor be made: SQLite would wait for a pipe for ever."""
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return  # what is missing is told by whoever needs it
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise StoreError(f"The store {shown[:200]} cannot be opened: {why}. Name another file with --store.") from None
+    if stat.S_ISDIR(mode):
+        raise StoreError(f"The store {shown} is a folder; name a file in it, such as {path / 'spikebench.db'}.")
+    if not stat.S_ISREG(mode):
+        raise StoreError(f"The store {shown} is a pipe or a device, which cannot hold one; name a file with --store.")
+
+
 def _sqlite_file(url: URL, shown: str, create: bool, read_only: bool) -> URL:
     if str(url.database).startswith("file:"):
         _require_no_log(Path(unquote(urlsplit(str(url.database)).path)), shown, read_only)
         return url  # SQLite's own URI says how to open it
     path = Path(str(url.database))
+    _require_file(path, shown)
     _require_no_log(path, shown, read_only)
-    if os.path.isdir(path):
-        raise StoreError(f"The store {shown} is a folder; name a file in it, such as {path / 'spikebench.db'}.")
     if not os.path.exists(path):
         if read_only or not create:
             raise NoStore(f"There is no store {shown}; run something that writes to it, or name another with --store.")

@@ -178,3 +178,19 @@ def test_an_account_without_a_scheme_is_no_file(tmp_path, monkeypatch):
         Store("bob:s3cr@localhost/db")
     assert "s3cr" not in str(told.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        ("pipe", "is a pipe or a device, which cannot hold one"),
+        ("/dev/null", "is a pipe or a device"),
+        ("a" * 300, "cannot be opened: File name too long"),
+    ],
+)
+def test_what_can_hold_no_store_is_told_at_once(tmp_path, monkeypatch, place, sentence):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    for read_only in (True, False):
+        with pytest.raises(StoreError, match=sentence):
+            Store(place, read_only=read_only)
