@@ -20,7 +20,7 @@ class Stores:
         from bench import synthetic
         from results import Store, lines
 
-        folder = tempfile.mkdtemp()
+        folder = str(Path.cwd())  # which asv makes for each suite and removes
         with Store(Path(folder, "store.db")) as store:
             synthetic.fill(store, RUNS)
             lines.write(store, Path(folder, "lines.jsonl"))

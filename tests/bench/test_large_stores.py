@@ -64,7 +64,8 @@ def test_an_import_holds_a_few_runs_at_a_time(large: Path, tmp_path: Path, monke
     assert together == [20] * 6 + [10]
 
 
-def test_the_suite_of_asv_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_suite_of_asv_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("bench.asv.stores.RUNS", 30)
     suite = Stores()
     folder = suite.setup_cache()
