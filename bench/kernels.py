@@ -12,7 +12,7 @@ from core import device as devices
 from core import options
 from core.command import App
 from core.errors import FAILED, INTERRUPTED, OK, PARITY_RED
-from core.options import AMOUNT, DEVICE, FOLDER, STORE, WHOLE
+from core.options import AMOUNT, DEVICE, FOLDER, PLUGIN, STORE, WHOLE
 from core.shell import exit_status, typed
 
 from .speed import asked as choices
@@ -72,6 +72,7 @@ def main(
         float | None, typer.Option(**AMOUNT, help="Memory limit of the frontier in MiB; default 1024, quick 64.")
     ] = None,
     timeout: Annotated[float, typer.Option(**AMOUNT, help="Seconds a process may take.")] = 1800.0,
+    plugin: Annotated[list[Path] | None, typer.Option(**PLUGIN)] = None,
     store: Annotated[str | None, typer.Option(**STORE)] = None,
     out: Annotated[Path, typer.Option(**FOLDER, help="Folder for the report.")] = Path("out"),
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: shows that it works, not how fast.")] = False,

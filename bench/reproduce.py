@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,7 @@ from typer.core import TyperCommand
 
 from core.command import App
 from core.errors import FAILED, OK, UsageError
-from core.options import AMOUNT, DEVICE, FOLDER, PLACE, STORE, WHOLE
+from core.options import AMOUNT, DEVICE, FOLDER, PLACE, PLUGIN, STORE, WHOLE
 from core.registry import PluginError
 from core.shell import exit_status, typed
 from papers import ORIGINALS, registry
@@ -131,6 +132,15 @@ def main(
         Path | None,
         typer.Option(**PLACE, metavar="FILE", help="A configuration file of the work: its settings fill the table."),
     ] = None,
+    own: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="NEURON",
+            help="A row for this neuron, trained as the table's own: NAME or NAME:option=value,...; may be repeated.",
+        ),
+    ] = None,
+    plugin: Annotated[list[Path] | None, typer.Option(**PLUGIN)] = None,
     list_tables: Annotated[bool, typer.Option("--list", help="List the tables.")] = False,
     timeout: Annotated[
         float | None, typer.Option(**AMOUNT, help="Seconds an experiment may take; default by scale.")
@@ -160,7 +170,7 @@ def main(
         )
     settings = Settings(
         tuple(names or ()), scale, device, seeds, jobs, processes, executor, store, data, out, force,
-        tuple(only or ()), timeout, memory, threads, report, config, tuple(context.meta[ORIGINAL]),
+        tuple(only or ()), timeout, memory, threads, report, config, tuple(own or ()), tuple(context.meta[ORIGINAL]),
         ray, tuple(slurm or ()),
     )  # fmt: skip
     for sentence in settings.corrected:
@@ -262,15 +272,17 @@ def _train(console: Console, settings: Settings, command: str, yes: bool) -> int
     from reports.progress import Progress
     from results import Store, published
 
-    from . import planned
+    from . import own_neuron, planned
     from .present import Present
     from .runner import Runner
 
+    for one in settings.added:
+        own_neuron.tried(one)
     present = Present(settings.root, settings.cache)
     executor = EXECUTORS.get(settings.executor)(settings)
     device = executor.device()
     with Store(settings.url) as store:
-        published.sync(store)
+        published.sync(store, others=_beside_plugins())
         steps = _steps(settings, store, present)
         if not (yes or _agreed(console, settings, steps, store, executor.share(device, len(steps)).jobs or 1)):
             console.print("Nothing was run.")
@@ -294,6 +306,14 @@ def _train(console: Console, settings: Settings, command: str, yes: bool) -> int
             )
         _show(console, settings, store)
     return FAILED if tally.failed or tally.elsewhere else OK
+
+
+def _beside_plugins() -> list[Path]:
+    """The files of published values that lie beside the modules of plug-ins' tables, and are called like them."""
+    points = filter(None, map(registry.plugin, registry.names()))
+    specs = map(find_spec, sorted({point.value.partition(":")[0] for point in points}))
+    files = [Path(spec.origin).with_suffix(".toml") for spec in specs if spec is not None and spec.origin]
+    return [file for file in files if file.is_file()]
 
 
 def _agreed(console: Console, settings: Settings, steps: list[Step], store: Store, jobs: int) -> bool:

@@ -16,6 +16,7 @@ from papers import ORIGINALS, registry
 from papers.choice import choose
 from papers.experiment import SCALES, Experiment
 from papers.measured import TABLES
+from papers.own_rows import Own, parsed, with_rows
 
 if TYPE_CHECKING:
     from papers.table import Cell, Table
@@ -57,6 +58,7 @@ class Settings:
     threads: int | None = None  # of the CPU, for each process; None: one, for a GPU the cores, shared out
     report: bool = True  # whether its pages are written
     config: Path | None = None  # a configuration file of the tables' work
+    own: tuple[str, ...] = ()  # neurons that get a row, as papers.own_rows reads them
     original: tuple[str, ...] = ()  # arguments of the released code of a work
     ray: str | None = None  # address of a cluster; None: one of this machine's own
     slurm: tuple[str, ...] = ()  # options of sbatch, key=value
@@ -99,6 +101,8 @@ class Settings:
             raise UsageError("--config and arguments of released code were given; give one of the two.")
         if self.original and not set(self.asked).issubset(ORIGINALS.names()):
             raise UsageError(f"Arguments of released code go with one table of it: {', '.join(ORIGINALS.names())}.")
+        if self.own and self.original:
+            raise UsageError("--with and arguments of released code were given; give one of the two.")
         _ = self.wanted  # raises for a row or column that no table has
 
     @cached_property
@@ -107,7 +111,19 @@ class Settings:
         if self.original:
             return tuple(table for table, _ in self._as_original)
         found = (registry.get(name) for name in dict.fromkeys(self.asked) if name not in TABLES)
-        return tuple(found if self.config is None else (_configured(table, self.config) for table in found))
+        if self.config is not None:
+            found = (_configured(table, self.config) for table in found)
+        return tuple(with_rows(table, self.added) for table in found)
+
+    @cached_property
+    def added(self) -> list[Own]:
+        """The neurons that get a row. UnknownName for one that there is not."""
+        import neurons
+
+        found = [parsed(text) for text in self.own]
+        for one in found:
+            neurons.registry.module(one.neuron)
+        return found
 
     @property
     def corrected(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import typer
 
 from .errors import UsageError
 from .places import NoHome, at_home
+from .plugins import use
 
 MOST = 1_000_000
 
@@ -53,6 +54,13 @@ def store(given: object) -> str:
     return str(given)
 
 
+def plugin(given: object) -> Path:
+    """The file of a plug-in, from now on used; the environment hands it on to all processes that are started."""
+    file = place(given)
+    use([file])
+    return file
+
+
 def at_least_one(option: str, value: int | None) -> None:
     """Raises UsageError for a number that is too small, or beyond any use; None is a number that was not given."""
     if value is not None and value < 1:
@@ -71,6 +79,7 @@ PLACE = {"parser": place}
 FOLDER = {"parser": folder, "metavar": "FOLDER"}
 WHOLE = {"parser": whole, "metavar": "N"}
 AMOUNT = {"parser": amount, "metavar": "NUMBER"}
+PLUGIN = {"parser": plugin, "metavar": "FILE", "help": "A Python file that brings neurons or more; may be repeated."}
 DEVICE = {"metavar": "DEVICE", "help": "auto, cpu or cuda."}
 STORE = {
     "parser": store,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
 
+from . import plugins
 from .errors import WRONG_USAGE, SpikebenchError
 
 
@@ -41,9 +42,10 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> UnknownName:
 class Registry:
     """Maps names to objects given as lazy `"module:attribute"` strings.
 
-    Listing imports nothing. Further entries come from installed packages through the entry point group `group`. A name
-    that exists already is refused with a PluginWarning, so that a plug-in never replaces a reference implementation; of
-    two plug-ins with one name the first in the order of their values counts, on every machine.
+    Listing imports nothing. Further entries come from installed packages through the entry point group `group` and from
+    single files (core.plugins). A name that exists already is refused with a PluginWarning, so that a plug-in never
+    replaces a reference implementation; of two plug-ins with one name the first in the order of their values counts,
+    on every machine.
     """
 
     def __init__(self, kind: str, entries: Mapping[str, str], group: str | None = None) -> None:
@@ -87,7 +89,7 @@ class Registry:
 
     def _all(self) -> dict[str, str]:
         if self._plugins is None:
-            found = metadata.entry_points(group=self._group) if self._group else ()
+            found = [*metadata.entry_points(group=self._group), *plugins.points(self._group)] if self._group else []
             self._plugins, refused = {}, []
             for point in sorted(found, key=lambda point: (point.name, point.value)):
                 taken = self._entries.get(point.name) or self._plugins.setdefault(point.name, point).value

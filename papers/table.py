@@ -99,8 +99,9 @@ class Table:
     must know, `departures` where ours are made in another way.
 
     `axis` names what the rows count up, each cell `at` its place; reports then draw the columns over it. `drawings`
-    makes further plots out of what was measured. `configured(table, path)` is it as a configuration file of the work
-    asks for it; it raises UsageError for a file that it makes no sense of.
+    makes further plots out of what was measured. `like` are the rows as which another neuron is trained, one at a scale
+    (papers.own_rows); empty where the rows are no neurons of one recipe. `configured(table, path)` is it as a
+    configuration file of the work asks for it; it raises UsageError for a file that it makes no sense of.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Table:
     notes: tuple[str, ...] = ()
     departures: tuple[Departure, ...] = ()
     axis: str = ""
+    like: tuple[str, ...] = ()
     drawings: Callable[[Evidence], Sequence[Drawing]] | None = None
     configured: Callable[[Table, Path], Table] | None = None
 

@@ -9,7 +9,7 @@ import typer
 
 from core.command import App
 from core.errors import OK
-from core.options import FOLDER, STORE
+from core.options import FOLDER, PLUGIN, STORE
 from core.shell import exit_status
 
 app = App()
@@ -26,6 +26,7 @@ app = App()
 )
 @exit_status
 def build(
+    plugin: Annotated[list[Path] | None, typer.Option(**PLUGIN)] = None,
     store: Annotated[str | None, typer.Option(**STORE)] = None,
     out: Annotated[
         Path, typer.Option(**FOLDER, help="Folder for results; the report is OUT/report/index.html.")

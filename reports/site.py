@@ -10,6 +10,7 @@ import re
 import statistics
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,8 @@ from .kept import Kept
 
 if TYPE_CHECKING:
     from papers.evaluate import TableResult
+    from papers.experiment import Experiment
+    from papers.table import Table
     from results import Published, Run, Store, StoredRun
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -110,7 +113,7 @@ def _pages(
     from . import axis, calibration, curves, kernels, parity
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
-    shown, unloaded = _table_pages(store, scales, table_names)
+    shown, unloaded = _table_pages(store, scales, table_names, list(_trainings(runs).values()))
     full = _full(store, runs)
     metrics = {run.id: run.metrics for run in full}
     by_paper = store.all_published
@@ -169,27 +172,39 @@ def _full(store: _ReadOnce, runs: Sequence[StoredRun]) -> list[Run]:
 
 
 def _table_pages(
-    store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
+    store: _ReadOnce,
+    scales: Collection[str] | None,
+    table_names: Collection[str] | None,
+    trainings: Sequence[Experiment],
 ) -> tuple[list[TablePage], list[str]]:
-    """A page per table and scale, and what is wrong with plug-ins whose tables were not asked for by name."""
+    """A page per table and scale, and what is wrong with plug-ins whose tables were not asked for by name.
+
+    Those of `trainings` that are no table's, but have the recipe of one with another neuron, make rows of their own.
+    """
     from core.registry import PluginError, unknown
-    from papers import registry
+    from papers import own_rows, registry
     from papers.evaluate import evaluate
 
     for scale in scales or ():
         if scale not in SCALES:
             raise unknown("scale", scale, SCALES)
-    pages, unloaded = [], []
-    for name in table_names or registry.names():
+    tables_found: list[Table] = []
+    unloaded = []
+    for name in registry.names():
         try:
-            table = registry.get(name)
+            tables_found.append(registry.get(name))
         except PluginError as error:
-            if table_names:
+            if name in (table_names or ()):
                 raise
             unloaded.append(str(error))
-            continue
+    known = {c.experiment.template for table in tables_found for scale in SCALES for c in table.cells(scale)}
+    others = [experiment for experiment in trainings if experiment.template not in known]
+    pages = []
+    for name in table_names or [table.name for table in tables_found]:
+        table = registry.get(name)
         for scale in SCALES if scales is None else [s for s in SCALES if s in scales]:
-            result = evaluate(cast("Store", store), table, scale)
+            extended = own_rows.with_rows(table, own_rows.found(table, scale, others))
+            result = evaluate(cast("Store", store), extended, scale)
             if table_names or any(cell.published or cell.attempts for cell in result.cells):
                 pages.append(TablePage(result, f"{name}-{scale}"))
     return pages, unloaded
@@ -292,33 +307,39 @@ def _leaf(value: Any) -> str:
 def _labels(runs: Sequence[StoredRun]) -> dict[str, str]:
     """The names of the experiments behind `runs` by their key."""
     from papers.calibration.rates import is_calibration
-    from papers.experiment import Experiment
-    from papers.labels import label, labels
+    from papers.labels import labels
     from papers.measurement import is_measurement
 
     from . import kernels
 
     names: dict[str, str] = {}
-    trainings: dict[str, Experiment] = {}
+    trainings = _trainings(runs)
     for run in runs:
         if is_measurement(run):
             names[run.experiment_key] = kernels.label(run)
-            continue
-        if is_calibration(run):
+        elif is_calibration(run):
             names[run.experiment_key] = "calibration of the rules of judgement"
-            continue
-        if run.experiment.get("kind") == "asv" and "benchmark" in run.experiment:
+        elif run.experiment.get("kind") == "asv" and "benchmark" in run.experiment:
             parts = ["asv " + str(run.experiment["benchmark"]), *_values(run.experiment.get("parameters"))]
             names[run.experiment_key] = ", ".join(parts)
-            continue
-        try:
-            label(experiment := Experiment.of(run.experiment))
-        except (TypeError, AttributeError):  # written by another version
+        elif run.experiment_key not in trainings:  # written by another version
             names[run.experiment_key] = f"experiment {run.experiment_key}"
-        else:
-            trainings[run.experiment_key] = experiment
     told_apart = labels(trainings.values())
-    return names | {key: told_apart[experiment.key] for key, experiment in trainings.items()}
+    return {key: told_apart[key] for key in trainings} | names
+
+
+def _trainings(runs: Sequence[StoredRun]) -> dict[str, Experiment]:
+    """The experiments of runs that are described as this version describes them, by their key."""
+    from papers.experiment import Experiment
+    from papers.labels import label
+
+    found: dict[str, Experiment] = {}
+    for run in runs:
+        if run.experiment_key not in found:
+            with suppress(TypeError, AttributeError):
+                label(experiment := Experiment.of(run.experiment))
+                found[run.experiment_key] = experiment
+    return found
 
 
 def _values(parameters: object) -> list[str]:

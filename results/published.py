@@ -27,7 +27,7 @@ import functools
 import hashlib
 import math
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -41,18 +41,21 @@ FOLDER = Path(__file__).parent / "published"
 CURVES = "curve"  # the table of all training curves of a paper
 
 
-def sync(store: Store, folder: Path = FOLDER) -> list[str]:
+def sync(store: Store, folder: Path = FOLDER, others: Iterable[Path] = ()) -> list[str]:
     """Bring the store's published values up to date and return the papers that were loaded.
 
-    Compares one digest per paper, so calling it when nothing changed costs milliseconds. StoreError if a file does
-    not follow the format above.
+    `others` are files of plug-ins. Compares one digest per paper, so calling it when nothing changed costs
+    milliseconds. StoreError if a file does not follow the format above, or has the name of one of ours.
     """
     known = store.published_digests()
     loaded = []
-    for path in sorted(folder.glob("*.toml")):
+    ours = sorted(folder.glob("*.toml"))
+    for path in (*ours, *others):
+        if path not in ours and path.stem in {own.stem for own in ours}:
+            raise StoreError(f"The published values {path} have the name of a work of the suite. Rename the file.")
         content = path.read_bytes()
         digest = hashlib.sha256(content)
-        curves = folder / f"{path.stem}.curves.csv"
+        curves = path.with_name(f"{path.stem}.curves.csv")
         if curves.exists():
             digest.update(curves.read_bytes())
         if known.get(path.stem) != digest.hexdigest():

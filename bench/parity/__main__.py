@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ import typer
 from core import device as devices
 from core.command import App
 from core.errors import FAILED, OK, PARITY_RED
-from core.options import DEVICE, STORE
+from core.options import DEVICE, PLUGIN, STORE
 from core.registry import unknown
 from core.shell import exit_status
 
@@ -35,6 +36,7 @@ def main(
         typer.Option(metavar="NAME", help="A backend or peer library; may be repeated; default: all but inductor."),
     ] = None,
     device: Annotated[str, typer.Option(**DEVICE)] = "auto",
+    plugin: Annotated[list[Path] | None, typer.Option(**PLUGIN)] = None,
     store: Annotated[str | None, typer.Option(**STORE)] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Two dtypes and few cases: a first look, no proof.")] = False,
 ) -> int:

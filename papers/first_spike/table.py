@@ -59,6 +59,7 @@ FS_TABLE = Table(
     (claims.F5, claims.F8),
     (UNREAD, "Where no output neuron fires, the decision by first spike is the highest potential."),
     SHARED,
+    like=("LIF, FS corrected", "PLIF, FS corrected"),  # at quick scale the second
 )
 FS_LATENCY = Table(
     "fs_latency",

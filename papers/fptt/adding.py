@@ -184,6 +184,7 @@ FPTT_ADDING = Table(
         departures.EVALUATED, departures.AVERAGED, departures.SETTINGS, departures.ALIF_OF_CURVES,
         departures.OWN_ROWS,
     ),
+    like=("LTC, FPTT",),
 )  # fmt: skip
 
 

@@ -205,4 +205,5 @@ FPTT_SEQUENTIAL = Table(
         departures.TWO_LAYERS, departures.ROWS_AS_RECALLED, departures.OWN_ROWS, departures.ALIF_OF_CLASSES,
         departures.QUICK,
     ),
+    like=("LTC, FPTT",),
 )  # fmt: skip

@@ -155,4 +155,5 @@ FPTT_DVS = Table(
         departures.OWN_ROWS, departures.ALL_SEGMENTS, departures.STREAMS, departures.CIFAR10_DVS,
         departures.MEAN_OF_PASSES, departures.QUICK_EVENTS,
     ),
+    like=("LTC, FPTT",),
 )  # fmt: skip

@@ -50,4 +50,5 @@ FPTT_IMAGES = Table(
     (claims.C9_OFFLINE, claims.C9_ONLINE),
     (RECALLED, RANDOM_START),
     (departures.SHOWN_AS_OFTEN, departures.DEFAULTS, departures.OWN_ROWS, departures.QUICK),
+    like=("LTC, FPTT",),
 )

@@ -189,6 +189,7 @@ PLIF_TABLE = Table(
     table_cells,
     (claims.C9,),
     departures=departures.ALL,
+    like=("accuracy-A",),
 )
 PLIF_ABLATION = Table(
     "plif_ablation",
@@ -197,4 +198,5 @@ PLIF_ABLATION = Table(
     ablation_cells,
     (claims.C1_TAU2, claims.C1_TAU16, claims.C2, claims.C3, claims.C4, claims.C5_TAU2, claims.C5_TAU16, claims.C6),
     departures=(departures.ALL_SEGMENTS, departures.RANDOM_NUMBERS, departures.QUICK),
+    like=("PLIF 2 max",),
 )

@@ -419,6 +419,7 @@ PSN_SEQUENTIAL = Table(
         FP16,
     ),
     (departures.RANDOM_NUMBERS, departures.SLIDING_START, departures.OWN_TASKS, departures.QUICK),
+    like=("PLIF",),
 )  # fmt: skip
 PSN_ORDER = Table(
     "psn_order",

@@ -21,7 +21,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
-COMMANDS = blocks("shell")[0].splitlines()
+AS_A_FILE, COMMANDS = (block.splitlines() for block in blocks("shell"))
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +83,13 @@ def test_the_commands_run(command: str, environment: dict[str, str], tmp_path: P
     assert words[:2] == ["python", "-m"]
     small = ["--shape", "4x64", "--peers", "none"] if "bench.kernels" in words else []
     assert "resonate" in warmly([*words[1:], "--quick", *small], environment, tmp_path)
+
+
+@pytest.mark.parametrize("command", AS_A_FILE)
+def test_the_file_alone_will_do(command: str, environment: dict[str, str], tmp_path: Path) -> None:
+    """What is asked for is understood; the other commands of the page carry it out."""
+    (tmp_path / "my_neurons.py").write_text(blocks("python")[0])
+    words = shlex.split(command)[1:]
+    more = ["--plan"] if "bench.reproduce" in words else ["--backend", "torch"]
+    alone = {**environment, "PYTHONPATH": str(Path(__file__).parents[2])}
+    assert "resonate" in warmly([*words, *more], alone, tmp_path)

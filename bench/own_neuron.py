@@ -1,0 +1,55 @@
+"""A first try of a user's neuron, before anything is trained with it: what beginners forget is said in a sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from core.errors import UsageError
+
+if TYPE_CHECKING:
+    from papers.own_rows import Own
+
+SHAPE = (2, 3)  # of the step that is tried: samples, neurons
+
+
+def tried(own: Own) -> None:
+    """Makes a layer of the neuron and computes a step. UsageError for what cannot be, with what to write."""
+    import torch
+
+    import models
+
+    try:
+        layer: Any = models.factory(own.neuron, **own.options)(SHAPE[1:])
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"The neuron {own.row} cannot be made: {error}") from error
+    except AttributeError as error:
+        raise UsageError(
+            f"The neuron {own.row} cannot be made: {error}. Its constructor begins with super().__init__(**common)."
+        ) from error
+    if not layer.has_step():
+        return
+    if lacking := [state for state in layer.states if not hasattr(layer, state)]:
+        raise UsageError(
+            f"The neuron {own.row} begins without {lacking[0]!r}. Write self.reset() at the end of its constructor."
+        )
+    x = torch.zeros(SHAPE)
+    with torch.no_grad():
+        states = layer.load_states(x)
+        try:
+            found = layer.step(x, *states)
+        except TypeError as error:
+            raise UsageError(
+                f"The step of the neuron {own.row} cannot be called with x and {len(states)} states: {error}"
+            ) from error
+    names = ", ".join(["spikes", *layer.states])
+    if not isinstance(found, tuple):
+        raise UsageError(f"The step of the neuron {own.row} returns one value; write return {names}.")
+    if len(found) != 1 + len(states):
+        raise UsageError(f"The step of the neuron {own.row} returns {len(found)} values; write return {names}.")
+    for name, value in zip(names.split(", "), found, strict=True):
+        if getattr(value, "shape", None) != x.shape:
+            shape = list(getattr(value, "shape", [])) or type(value).__name__
+            raise UsageError(
+                f"The step of the neuron {own.row} returns {name} of shape {shape} for an input of {list(SHAPE)}; each "
+                "value has the shape of the input."
+            )

@@ -1,0 +1,97 @@
+"""What a user's neuron is told before anything is trained with it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+from commands import Command
+from torch import Tensor
+
+import neurons
+from bench.own_neuron import tried
+from core.errors import UsageError
+from neurons.base import Neuron, ThresholdNeuron
+from papers.own_rows import Own, parsed
+
+
+class Spikes(ThresholdNeuron):
+    states = ("v",)
+
+    def step(self, x: Tensor, v: Tensor):
+        return self.fire(v + x)
+
+
+class TooMany(Spikes):
+    def step(self, x: Tensor, v: Tensor):
+        return self.fire(v + x), v, v
+
+
+class Summed(Spikes):
+    def step(self, x: Tensor, v: Tensor):
+        return self.fire(v + x), v.sum()
+
+
+class Numbers(Spikes):
+    def step(self, x: Tensor, v: Tensor):
+        return self.fire(v + x), 0.0
+
+
+class Stateless(Spikes):
+    def step(self, x: Tensor):
+        return (self.fire(x),)
+
+
+class Forgetful(Neuron):
+    states = ("v",)
+
+    def step(self, x: Tensor, v: Tensor):
+        return x, v
+
+
+class Late(Forgetful):
+    def __init__(self, tau: float = 2.0, **common) -> None:
+        self.tau = torch.nn.Parameter(torch.tensor(tau))
+        super().__init__(**common)
+        self.reset()
+
+
+@pytest.mark.parametrize(
+    ("neuron", "says"),
+    [
+        (Spikes, "The step of the neuron own returns one value; write return spikes, v."),
+        (TooMany, "The step of the neuron own returns 3 values; write return spikes, v."),
+        (Summed, "returns v of shape Tensor for an input of [2, 3]; each value has the shape of the input."),
+        (Numbers, "returns v of shape float for an input of [2, 3]"),
+        (Stateless, "The step of the neuron own cannot be called with x and 1 states: "),
+        (Forgetful, "The neuron own begins without 'v'. Write self.reset() at the end of its constructor."),
+        (Late, "Its constructor begins with super().__init__(**common)."),
+    ],
+)
+def test_what_beginners_forget(neuron: type[Neuron], says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neurons.registry, "get", lambda name: neuron)
+    with pytest.raises(UsageError, match=re.escape(says)):
+        tried(Own("own"))
+
+
+@pytest.mark.parametrize("text", ["lif", "psn:T=8", "ltc", "glif:shape=channels", "alif", "adlif", "izhikevich"])
+def test_neurons_of_the_suite_pass(text: str) -> None:
+    tried(parsed(text))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--with", "lif:tua=3"], "Unknown lif option 'tua'. Did you mean 'tau'?"),
+        (["--with", "lif:tau=0.5"], "The neuron lif tau=0.5 cannot be made"),
+        (["--with", "life"], "Unknown neuron 'life'. Did you mean 'lif'"),
+        (["--with", "psn"], "The neuron psn cannot be made"),
+        (["--plugin", "absent.py"], "cannot be read: No such file or directory"),
+    ],
+)
+def test_the_command_line_tells_it(reproduce: Command, words: list[str], says: str) -> None:
+    done = reproduce("plif_ablation", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
