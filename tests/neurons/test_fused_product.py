@@ -129,8 +129,8 @@ def test_16_bit_inputs_are_computed_with_in_float32(dtype: torch.dtype) -> None:
     assert ours.grads["weight"].dtype == torch.float32
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_every_surrogate(shape: str) -> None:
+@pytest.mark.parametrize("shape", ["sigmoid", "triangle", "multi_gaussian"])  # without a window, with one, with two
+def test_other_surrogates(shape: str) -> None:
     layer = made("psn", 5)
     layer.surrogate = SHAPES[shape](strict=shape == "triangle")
     assert_same(layer, drive(5, 80), gradient=1e-4)

@@ -354,7 +354,7 @@ def evaluate(expression: Any, values: dict[str, Tensor]) -> Any:
 
 
 @needs_compiler
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(expression=EXPRESSIONS)
 def test_any_expression(expression: Any) -> None:
     """Random arithmetic of the input, the state and a parameter: spikes bit for bit, gradients to 1e-5."""
