@@ -84,7 +84,9 @@ def _is_number(word: str) -> bool:
 @exit_status
 def main(
     context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="TABLE", help="Tables; --list shows them.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="TABLE", help="Tables, which --list shows; all: every one.")
+    ] = None,
     scale: Annotated[str, typer.Option(metavar="SCALE", help="quick, short or paper.")] = "quick",
     device: Annotated[str, typer.Option(**DEVICE)] = "auto",
     seeds: Annotated[int, typer.Option(**WHOLE, help="Runs of each experiment, with different seeds.")] = 1,
@@ -130,7 +132,19 @@ def main(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(**PLACE, metavar="FILE", help="A configuration file of the work: its settings fill the table."),
+        typer.Option(
+            **PLACE,
+            metavar="FILE",
+            help="Settings: a configuration file of the work, or your own, in TOML, as for --set.",
+        ),
+    ] = None,
+    altered: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Another setting, such as epochs=50 or model.channels=64; may be repeated.",
+        ),
     ] = None,
     own: Annotated[
         list[str] | None,
@@ -170,8 +184,8 @@ def main(
         )
     settings = Settings(
         tuple(names or ()), scale, device, seeds, jobs, processes, executor, store, data, out, force,
-        tuple(only or ()), timeout, memory, threads, report, config, tuple(own or ()), tuple(context.meta[ORIGINAL]),
-        ray, tuple(slurm or ()),
+        tuple(only or ()), timeout, memory, threads, report, config, tuple(altered or ()), tuple(own or ()),
+        tuple(context.meta[ORIGINAL]), ray, tuple(slurm or ()),
     )  # fmt: skip
     for sentence in settings.corrected:
         console.print(sentence, soft_wrap=True)

@@ -7,20 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core import device, options
 from core.errors import UsageError
 from core.registry import Registry, unknown
-from papers import ORIGINALS, registry
+from papers import ORIGINALS, overrides, registry
 from papers.choice import choose
 from papers.experiment import SCALES, Experiment
 from papers.measured import TABLES
+from papers.overrides import overridden
 from papers.own_rows import Own, parsed, with_rows
 
 if TYPE_CHECKING:
     from papers.table import Cell, Table
 
+ALL = "all"  # in place of the names of tables
 FIRST_SEED = 2020  # the seed of every published PLIF run; further seeds count up from it
 TIMEOUTS = {"quick": 1800.0, "short": 86400.0, "paper": None}  # seconds an experiment
 EXECUTORS = Registry(
@@ -58,6 +60,7 @@ class Settings:
     threads: int | None = None  # of the CPU, for each process; None: one, for a GPU the cores, shared out
     report: bool = True  # whether its pages are written
     config: Path | None = None  # a configuration file of the tables' work
+    altered: tuple[str, ...] = ()  # settings in place of the tables', as papers.overrides reads them
     own: tuple[str, ...] = ()  # neurons that get a row, as papers.own_rows reads them
     original: tuple[str, ...] = ()  # arguments of the released code of a work
     ray: str | None = None  # address of a cluster; None: one of this machine's own
@@ -91,8 +94,8 @@ class Settings:
                 f"The data root {self.data} is not a folder. Give the folder that holds the data sets with --data."
             )
         for name in self.asked:
-            if name not in names():
-                raise unknown("table", name, names())
+            if name not in (*names(), ALL):
+                raise unknown("table", name, (*names(), ALL))
         if self.config is not None and self.measured:
             raise UsageError(
                 f"--config was given, but {self.measured[0]} is measured and has no training. Leave it out."
@@ -101,8 +104,11 @@ class Settings:
             raise UsageError("--config and arguments of released code were given; give one of the two.")
         if self.original and not set(self.asked).issubset(ORIGINALS.names()):
             raise UsageError(f"Arguments of released code go with one table of it: {', '.join(ORIGINALS.names())}.")
-        if self.own and self.original:
-            raise UsageError("--with and arguments of released code were given; give one of the two.")
+        for option, given in (("--with", self.own), ("--set", self.altered)):
+            if given and self.original:
+                raise UsageError(f"{option} and arguments of released code were given; give one of the two.")
+        if self.changes and self.measured:
+            raise UsageError(f"Settings were given, but {self.measured[0]} is measured and has no training.")
         _ = self.wanted  # raises for a row or column that no table has
 
     @cached_property
@@ -110,10 +116,26 @@ class Settings:
         """The tables that trainings fill."""
         if self.original:
             return tuple(table for table, _ in self._as_original)
-        found = (registry.get(name) for name in dict.fromkeys(self.asked) if name not in TABLES)
-        if self.config is not None:
+        found = (registry.get(name) for name in self.names if name not in TABLES)
+        if self.config is not None and not self._own_config:
             found = (_configured(table, self.config) for table in found)
-        return tuple(with_rows(table, self.added) for table in found)
+        return tuple(overridden(with_rows(table, self.added), self.changes) for table in found)
+
+    @property
+    def names(self) -> list[str]:
+        """The tables that are asked for, each once; with `all`, every one."""
+        return names() if ALL in self.asked else list(dict.fromkeys(self.asked))
+
+    @property
+    def _own_config(self) -> bool:
+        """Whether the file of settings is one of ours."""
+        return self.config is not None and self.config.suffix == ".toml"
+
+    @cached_property
+    def changes(self) -> dict[str, Any]:
+        """The settings that are not the tables', by name; those of the command line come before those of the file."""
+        of_file = overrides.read(self.config) if self.config is not None and self._own_config else {}
+        return {**of_file, **overrides.parsed(self.altered)}
 
     @cached_property
     def added(self) -> list[Own]:
@@ -137,7 +159,7 @@ class Settings:
     @property
     def measured(self) -> tuple[str, ...]:
         """The names of the tables that commands of their own fill."""
-        return tuple(name for name in dict.fromkeys(self.asked) if name in TABLES)
+        return tuple(name for name in self.names if name in TABLES)
 
     @cached_property
     def wanted(self) -> Callable[[Cell], bool]:

@@ -31,7 +31,7 @@ class Own:
     @property
     def row(self) -> str:
         """ "mine threshold=0.8"."""
-        return " ".join([self.neuron, *(f"{name}={json.dumps(value)}" for name, value in self.options.items())])
+        return " ".join([self.neuron, *(f"{name}={json.dumps(given)}" for name, given in self.options.items())])
 
 
 def parsed(text: str) -> Own:
@@ -40,10 +40,11 @@ def parsed(text: str) -> Own:
     parts = re.split(r"(?:^|,)\s*([A-Za-z_]\w*)\s*=", rest)
     if not name.strip() or parts[0].strip():
         raise UsageError(f"--with was given {text!r}; write NEURON or NEURON:option=value,other=value.")
-    return Own(name.strip(), {key: _value(value.strip()) for key, value in zip(parts[1::2], parts[2::2], strict=True)})
+    return Own(name.strip(), {key: value(given.strip()) for key, given in zip(parts[1::2], parts[2::2], strict=True)})
 
 
-def _value(text: str) -> Any:
+def value(text: str) -> Any:
+    """What a text of the command line says: JSON, or else itself."""
     try:
         return json.loads({"True": "true", "False": "false", "None": "null"}.get(text, text))
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from bench.own_neuron import tried
 from core.errors import UsageError
 from neurons.base import Neuron, ThresholdNeuron
 from papers.own_rows import Own, parsed
+from results import Store
 
 
 class Spikes(ThresholdNeuron):
@@ -95,3 +97,16 @@ def test_the_command_line_tells_it(reproduce: Command, words: list[str], says: s
     assert (done.returncode, done.stdout) == (2, "")
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_settings_of_ones_own_are_trained_and_shown(reproduce: Command, tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text("epochs = 2\nlr = 0.5\n", encoding="utf-8")
+    done = reproduce("tiny", "--config", str(tmp_path / "run.toml"), "--set", "epochs=1", "--only", "one")
+    assert done.returncode == 0, done.stderr
+    assert "set: epochs=1, lr=0.5" in " ".join(done.stdout.split())
+    with Store(tmp_path / "store.db") as store:
+        (run,) = store.runs()
+    assert (run.experiment["epochs"], run.experiment["scheme_options"]["lr"]) == (1, 0.5)
+    wrong = reproduce("tiny", "--set", "model.chanels=3")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "Did you mean 'model.channels'" in wrong.stderr

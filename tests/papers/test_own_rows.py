@@ -77,20 +77,20 @@ def test_runs_of_another_recipe_are_no_rows() -> None:
 
 
 def test_it_is_compared_with_the_rows_that_were_measured(tmp_path: Path) -> None:
-    table = with_rows(PLIF_ABLATION, [MINE])
+    table = with_rows(PLIF_ABLATION, [Own("klif", {"tau": 4.0})])
     cells = {cell.row: cell.experiment for cell in table.cells("quick") if cell.column == "MNIST"}
     with Store(tmp_path / "store.db") as store:
         before = evaluate(store, table, "quick").claims[-1][1]
         for seed in (2020, 2021, 2022):
-            for row, accuracy in (("mine threshold=0.8", 0.95), ("LIF 2 max", 0.5), ("PLIF 2 max", 0.99)):
+            for row, accuracy in (("klif tau=4.0", 0.95), ("LIF 2 max", 0.5), ("PLIF 2 max", 0.99)):
                 store.record(measured(cells[row].with_seed(seed), accuracy + seed / 1e5 - 0.0202))
         result = evaluate(store, table, "quick")
     assert before.status == "undecided"
-    finding = next(finding for claim, finding in result.claims if claim.id == "mine threshold=0.8")
+    finding = next(finding for claim, finding in result.claims if claim.id == "klif tau=4.0")
     parts = {part.name: part.status for part in finding.parts}
     assert finding.status == "not shown"  # better than one row, and not than the other
     assert set(parts.values()) == {"shown", "not shown"}
     assert len(parts) == 2
-    cell = result.at("mine threshold=0.8", "MNIST (8x8 digits)")
+    cell = result.at("klif tau=4.0", "MNIST (8x8 digits)")
     assert cell is not None
     assert (cell.published, cell.verdict) == ((), "not comparable")

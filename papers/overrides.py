@@ -1,0 +1,160 @@
+"""Settings of a user's own in place of a table's: `epochs=50`, `lr=3e-4`, `model.channels=64`.
+
+A changed setting is a part of the experiment, so it is trained for itself; its cells are not comparable and say why,
+and no claim of the work is decided by them.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from core.errors import UsageError
+from core.registry import unknown
+
+from .experiment import Experiment
+from .own_rows import value
+from .table import Cell, Table
+
+NUMBERS = ("epochs", "batch_size", "updates")  # of an experiment itself
+GROUPS = ("task", "model", "neuron", "scheme")  # that have options
+Changes = Mapping[str, Any]  # by dotted name
+
+
+def parsed(texts: Iterable[str]) -> dict[str, Any]:
+    """The changes that "name=value" says, values as JSON or else text. UsageError for anything else."""
+    found = {}
+    for text in texts:
+        name, equals, given = text.partition("=")
+        if not name.strip() or not equals:
+            raise UsageError(f"--set was given {text!r}; write NAME=VALUE, such as epochs=50 or model.channels=64.")
+        found[name.strip()] = value(given.strip())
+    return found
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The same from a TOML file, in which `[model] channels = 64` is model.channels. UsageError where it is none."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"The settings {path} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"The settings {path} are no TOML: {error}.") from None
+    return dict(_flat(document, ""))
+
+
+def _flat(document: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
+    for name, found in document.items():
+        if isinstance(found, Mapping):
+            yield from _flat(found, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", found
+
+
+def overridden(table: Table, changes: Changes) -> Table:
+    """The table with changed settings in all of its experiments. UsageError for a change that none of them takes."""
+    if not changes:
+        return table
+
+    def cells(scale: str) -> list[Cell]:
+        found = table.cells(scale)
+        made = [_changed(cell.experiment, changes) for cell in found]
+        left = set(changes).difference(*(taken for _, taken in made))
+        if found and left:
+            raise _refused(min(left), [cell.experiment for cell in found])
+        return [
+            replace(cell, experiment=experiment, not_comparable=_why(cell, taken), log="") if taken else cell
+            for cell, (experiment, taken) in zip(found, made, strict=True)
+        ]
+
+    said = ", ".join(f"{name}={given}" for name, given in changes.items())
+    note = (
+        f"Settings are not the work's ({said}): nothing is compared with what was published, and no claim is decided."
+    )
+    return replace(table, cells=cells, claims=(), notes=(note, *table.notes))
+
+
+def _why(cell: Cell, taken: Changes) -> str:
+    """Why a cell is not comparable any more."""
+    said = "set: " + ", ".join(f"{name}={given}" for name, given in taken.items())
+    return f"{said}; {cell.not_comparable}" if cell.not_comparable else said
+
+
+def _changed(experiment: Experiment, changes: Changes) -> tuple[Experiment, Changes]:
+    """The experiment with those of `changes` that it takes, and these."""
+    fields: dict[str, Any] = {}
+    taken: dict[str, Any] = {}
+    options = {group: copy.deepcopy(getattr(experiment, f"{group}_options")) for group in GROUPS}
+    for name, given in changes.items():
+        if name in NUMBERS:
+            if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+                raise UsageError(f"{name} was set to {given!r}; give a whole number, at least 1.")
+            fields[name] = given
+        elif (place := _place(experiment, options, name)) is not None:
+            inner, key = place
+            inner[key] = given
+        else:
+            continue
+        taken[name] = given
+    made = replace(experiment, **fields, **{f"{group}_options": found for group, found in options.items()})
+    return made, taken
+
+
+def _place(experiment: Experiment, options: dict[str, dict[str, Any]], name: str) -> tuple[dict[str, Any], str] | None:
+    """Where a name of options stands: "model.channels", "scheme.optimizer.lr", or "lr" alone where it stands once."""
+    group, *rest = name.split(".")
+    if group in GROUPS and rest:
+        inner = options[group]
+        for key in rest[:-1]:
+            if not isinstance(inner.get(key), dict):
+                return None
+            inner = inner[key]
+        known = rest[-1] in inner or (len(rest) == 1 and rest[0] in _parameters(group, getattr(experiment, group)))
+        return (inner, rest[-1]) if known else None
+    found = [place for group in GROUPS for place in _named(options[group], name)]
+    if len(found) > 1:
+        raise UsageError(f"{name} is an option of several parts; write model.{name}, scheme.{name} or the like.")
+    return found[0] if found else None
+
+
+def _named(options: dict[str, Any], name: str) -> Iterable[tuple[dict[str, Any], str]]:
+    if name in options:
+        yield options, name
+    for inner in options.values():
+        if isinstance(inner, dict):
+            yield from _named(inner, name)
+
+
+def _parameters(group: str, name: str) -> list[str]:
+    """The options that a part takes, of which an experiment names those that are not as usual."""
+    import models
+    import neurons
+    import tasks
+    import training
+
+    registries = {
+        "task": tasks.registry, "model": models.registry, "neuron": neurons.registry, "scheme": training.registry
+    }  # fmt: skip
+    if not name:
+        return []
+    part = registries[group].get(name)
+    signatures = [part.load] if group == "task" else [part]
+    if inspect.isclass(part):  # a neuron hands on to its bases what it does not know
+        signatures = [vars(base)["__init__"] for base in part.__mro__ if "__init__" in vars(base)]
+    kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    parameters = [p for made in signatures for p in inspect.signature(made).parameters.values() if p.kind not in kinds]
+    return [p.name for p in parameters if p.name not in ("self", "root", "cache", "progress", "neuron", "network")]
+
+
+def _refused(name: str, experiments: Iterable[Experiment]) -> UsageError:
+    known = set(NUMBERS)
+    for experiment in {one.template: one for one in experiments}.values():
+        for group in GROUPS:
+            known |= {f"{group}.{key}" for key, _ in _flat(getattr(experiment, f"{group}_options"), "")}
+            known |= {f"{group}.{key}" for key in _parameters(group, getattr(experiment, group))}
+    return UsageError(str(unknown("setting", name, sorted(known))))
