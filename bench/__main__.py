@@ -17,6 +17,7 @@ COMMANDS = {
     "kernels": "bench.kernels",
     "calibrate": "bench.calibrate",
     "convert": "bench.convert",
+    "data": "bench.data",
     "results": "results.__main__",
     "report": "reports.__main__",
 }

@@ -1,0 +1,154 @@
+"""python -m bench.data: which data sets are here, whether they are whole, and how to come by the others."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.command import App
+from core.errors import FAILED, OK, UsageError
+from core.options import PLACE
+from core.registry import unknown
+from core.shell import exit_status
+
+if TYPE_CHECKING:
+    from tasks.download import Progress
+
+app = App(
+    name="data",
+    help="See which data sets are here, check and fetch them.",
+    epilog="Exit status: 0 done, 1 something is missing or damaged, 2 wrong usage, 130 interrupted.",
+    no_args_is_help=True,
+)
+DATA = {**PLACE, "metavar": "FOLDER", "help": "Folder of the data sets; default: SPIKEBENCH_DATA."}
+EMBEDDED = "needs no files"
+
+
+@app.command("list")
+@exit_status
+def list_sets(data: Annotated[Path | None, typer.Option(**DATA)] = None) -> int:
+    """Say which data sets are here.
+
+    Of each whether it is complete or a subset, and how to come by one that is not here.
+    """
+    import tasks
+    from core.console import Console
+    from tasks.amount import amount
+
+    console, root = Console(highlight=False, markup=False), _root(data)
+    for name in tasks.names():
+        found = amount(name, root, {})
+        missing = tasks.available(name, root)
+        if missing is not None:
+            said = missing
+        elif tasks.registry.get(name).check is None:
+            said = EMBEDDED
+        elif found is None:
+            said = "here"
+        else:
+            said = f"a subset: {found.subset}" if found.subset else f"complete: {found.here:,} training samples"
+        console.print(f"{name:22} {said}", soft_wrap=True)
+    return OK
+
+
+@app.command()
+@exit_status
+def check(
+    names: Annotated[list[str] | None, typer.Argument(metavar="SET", help="Data sets; all that are here.")] = None,
+    data: Annotated[Path | None, typer.Option(**DATA)] = None,
+) -> int:
+    """Read data sets, and compare their files with published sums.
+
+    They are read as a training would read them; sums are known of those that torchvision knows.
+    """
+    import tasks
+    from core.console import Console
+    from tasks.archives import damaged
+
+    console, root = Console(highlight=False, markup=False), _root(data)
+    wrong = 0
+    for name in names or _here(root):
+        _require_known(name)
+        bad = damaged(name, root) if root else []
+        try:
+            info = tasks.load(name, root=root).dataset
+        except tasks.TaskError as error:
+            said, bad = str(error), [name]
+        else:
+            counts = ", ".join(f"{count:,} {part}" for part, count in info.counts.items())
+            said = f"{info.note or 'complete.'} {counts} samples can be read."
+            said += f" Not as published: {', '.join(bad)}." * bool(bad)
+        wrong += bool(bad)
+        console.print(f"{name:22} {said}", soft_wrap=True)
+    return FAILED if wrong else OK
+
+
+@app.command(
+    epilog="""\b
+    Example:
+    python -m bench.data get mnist cifar10 --data ~/data
+
+    Interrupted, the same command goes on from there."""
+)
+@exit_status
+def get(
+    names: Annotated[list[str], typer.Argument(metavar="SET", help="Data sets that torchvision knows the address of.")],
+    data: Annotated[Path | None, typer.Option(**DATA)] = None,
+) -> int:
+    """Fetch data sets into the data root.
+
+    Each file is verified by its published sum.
+    """
+    from rich import progress as bars
+
+    from core.console import Console
+    from tasks import archives
+
+    root = _root(data)
+    if root is None:
+        raise UsageError("No data root is named. Name the folder for the data sets with --data or SPIKEBENCH_DATA.")
+    for name in names:
+        _require_known(name)
+    console = Console(highlight=False, markup=False)
+    columns = (
+        bars.TextColumn("{task.description}"), bars.BarColumn(), bars.DownloadColumn(), bars.TransferSpeedColumn(),
+        bars.TimeRemainingColumn(),
+    )  # fmt: skip
+    for name in names:
+        with bars.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+
+            def told(file: str, shown: bars.Progress = shown) -> Progress:
+                bar = shown.add_task(file, total=None)
+                return lambda done, of: shown.update(bar, completed=done, total=of)
+
+            archives.get(name, root, told)
+        console.print(f"{name} is in {root}", soft_wrap=True)
+    return OK
+
+
+def _root(data: Path | None) -> Path | None:
+    """The data root that was named."""
+    named = data or os.environ.get("SPIKEBENCH_DATA")
+    return Path(named).expanduser() if named else None
+
+
+def _here(root: Path | None) -> list[str]:
+    """The sets that have files, and are here."""
+    import tasks
+
+    found = [name for name in tasks.names() if tasks.registry.get(name).check is not None]
+    return [name for name in found if tasks.available(name, root) is None]
+
+
+def _require_known(name: str) -> None:
+    import tasks
+
+    if name not in tasks.names():
+        raise unknown("data set", name, tasks.names())
+
+
+if __name__ == "__main__":
+    app()

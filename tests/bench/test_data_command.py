@@ -1,0 +1,62 @@
+"""python -m bench.data: what is here, and what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import data_files
+import pytest
+from commands import within
+
+from bench.data import app
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    data_files.put_cifar(tmp_path)
+    data_files.put_nmnist(tmp_path)
+    return tmp_path
+
+
+def test_the_list_says_what_is_here(root: Path) -> None:
+    done = within(app, "list", "--data", str(root))
+    lines = {line.split()[0]: line.partition(" ")[2].strip() for line in done.stdout.splitlines()}
+    assert done.returncode == 0
+    assert lines["digits"] == "needs no files"
+    assert lines["cifar10"] == "a subset: 2 of 50,000 training samples"
+    assert lines["nmnist"] == "a subset: 2 of 60,000 training samples"
+    assert lines["mnist"].startswith("MNIST is missing: nothing usable at")
+
+
+def test_a_check_reads_and_compares(root: Path) -> None:
+    done = within(app, "check", "--data", str(root))
+    assert done.returncode == 1
+    cifar = next(line for line in done.stdout.splitlines() if line.startswith("cifar10 "))
+    assert "2 train, 1 test samples can be read. Not as published: CIFAR10/cifar-10-batches-py/data_batch_1" in cifar
+    assert within(app, "check", "nmnist", "--data", str(root)).returncode == 0
+    (root / "NMNIST/Train/1/00002.bin").write_bytes(b"x")
+    damaged = within(app, "check", "nmnist", "--data", str(root))
+    assert damaged.returncode == 1
+    assert "00002.bin" in damaged.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (["get", "shd"], 1, "No address of shd is known here. Known: mnist"),
+        (["get", "mnst"], 2, "Unknown data set 'mnst'. Did you mean 'mnist'"),
+        (["check", "mnst"], 2, "Unknown data set 'mnst'. Did you mean 'mnist'"),
+        (["check", "mnist"], 1, ""),
+    ],
+)
+def test_wrong_names(words: list[str], status: int, says: str, tmp_path: Path) -> None:
+    done = within(app, *words, "--data", str(tmp_path))
+    assert done.returncode == status
+    assert says in done.stderr
+
+
+def test_a_root_is_needed_to_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SPIKEBENCH_DATA", raising=False)
+    done = within(app, "get", "mnist")
+    assert done.returncode == 2
+    assert "No data root is named" in done.stderr
