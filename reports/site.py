@@ -20,6 +20,7 @@ from papers.layers import natural
 
 from . import folder, tables, wording
 from .kept import Kept
+from .naming import names_of
 
 if TYPE_CHECKING:
     from papers.evaluate import TableResult
@@ -117,7 +118,7 @@ def _pages(
     authors = {paper: curves.authors_curves(by_table.get(CURVES, ())) for paper, by_table in by_paper.items()}
     checks = store.parity()
     links = {**kernels.links(runs), **parity.links(checks), **calibration.links(full)}
-    render = _renderer(runs, by_paper, links)
+    render = renderer(runs, by_paper, links)
     yield (
         "index.html",
         render("index.html", tables=_by_table(shown), unloaded=unloaded, runs=runs, papers=sorted(by_paper)),
@@ -132,7 +133,7 @@ def _pages(
         yield f"{page.name}.html", render("table.html", page=page, result=page.result, groups=groups, over=over)
         yield f"{page.name}.csv", tables.to_csv(page.result)
         yield f"{page.name}.tex", tables.to_latex(page.result)
-    places, names = _places(shown), _labels(runs)
+    places, names = _places(shown), names_of(runs)
     for run in full:
         name, counts = f"runs/{run.id}.html", places.get(run.id, [])
         shows = run, counts, names[run.experiment_key], sorted(by_paper), links
@@ -289,42 +290,6 @@ def _leaf(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _labels(runs: Sequence[StoredRun]) -> dict[str, str]:
-    """The names of the experiments behind `runs` by their key."""
-    from papers.calibration.rates import is_calibration
-    from papers.experiment import Experiment
-    from papers.labels import label, labels
-    from papers.measurement import is_measurement
-
-    from . import kernels
-
-    names: dict[str, str] = {}
-    trainings: dict[str, Experiment] = {}
-    for run in runs:
-        if is_measurement(run):
-            names[run.experiment_key] = kernels.label(run)
-            continue
-        if is_calibration(run):
-            names[run.experiment_key] = "calibration of the rules of judgement"
-            continue
-        if run.experiment.get("kind") == "asv" and "benchmark" in run.experiment:
-            parts = ["asv " + str(run.experiment["benchmark"]), *_values(run.experiment.get("parameters"))]
-            names[run.experiment_key] = ", ".join(parts)
-            continue
-        try:
-            label(experiment := Experiment.of(run.experiment))
-        except (TypeError, AttributeError):  # written by another version
-            names[run.experiment_key] = f"experiment {run.experiment_key}"
-        else:
-            trainings[run.experiment_key] = experiment
-    told_apart = labels(trainings.values())
-    return names | {key: told_apart[experiment.key] for key, experiment in trainings.items()}
-
-
-def _values(parameters: object) -> list[str]:
-    return [str(value) for value in parameters.values()] if isinstance(parameters, dict) else []
-
-
 def _shown(value: Any) -> Any:
     """What a page prints for a value; markup is made of templates and of values that came this way."""
     from markupsafe import Markup
@@ -332,7 +297,7 @@ def _shown(value: Any) -> Any:
     return value if isinstance(value, Markup) else visible(str(value))
 
 
-def _renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping[str, str]) -> Any:
+def renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping[str, str]) -> Any:
     """render(template, **values) -> HTML, with everything escaped that does not come from a template or a figure."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -342,7 +307,7 @@ def _renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping
     from . import kernels
     from .figures import swatch
 
-    names = _labels(runs)
+    names = names_of(runs)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

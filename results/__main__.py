@@ -1,6 +1,7 @@
 """`python -m results`: look at a store, merge stores, write and read results as text."""
 
 import functools
+import importlib
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from core.command import App
 from core.errors import OK
@@ -21,9 +23,26 @@ if TYPE_CHECKING:
 
     from results.run import Metric, Run, StoredRun
 
+# They ask tables, measures and reports, which this room does not know, and are loaded when they are named.
+ELSEWHERE = {"compare": "bench.compare"}
+
+
+class Verbs(TyperGroup):
+    """The commands of this module, and those ELSEWHERE."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*ELSEWHERE, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        return typer.main.get_command(importlib.import_module(ELSEWHERE[cmd_name]).app)
+
+
 app = App(
     name="results",
-    help="Look at stored results, merge, write and read them.",
+    cls=Verbs,
+    help="Look at stored results, compare, merge, write and read them.",
     epilog="Exit status: 0 done, 1 it could not be done, 2 wrong usage, 130 interrupted.",
     no_args_is_help=True,
 )

@@ -201,6 +201,26 @@ class Store:
                 for run_id, name, step, value in connection.execute(query):
                     yield run_id, name, _step(step), value
 
+    def last(self, run_ids: Iterable[str], names: Iterable[str]) -> dict[str, dict[str, Metric]]:
+        """The last value of each of these metrics, by run id and name; those without any value are left out.
+
+        It is that of the last step that has one, or of the whole run. Curves are not read for it.
+        """
+        metric, later = schema.metric, schema.metric.alias()
+        wanted = sorted(set(names))
+        last = (
+            select(func.max(later.c.step))
+            .where(later.c.run_id == metric.c.run_id, later.c.name == metric.c.name, later.c.value.is_not(None))
+            .scalar_subquery()
+        )
+        found: dict[str, dict[str, Metric]] = {}
+        with connect.reading(self.engine, self.url) as connection:
+            for where in _chunks(metric.c.run_id, run_ids):
+                query = select(metric).where(*where, metric.c.name.in_(wanted), metric.c.step == last)
+                for run_id, name, step, value, unit in connection.execute(query):
+                    found.setdefault(run_id, {})[name] = Metric(name, value, unit, _step(step))
+        return found
+
     def samples(self, run_ids: Iterable[str]) -> dict[str, list[Sample]]:
         """Raw samples by run id, sorted by name and index. A run without any has an empty list."""
         with connect.reading(self.engine, self.url) as connection:
