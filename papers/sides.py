@@ -104,7 +104,7 @@ def side(
     last = store.last(trained, NAMES)
     measured = {group: runs[-1].id for group, runs in counting.items() if group != template_of(runs[-1])}
     metrics = store.metrics(measured.values())
-    backed = _Backed(store)
+    backed = Backed(store)
     counted = {}
     for group, runs in counting.items():
         newest = runs[-1]
@@ -119,7 +119,7 @@ def side(
     return Side(name, counted, failed, left_out, frozenset(shared), others)
 
 
-class _Backed:
+class Backed:
     """Whether the speed of a kernel may be called fast, by the parity checks of a store."""
 
     def __init__(self, store: Store) -> None:
@@ -167,10 +167,18 @@ def _of_job(metrics: Iterable[Metric]) -> dict[str, Values]:
     found = {}
     for metric in metrics:
         measure = cost(metric.name, metric.unit)
-        is_end = metric.name.endswith(tuple(end for ends in ENDS for end in ends))
-        if measure is None or metric.value is None or metric.name in GIVEN or is_end:
+        if measure is None or metric.value is None or metric.name in GIVEN or is_end(metric.name):
             continue
-        pairs = ((values.get(metric.name + low), values.get(metric.name + high)) for low, high in ENDS)
-        around = next(((low, high) for low, high in pairs if low is not None and high is not None), None)
-        found[metric.name] = Values(measure, (metric.value,), around)
+        found[metric.name] = Values(measure, (metric.value,), around(metric.name, values))
     return found
+
+
+def is_end(name: str) -> bool:
+    """Whether a metric is the end of the interval of another one."""
+    return name.endswith(tuple(end for ends in ENDS for end in ends))
+
+
+def around(name: str, values: Mapping[str, float | None]) -> Interval | None:
+    """The interval that stands beside the metric `name` among the values of its run."""
+    pairs = ((values.get(name + low), values.get(name + high)) for low, high in ENDS)
+    return next(((low, high) for low, high in pairs if low is not None and high is not None), None)

@@ -9,14 +9,14 @@ import functools
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from core.plain import visible
 from papers.layers import natural
+from papers.read_once import ReadOnce
 
 from . import folder, tables, wording
 from .kept import Kept
@@ -49,41 +49,9 @@ def build(
     """
     place = Path(out) / "report"
     kept = Kept(place, folder.earlier(place))
-    files = dict(sorted(_pages(_ReadOnce(store), scales, table_names, kept)))
+    files = dict(sorted(_pages(ReadOnce(store), scales, table_names, kept)))
     folder.write(place, files, kept.keys)
     return place / "index.html"
-
-
-class _ReadOnce:
-    """A store whose runs and published values are read from the database once: each table asks for them again."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._read: dict[str, Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    def runs(self, *args: Any, **options: Any) -> list[StoredRun]:
-        return self._once("runs", *args, **options)
-
-    def published(self, paper: str, tables: Iterable[str]) -> list[Published]:
-        by_table = self.all_published.get(paper, {})
-        return [value for name in tables for value in by_table.get(name, ())]
-
-    @cached_property
-    def all_published(self) -> dict[str, dict[str, list[Published]]]:
-        """The values by paper and table."""
-        found: dict[str, dict[str, list[Published]]] = defaultdict(lambda: defaultdict(list))
-        for value in self._store.published():
-            found[value.paper][value.table].append(value)
-        return found
-
-    def _once(self, what: str, *args: Any, **options: Any) -> Any:
-        key = repr((what, args, options))
-        if key not in self._read:
-            self._read[key] = getattr(self._store, what)(*args, **options)
-        return self._read[key]
 
 
 @dataclass(frozen=True)
@@ -103,7 +71,7 @@ class Place:
 
 
 def _pages(
-    store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None, kept: Kept
+    store: ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None, kept: Kept
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site: its path and text."""
     from results.published import CURVES
@@ -164,13 +132,13 @@ def _run_page(render: Any, run: Run, places: Sequence[Place]) -> str:
     )
 
 
-def _full(store: _ReadOnce, runs: Sequence[StoredRun]) -> list[Run]:
+def _full(store: ReadOnce, runs: Sequence[StoredRun]) -> list[Run]:
     wanted = {run.id for run in runs}
     return [run for run in store.full_runs(sorted({run.experiment_key for run in runs})) if run.id in wanted]
 
 
 def _table_pages(
-    store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
+    store: ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None
 ) -> tuple[list[TablePage], list[str]]:
     """A page per table and scale, and what is wrong with plug-ins whose tables were not asked for by name."""
     from core.registry import PluginError, unknown
