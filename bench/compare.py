@@ -15,6 +15,7 @@ from core.errors import OK, WORSE, UsageError
 from core.options import FOLDER, STORE, WHOLE
 from core.registry import unknown
 from core.shell import exit_status
+from papers.machines import machine
 
 if TYPE_CHECKING:
     from papers.sides import Side
@@ -154,14 +155,6 @@ def _name(given: str) -> str:
 
 def _revision(run: StoredRun) -> str:
     return str(run.environment.get("revision") or "")
-
-
-def machine(run: StoredRun) -> str:
-    """The machine of a run in words: "AMD EPYC, 2 cores"."""
-    known = run.machine
-    cores = known.get("cores") or known.get("num_cpu")
-    parts = [str(known.get("cpu", "")), f"{cores} cores" if cores else "", *map(str, known.get("gpus") or ())]
-    return ", ".join(filter(None, parts))
 
 
 BY: dict[str, tuple[Callable[[StoredRun], str], Callable[[str, str], bool]]] = {

@@ -17,9 +17,17 @@ def write(command: str, records: Iterable[Mapping[str, Any]], **summary: Any) ->
 
     Numbers that are not finite, which JSON does not have, become null.
     """
-    document = {"schema": SCHEMA, "command": command, "summary": summary, "records": list(records)}
-    json.dump(_finite(document), sys.stdout, ensure_ascii=True, allow_nan=False, indent=1)
-    sys.stdout.write("\n")
+    # A record a line: what can be read is written by the fast encoder of json, which knows no indentation.
+    lines = ",\n".join(_line(record) for record in records)
+    head = f'"schema": {SCHEMA},\n"command": {_line(command)},\n"summary": {_line(summary)}'
+    sys.stdout.write(f'{{{head},\n"records": [\n{lines}\n]}}\n')
+
+
+def _line(value: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

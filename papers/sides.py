@@ -149,15 +149,14 @@ def _counting(runs: Sequence[StoredRun], data: Mapping[str, frozenset[str]]) -> 
     return sorted(alike.values(), key=lambda run: run.started)
 
 
-def _of_setting(runs: Sequence[StoredRun], last: Mapping[str, Mapping[str, Metric]]) -> dict[str, Values]:
+def _of_setting(runs: Sequence[StoredRun], last: Mapping[str, Mapping[str, tuple[float, str]]]) -> dict[str, Values]:
     found: dict[str, list[float]] = defaultdict(list)
     for run in runs:
-        for name, metric in last.get(run.id, {}).items():
-            if metric.value is not None:
-                found[name].append(metric.value)
-        for measure, value in ((SECONDS, run.seconds), (PEAK_MEMORY, run.peak_memory)):
-            if value is not None:
-                found[measure.name].append(float(value))
+        for name, (value, _) in last.get(run.id, {}).items():
+            found[name].append(value)
+        for measure, cost_of in ((SECONDS, run.seconds), (PEAK_MEMORY, run.peak_memory)):
+            if cost_of is not None:
+                found[measure.name].append(float(cost_of))
     known = {**NAMES, **{measure.name: measure for measure in COSTS}}
     return {name: Values(known[name], tuple(values)) for name, values in found.items()}
 

@@ -11,8 +11,8 @@ import stores
 from commands import within
 from finished_runs import measured
 
-from bench.compare import machine
 from papers import registry
+from papers.machines import machine
 from results import Store, lines
 from results.__main__ import app
 
