@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from core import machine_readable
 from core.command import App
 from core.errors import FAILED, OK, UsageError
 from core.options import AMOUNT, DEVICE, FOLDER, PLACE, STORE, WHOLE
@@ -126,6 +127,9 @@ def main(
         typer.Option(**PLACE, metavar="FILE", help="A configuration file of the work: its settings fill the table."),
     ] = None,
     list_tables: Annotated[bool, typer.Option("--list", help="List the tables.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="With --plan or --list: print JSON for programs, docs/json.md.")
+    ] = False,
     timeout: Annotated[
         float | None, typer.Option(**AMOUNT, help="Seconds an experiment may take; default by scale.")
     ] = None,
@@ -145,9 +149,11 @@ def main(
     """
     from core.console import Console
 
-    console = Console(highlight=False, markup=False)
+    if json and not (plan or list_tables):
+        raise UsageError("--json was given to a command that runs experiments. Add --plan or --list, or leave it out.")
+    console = Console(highlight=False, markup=False, stderr=json)
     if list_tables:
-        return _list(console)
+        return _list(console, json)
     if "TORCHELASTIC_RUN_ID" in os.environ:
         raise UsageError(
             "This command was started by torchrun. Start it plainly; with --processes it starts them itself."
@@ -160,34 +166,52 @@ def main(
     for sentence in settings.corrected:
         console.print(sentence, soft_wrap=True)
     if plan:
-        return _plan(console, settings)
+        return _plan(console, settings, json)
     return max(_measure(console, settings), _train(console, settings, typed("bench.reproduce", context)))
 
 
-def _list(console: Console) -> int:
+def _list(console: Console, json: bool) -> int:
+    records = []
     for name in registry.names():
         try:
-            title = registry.get(name).title
+            table = registry.get(name)
         except PluginError as error:
-            title = str(error)
-        console.print(f"{name:16} {title}", soft_wrap=True)
-    for name, table in TABLES.items():
-        console.print(f"{name:16} {table.title}", soft_wrap=True)
+            records.append({"table": name, "title": str(error), "work": None, "trained": True, "usable": False})
+        else:
+            records.append({"table": name, "title": table.title, "work": table.paper, "trained": True, "usable": True})
+    records += [
+        {"table": name, "title": table.title, "work": None, "trained": False, "usable": True}
+        for name, table in TABLES.items()
+    ]
+    if json:
+        machine_readable.write("reproduce --list", records)
+        return OK
+    for record in records:
+        console.print(f"{record['table']:16} {record['title']}", soft_wrap=True)
     return OK
 
 
-def _plan(console: Console, settings: Settings) -> int:
+def _plan(console: Console, settings: Settings, json: bool) -> int:
     """Says what would be run; makes and changes nothing."""
-    for name in settings.measured:
-        console.print(f"{name}: measured anew each time, by python -m {measured.COMMANDS[name].module}")
+    commands = {name: measured.COMMANDS[name].module for name in settings.measured}
+    if not json:
+        for name, module in commands.items():
+            console.print(f"{name}: measured anew each time, by python -m {module}")
+    steps: list[Step] = []
     if settings.tables:
-        from reports import planned
-
         from .present import Present
 
         present = Present(settings.root, settings.cache if settings.cache.is_dir() else None)
         with _read_only(settings.url) as store:
-            planned.show(console, _steps(settings, store, present))
+            steps = _steps(settings, store, present)
+    if json or settings.tables:
+        from reports import planned
+
+        if json:
+            summary = {**planned.summary(steps), "measured": commands}
+            machine_readable.write("reproduce --plan", planned.records(steps), **summary)
+        else:
+            planned.show(console, steps)
     return OK
 
 

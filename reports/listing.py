@@ -95,7 +95,7 @@ def title(run: StoredRun) -> str:
     parts = [run.experiment.get(name) for name in names]
     if isinstance(parameters := run.experiment.get("parameters"), dict):  # of a benchmark of asv
         parts += parameters.values()
-    return " ".join(part for part in parts if isinstance(part, str)) or run.experiment_key[:12]
+    return " ".join(part for part in parts if part and isinstance(part, str)) or run.experiment_key[:12]
 
 
 def _result(headline: Headline | None) -> str:
