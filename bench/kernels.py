@@ -12,7 +12,7 @@ from core import device as devices
 from core import machine_readable, options
 from core.command import App
 from core.errors import FAILED, INTERRUPTED, OK, PARITY_RED
-from core.options import AMOUNT, DEVICE, FOLDER, STORE, WHOLE
+from core.options import AMOUNT, DEVICE, FOLDER, STORE, VERSION, WHOLE
 from core.shell import exit_status, typed
 
 from .speed import asked as choices
@@ -76,6 +76,7 @@ def main(
     out: Annotated[Path, typer.Option(**FOLDER, help="Folder for the report.")] = Path("out"),
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: shows that it works, not how fast.")] = False,
     json: Annotated[bool, typer.Option("--json", **machine_readable.JSON)] = False,
+    version: Annotated[bool, typer.Option("--version", **VERSION)] = False,
 ) -> int:
     """Measure speed and memory of neurons against other libraries.
 

@@ -15,7 +15,7 @@ from typer.core import TyperCommand
 from core import machine_readable
 from core.command import App
 from core.errors import FAILED, OK, UsageError
-from core.options import AMOUNT, DEVICE, FOLDER, PLACE, STORE, WHOLE
+from core.options import AMOUNT, DEVICE, FOLDER, PLACE, STORE, VERSION, WHOLE
 from core.registry import PluginError
 from core.shell import exit_status, typed
 from papers import ORIGINALS, registry
@@ -141,6 +141,7 @@ def main(
             help="CPU threads of each process; default: 1, on a GPU the cores, shared out; at scale quick always 1.",
         ),
     ] = None,
+    version: Annotated[bool, typer.Option("--version", **VERSION)] = False,
 ) -> int:
     """Regenerate tables of papers.
 
@@ -180,7 +181,7 @@ def _list(console: Console, json: bool) -> int:
         else:
             records.append({"table": name, "title": table.title, "work": table.paper, "trained": True, "usable": True})
     records += [
-        {"table": name, "title": table.title, "work": None, "trained": False, "usable": True}
+        {"table": name, "title": table.title, "work": table.paper, "trained": False, "usable": True}
         for name, table in TABLES.items()
     ]
     if json:

@@ -54,6 +54,18 @@ def build(
     return place / "index.html"
 
 
+def works(store: Store, scales: Collection[str] | None = None) -> list[str]:
+    """The works whose tables the site of `store` shows, those of measurements among them. Raises as `build` does."""
+    from papers.measured import TABLES
+    from papers.measurement import is_measurement
+
+    once = ReadOnce(store)
+    shown, _ = _table_pages(once, scales, None)
+    kinds = {run.experiment["what"] for run in once.runs() if is_measurement(run)} if scales is None else set()
+    measured = {t.paper for t in TABLES.values() if t.paper and any(claim.about in kinds for claim in t.claims)}
+    return sorted(measured | {page.result.table.paper for page in shown})
+
+
 @dataclass(frozen=True)
 class TablePage:
     """A table at one scale, and the names of its files."""

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from core.command import App
 from core.errors import OK
-from core.options import PLACE, STORE
+from core.options import PLACE, STORE, VERSION
 from core.shell import exit_status
 
 # They ask tables, measures and reports, which this room does not know, and are loaded when they are named.
@@ -36,10 +36,15 @@ class Verbs(TyperGroup):
 app = App(
     name="results",
     cls=Verbs,
-    help="Look at stored results, compare, merge, write and read them.",
     epilog="Exit status: 0 done, 1 it could not be done, 2 wrong usage, 130 interrupted.",
     no_args_is_help=True,
 )
+
+
+@app.callback()
+def verbs(version: Annotated[bool, typer.Option("--version", **VERSION)] = False) -> None:
+    """Look at stored results, compare, merge, write and read them."""
+
 
 StoreOption = Annotated[
     str | None,

@@ -12,7 +12,7 @@ from core import device as devices
 from core import machine_readable
 from core.command import App
 from core.errors import FAILED, OK, PARITY_RED
-from core.options import DEVICE, STORE
+from core.options import DEVICE, STORE, VERSION
 from core.registry import unknown
 from core.shell import exit_status
 
@@ -42,6 +42,7 @@ def main(
     store: Annotated[str | None, typer.Option(**STORE)] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Two dtypes and few cases: a first look, no proof.")] = False,
     json: Annotated[bool, typer.Option("--json", **machine_readable.JSON)] = False,
+    version: Annotated[bool, typer.Option("--version", **VERSION)] = False,
 ) -> int:
     """Prove that kernels compute what the neuron's step computes.
 
