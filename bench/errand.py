@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import FAILED, OK
 from papers.experiment import Experiment
 
+from .executor import Quiet
 from .fingerprint import code, here
 from .job import Request, Result
 from .measured import COMMANDS
@@ -93,7 +94,7 @@ def _table(request: Request) -> str:
     return table
 
 
-class _Listener:
+class _Listener(Quiet):
     """Shows what a command shows, each line with the table it belongs to where it says nothing else."""
 
     def __init__(self, console: Console) -> None:
@@ -104,11 +105,3 @@ class _Listener:
 
     def note(self, request: Request, text: str) -> None:
         self.console.print(text, markup=False, soft_wrap=True)
-
-    def data(self, request: Request, done: int, of: int) -> None: ...
-
-    def stage(self, request: Request, name: str) -> None: ...
-
-    def epoch(self, request: Request, epoch: int, record: dict[str, float]) -> None: ...
-
-    def beat(self) -> None: ...

@@ -34,11 +34,32 @@ class Listener(Protocol):
     def note(self, request: Request, text: str) -> None:
         """Something that its user must know."""
 
+    def batches(self, request: Request, done: int, of: int) -> None:
+        """So many batches of the present epoch's training are over."""
+
     def epoch(self, request: Request, epoch: int, record: dict[str, float]) -> None:
         """This epoch, from 0, is over and kept; those of an earlier run that is gone on with are told again."""
 
     def beat(self) -> None:
         """Some time has passed."""
+
+
+class Quiet:
+    """A listener that nothing is to be said to."""
+
+    def started(self, request: Request) -> None: ...
+
+    def data(self, request: Request, done: int, of: int) -> None: ...
+
+    def stage(self, request: Request, name: str) -> None: ...
+
+    def note(self, request: Request, text: str) -> None: ...
+
+    def batches(self, request: Request, done: int, of: int) -> None: ...
+
+    def epoch(self, request: Request, epoch: int, record: dict[str, float]) -> None: ...
+
+    def beat(self) -> None: ...
 
 
 class Executor(Protocol):

@@ -16,5 +16,6 @@ registry = Registry(
         "memory": "bench.memory:measure",
         "rates": "bench.rates:measure",
         "table": "bench.errand:carry_out",
+        "timing": "bench.timing:measure",
     },
 )

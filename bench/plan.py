@@ -24,7 +24,7 @@ FINAL = ("ok", "diverged", "unsupported")
 
 @dataclass(frozen=True)
 class Step:
-    """One experiment of a plan: `done`, `missing`, `stale` (code, kernel or data changed since), `failed` (to be tried
+    """One experiment of a plan: `done`, `to run`, `stale` (code, kernel or data changed since), `failed` (to be tried
     again), `paused` (interrupted, to be gone on with) or `unavailable`; `reason` says why, `run` is the run that
     decided it. `forced`: done, but asked for again. `now` is what a result must rest on to be current; its data are ""
     where nothing depended on them."""
@@ -43,7 +43,7 @@ class Step:
 
     @property
     def to_run(self) -> bool:
-        return self.status in ("missing", "stale", "failed", "paused")
+        return self.status in ("to run", "stale", "failed", "paused")
 
 
 def plan(
@@ -107,7 +107,7 @@ def _step(
     if missing is not None:
         return Step(experiment, "unavailable", missing, now, last)
     if final:
-        return Step(experiment, "missing", "asked for again with --force", now, last, forced=True)
+        return Step(experiment, "to run", "asked for again with --force", now, last, forced=True)
     if current and current[-1].outcome == "interrupted":
         return Step(experiment, "paused", current[-1].reason, now, current[-1])
     if current and current[-1].id in other:
@@ -116,4 +116,4 @@ def _step(
         return Step(experiment, "failed", f"{current[-1].outcome}: {current[-1].reason}", now, current[-1])
     if runs:
         return Step(experiment, "stale", "the code behind it has changed since it was measured", now, last)
-    return Step(experiment, "missing", "", now)
+    return Step(experiment, "to run", "", now)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from results import Store
 
+    from .cost import Cost, Timed
     from .plan import Step
     from .present import Present
 
@@ -114,6 +116,10 @@ def main(
         bool, typer.Option("--report/--no-report", help="Write the report's pages; python -m reports does so, too.")
     ] = True,
     plan: Annotated[bool, typer.Option("--plan", help="Say what would be run; run and write nothing.")] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="With --plan: time a few batches of each setting that never ran here.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Begin without asking, however long it will take.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what is stored already.")] = False,
     only: Annotated[
         list[str] | None,
@@ -167,8 +173,10 @@ def main(
     for sentence in settings.corrected:
         console.print(sentence, soft_wrap=True)
     if plan:
-        return _plan(console, settings, json)
-    return max(_measure(console, settings), _train(console, settings, typed("bench.reproduce", context)))
+        return _plan(console, settings, measure, json)
+    if measure:
+        raise UsageError("--measure was given without --plan, which it belongs to. Give both, or leave it out.")
+    return max(_measure(console, settings), _train(console, settings, typed("bench.reproduce", context), yes))
 
 
 def _list(console: Console, json: bool) -> int:
@@ -192,28 +200,43 @@ def _list(console: Console, json: bool) -> int:
     return OK
 
 
-def _plan(console: Console, settings: Settings, json: bool) -> int:
-    """Says what would be run; makes and changes nothing."""
+def _plan(console: Console, settings: Settings, measure: bool, json: bool) -> int:
+    """Says what would be run, and what it costs; makes and changes nothing. To `measure` batches, data are prepared."""
     commands = {name: measured.COMMANDS[name].module for name in settings.measured}
     if not json:
         for name, module in commands.items():
             console.print(f"{name}: measured anew each time, by python -m {module}")
     steps: list[Step] = []
+    costs: dict[str, Cost] = {}
     if settings.tables:
+        from . import timing
         from .present import Present
 
         present = Present(settings.root, settings.cache if settings.cache.is_dir() else None)
         with _read_only(settings.url) as store:
             steps = _steps(settings, store, present)
+            costs = _costs(settings, steps, store)
+            if measure:
+                costs = _costs(settings, steps, store, timing.of(settings, steps, costs, console))
     if json or settings.tables:
         from reports import planned
 
         if json:
-            summary = {**planned.summary(steps), "measured": commands}
-            machine_readable.write("reproduce --plan", planned.records(steps), **summary)
+            summary = {**planned.summary(steps, costs), "measured": commands}
+            machine_readable.write("reproduce --plan", planned.records(steps, costs), **summary)
         else:
-            planned.show(console, steps)
+            planned.show(console, steps, costs)
     return OK
+
+
+def _costs(
+    settings: Settings, steps: list[Step], store: Store | None, timed: Mapping[str, Timed] | None = None
+) -> dict[str, Cost]:
+    """What the steps that are to run will cost, as far as the store, `timed` batches and the authors' logs tell."""
+    from . import cost
+
+    authors = cost.of_authors(settings.tables, settings.scale)
+    return cost.costs(steps, store, settings.device, settings.root, authors, timed or {})
 
 
 @contextmanager
@@ -257,7 +280,7 @@ def _measure(console: Console, settings: Settings) -> int:
     return status
 
 
-def _train(console: Console, settings: Settings, command: str) -> int:
+def _train(console: Console, settings: Settings, command: str, yes: bool) -> int:
     """Runs the trainings that are left to do and shows the tables; the exit status."""
     if not settings.tables:
         return OK
@@ -274,6 +297,9 @@ def _train(console: Console, settings: Settings, command: str) -> int:
     with Store(settings.url) as store:
         published.sync(store)
         steps = _steps(settings, store, present)
+        if not (yes or _agreed(console, settings, steps, store, executor.share(device, len(steps)).jobs or 1)):
+            console.print("Nothing was run.")
+            return OK
         standing = {step.experiment.template: replace(step.now, data=present.known(step.experiment)) for step in steps}
         store.record_standing(standing)
         if beyond := planned.record(store, steps):
@@ -293,6 +319,23 @@ def _train(console: Console, settings: Settings, command: str) -> int:
             )
         _show(console, settings, store)
     return FAILED if tally.failed or tally.elsewhere else OK
+
+
+def _agreed(console: Console, settings: Settings, steps: list[Step], store: Store, jobs: int) -> bool:
+    """Says how long it will take, and asks where that is very long and somebody is there to answer."""
+    from reports import planned
+
+    from . import cost
+
+    to_run = list(_costs(settings, steps, store).values())
+    seconds, _ = cost.total(to_run)
+    if not seconds:
+        return True
+    beside = f", {jobs} at a time" if jobs > 1 and len(to_run) > 1 else ""
+    console.print(f"To run: {len(to_run)} experiments, {planned.summed(to_run)}{beside}.", soft_wrap=True)
+    if seconds / jobs < cost.LONG or not (console.is_terminal and sys.stdin.isatty()):
+        return True
+    return typer.confirm("Begin?")
 
 
 def _show(console: Console, settings: Settings, store: Store) -> None:

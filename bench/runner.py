@@ -41,6 +41,9 @@ class Audience(Protocol):
     def note(self, experiment: Experiment, text: str) -> None:
         """Something that its user must know."""
 
+    def batches(self, experiment: Experiment, done: int, of: int) -> None:
+        """So many batches of the present epoch's training are over."""
+
     def epoch(self, experiment: Experiment, epoch: int, record: dict[str, float]) -> None:
         """This epoch, from 0, is over and kept; those of an earlier run that is gone on with are told again."""
 
@@ -193,6 +196,9 @@ class _Listener:
 
     def note(self, request: Request, text: str) -> None:
         self.audience.note(request.experiment, text)
+
+    def batches(self, request: Request, done: int, of: int) -> None:
+        self.audience.batches(request.experiment, done, of)
 
     def epoch(self, request: Request, epoch: int, record: dict[str, float]) -> None:
         self.audience.epoch(request.experiment, epoch, record)

@@ -10,7 +10,7 @@ import signal
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -27,6 +27,7 @@ from core.randomness import seed_all
 from core.registry import PluginWarning
 from papers import checks, measures
 from results import Dataset, Metric, Picture, Raster, Sample, timestamp
+from tasks.task import Indices
 from training import distributed, loop
 from training.batching import Batching
 from training.clock import Clock
@@ -36,14 +37,15 @@ from . import kinds
 from .job import Request, Result
 
 BETWEEN_NEWS = 0.5  # seconds between two messages about the preparation of data
+BETWEEN_BATCHES = 5.0  # and about batches, of which a cluster keeps every message for days
 
 
 def main(request: Request, connection: Connection) -> bool:
     """Entry point of the child: sends ("epoch", number, record) after each epoch and ("result", Result) at the end.
 
-    Before come ("data", done, all) while data is prepared, ("stage", name) when another part of the work begins and
-    ("note", text), which tells the user something of the run. Of a group of processes the first does so, and any other
-    that fails. Returns whether all went well.
+    Between them come ("data", done, all) while data is prepared, ("batches", done, all) within an epoch,
+    ("stage", name) when another part of the work begins and ("note", text), which tells the user something of the run.
+    Of a group of processes the first does so, and any other that fails. Returns whether all went well.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C means
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -130,29 +132,16 @@ def train(request: Request, send: Send, clock: Clock) -> Result:
         send(("note", text))
 
     with _only_one(request.checkpoint) if distributed.first() else nullcontext(), distributed.group(request.device):
-        seed_all(experiment.seed)
-        options = {**experiment.task_options, **_progress(experiment.task, send)}
-        task = tasks.load(experiment.task, root=request.data, cache=request.cache, **options)
-        batching = Batching(**experiment.batching, updates=experiment.updates)
-        if batching.drop_last and len(task.train) < experiment.batch_size:
-            raise tasks.TaskError(
-                f"The experiment trains in batches of {experiment.batch_size}, but {experiment.task} has only "
-                f"{len(task.train)} training samples here; get the rest of the data set."
-            )
-        neuron = models.factory(experiment.neuron, **experiment.neuron_options)
-        seed_all(experiment.seed)  # compared networks start alike, however their data were made
-        options = {**experiment.model_options, **_root(experiment.model, request.data)}
-        network = models.create(experiment.model, neuron=neuron, **options).to(request.device)
-        if distributed.rank():  # augmentation and dropout of the processes differ
-            seed_all(experiment.seed + 1_000_003 * distributed.rank())
-        scheme = training.registry.get(experiment.scheme)(network, **experiment.scheme_options)
+        task, scheme, batching = prepared(request, send)
+        network = scheme.network
         info = task.dataset
+        watched = replace(task, train=_Watched(task.train, send))
         dataset = Dataset(info.digest, info.name, info.complete, {**info.counts, "test": len(task.test)}, info.note)
         send(("stage", "training"))
         try:
             history = loop.fit(
                 scheme,
-                task,
+                watched,
                 epochs=experiment.epochs,
                 batch_size=experiment.batch_size,
                 seed=experiment.seed,
@@ -188,6 +177,54 @@ def train(request: Request, send: Send, clock: Clock) -> Result:
             *over_time,
         ),
     )
+
+
+class _Watched(tasks.Split):
+    """The training split, which tells now and then how many batches of an epoch are over."""
+
+    def __init__(self, split: tasks.Split, send: Send) -> None:
+        self._split, self._send = split, send
+
+    def __len__(self) -> int:
+        return len(self._split)
+
+    def batch(self, indices: Indices) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._split.batch(indices)
+
+    def batches(self, chosen: Iterable[Indices]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        chosen, told = list(chosen), time.monotonic()
+        for over, batch in enumerate(self._split.batches(chosen)):
+            if time.monotonic() - told > BETWEEN_BATCHES:
+                told = time.monotonic()
+                self._send(("batches", over, len(chosen)))
+            yield batch
+
+    def subset(self, indices: Indices) -> _Watched:
+        return _Watched(self._split.subset(indices), self._send)
+
+    def for_epoch(self, epoch: int, seed: int) -> _Watched:
+        return _Watched(self._split.for_epoch(epoch, seed), self._send)
+
+
+def prepared(request: Request, send: Send) -> tuple[tasks.Task, Scheme, Batching]:
+    """The data, and the scheme with its network, as they are before the first epoch."""
+    experiment = request.experiment
+    seed_all(experiment.seed)
+    options = {**experiment.task_options, **_progress(experiment.task, send)}
+    task = tasks.load(experiment.task, root=request.data, cache=request.cache, **options)
+    batching = Batching(**experiment.batching, updates=experiment.updates)
+    if batching.drop_last and len(task.train) < experiment.batch_size:
+        raise tasks.TaskError(
+            f"The experiment trains in batches of {experiment.batch_size}, but {experiment.task} has only "
+            f"{len(task.train)} training samples here; get the rest of the data set."
+        )
+    neuron = models.factory(experiment.neuron, **experiment.neuron_options)
+    seed_all(experiment.seed)  # compared networks start alike, however their data were made
+    options = {**experiment.model_options, **_root(experiment.model, request.data)}
+    network = models.create(experiment.model, neuron=neuron, **options).to(request.device)
+    if distributed.rank():  # augmentation and dropout of the processes differ
+        seed_all(experiment.seed + 1_000_003 * distributed.rank())
+    return task, training.registry.get(experiment.scheme)(network, **experiment.scheme_options), batching
 
 
 def _pictures(scheme: Scheme, task: tasks.Task, request: Request) -> tuple[Picture | Raster, ...]:

@@ -47,7 +47,7 @@ class Cell:
     is the authors' training run of the same cell, whose curve is shown beside ours. `stand_in` is the data that a small
     experiment was run on in place of the set that the table or the column names, such as "8x8 digits". `at` is the
     place of the row on the table's axis. `other_test_set`: ours is drawn from the same data as the authors', and not
-    the same samples.
+    the same samples. `epoch_seconds` is how long an epoch took the authors.
     """
 
     row: str
@@ -61,6 +61,7 @@ class Cell:
     stand_in: str = ""
     at: float | None = None
     other_test_set: bool = False
+    epoch_seconds: Source | None = None
 
     @property
     def heading(self) -> str:

@@ -104,13 +104,13 @@ def _result(headline: Headline | None) -> str:
         return ""
     measure = headline.measure
     unit = measure.unit
-    return f"{quantity(headline.value, unit)} {measure.title}"
+    return plain(f"{quantity(headline.value, unit)} {measure.title}")
 
 
 def _stored(headline: Headline | None) -> tuple[str, str, str]:
     if headline is None:
         return "", "", ""
-    return headline.measure.name, repr(headline.value), headline.measure.unit
+    return plain(headline.measure.name), repr(headline.value), headline.measure.unit
 
 
 def show_one(run: Run) -> None:

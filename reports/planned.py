@@ -1,11 +1,13 @@
-"""A plan in the terminal: what would be run, and why."""
+"""A plan in the terminal: what would be run, why, and what it will cost."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from papers.labels import labels
+
+from .wording import rough
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,22 +31,73 @@ class Planned(Protocol):
     def run(self) -> StoredRun | None: ...
 
 
-def show(console: Console, steps: Sequence[Planned]) -> None:
-    """A line for each step, and how many are to run, with the time that those took which ran before."""
+class Cost(Protocol):
+    """What an experiment will cost, as `bench.cost.Cost`."""
+
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def samples(self) -> int | None: ...
+    @property
+    def batches(self) -> int | None: ...
+    @property
+    def seconds(self) -> float | None: ...
+    @property
+    def memory(self) -> int | None: ...
+    @property
+    def basis(self) -> str: ...
+    @property
+    def subset(self) -> str: ...
+
+
+def show(console: Console, steps: Sequence[Planned], costs: Mapping[str, Cost]) -> None:
+    """A line for each step, with the cost of those that are to run, and what all of them cost."""
     names = labels(step.experiment for step in steps)
     for step in steps:
         reason = f" ({step.reason})" if step.reason else ""
-        line = f"{step.status:12} {names[step.experiment.key]} · seed {step.experiment.seed}{reason}"
+        cost = f": {said(costs[step.experiment.key])}" if step.to_run else ""
+        line = f"{step.status:12} {names[step.experiment.key]} · seed {step.experiment.seed}{reason}{cost}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    seconds = _seconds(steps)
-    known = f"; {len(seconds)} of them took {sum(seconds):.0f} s last time" if seconds else ""
-    to_run = sum(step.to_run for step in steps)
-    console.print(f"{to_run} of {len(steps)} experiments to run{known}.", highlight=False, markup=False)
+    to_run = [costs[step.experiment.key] for step in steps if step.to_run]
+    whole = f", {summed(to_run)}" if to_run else ""
+    console.print(
+        f"{len(to_run)} of {len(steps)} experiments to run{whole}.", highlight=False, markup=False, soft_wrap=True
+    )
 
 
-def records(steps: Sequence[Planned]) -> list[dict[str, Any]]:
+def said(cost: Cost) -> str:
+    """ "1024 epochs of 60,000 samples in 3,750 batches, about 42 h (as before on this machine), 1.9 GiB"."""
+    parts = []
+    if cost.epochs:
+        parts.append(_counted(cost.epochs, "epoch"))
+        if cost.samples is not None:
+            parts[0] += f" of {_counted(cost.samples, 'sample')} in {_counted(cost.batches or 0, 'batch', 'batches')}"
+        if cost.subset:
+            parts.append(f"of the data {cost.subset} are here")
+    parts.append(f"about {rough(cost.seconds)} ({cost.basis})" if cost.seconds is not None else "time not known")
+    if cost.memory is not None:
+        parts.append(f"{cost.memory / 2**30:.1f} GiB")
+    return ", ".join(parts)
+
+
+def summed(costs: Sequence[Cost]) -> str:
+    """The time of all, one after another: "about 3 h 20 min one after another; of 2 nothing is known"."""
+    known = [cost.seconds for cost in costs if cost.seconds is not None]
+    unknown = len(costs) - len(known)
+    if not known:
+        return "how long they take is not known; --plan --measure times a few batches of each"
+    found = f"about {rough(sum(known))}{' one after another' if len(known) > 1 else ''}"
+    return f"{found}; of {unknown} the time is not known" if unknown else found
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def records(steps: Sequence[Planned], costs: Mapping[str, Cost]) -> list[dict[str, Any]]:
     """Each step for programs, docs/json.md."""
     names = labels(step.experiment for step in steps)
+    fields = ("epochs", "samples", "batches", "subset", "seconds", "basis", "memory")
     return [
         {
             "experiment": names[step.experiment.key],
@@ -54,19 +107,14 @@ def records(steps: Sequence[Planned]) -> list[dict[str, Any]]:
             "reason": step.reason,
             "to_run": step.to_run,
             "run": step.run and step.run.id,
-            "seconds": step.run and step.run.seconds,
+            **{field: getattr(costs.get(step.experiment.key), field, None) for field in fields},
         }
         for step in steps
     ]
 
 
-def summary(steps: Sequence[Planned]) -> dict[str, Any]:
+def summary(steps: Sequence[Planned], costs: Mapping[str, Cost]) -> dict[str, Any]:
     """What is true of all of them, docs/json.md."""
-    seconds = _seconds(steps)
-    to_run = sum(step.to_run for step in steps)
-    return {"experiments": len(steps), "to_run": to_run, "ran_before": len(seconds), "seconds_before": sum(seconds)}
-
-
-def _seconds(steps: Sequence[Planned]) -> list[float]:
-    """How long those took that are to run and ran before."""
-    return [s.run.seconds for s in steps if s.to_run and s.run and s.run.seconds and s.run.outcome == "ok"]
+    seconds = [costs[step.experiment.key].seconds for step in steps if step.to_run]
+    known = [value for value in seconds if value is not None]
+    return {"experiments": len(steps), "to_run": len(seconds), "seconds": sum(known), "timed": len(known)}

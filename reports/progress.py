@@ -15,6 +15,8 @@ from rich.table import Column
 from papers.measures import TEST, Measure, of_metric
 from papers.protocols import BEST, CHOSEN
 
+from .wording import rough
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -35,6 +37,8 @@ class _Running:
     told: float  # when a line last told of it
     stage: str = "loading"
     epochs: int = 0  # that are over
+    batches: tuple[int, int] = (0, 0)  # of the present epoch, over and all
+    spent: float = 0.0  # seconds that these took
     score: str = ""
     lasted: deque[float] = field(default_factory=lambda: deque(maxlen=LAST))  # seconds of its last epochs
 
@@ -43,20 +47,28 @@ class _Running:
         """What it does, its last score and the time left, as far as they are known."""
         training = self.stage == "training" and self.epochs < self.experiment.epochs
         stage = f"training, epoch {self.epochs + 1}/{self.experiment.epochs}" if training else self.stage
-        return _joined(stage, self.score, self._left)
+        return _joined(stage, self._batch, self.score, self._left)
 
     @property
     def note(self) -> str:
         """The same in the few words that have room beside a bar, which shows the epoch."""
         training = self.stage == "training" and self.score
-        return _joined("" if training else self.stage, self.score, self._left)
+        return _joined("" if training else self.stage, self._batch, self.score, self._left)
+
+    @property
+    def _batch(self) -> str:
+        over, of = self.batches
+        return f"batch {over:,}/{of:,}, {self.spent / over:.2g} s each" if self.stage == "training" and over else ""
 
     @property
     def _left(self) -> str:
-        epochs = self.experiment.epochs - self.epochs
-        if self.stage != "training" or not epochs or not self.lasted:
+        """From the epochs that are over; in the first one from its batches, which leaves out the evaluation."""
+        epochs, (over, of) = self.experiment.epochs - self.epochs, self.batches
+        if self.stage != "training" or not epochs or not (self.lasted or over):
             return ""
-        return f"about {_rough(statistics.fmean(self.lasted) * epochs)} left"
+        if not self.lasted:
+            return f"at least {rough(self.spent * (of / over * epochs - 1))} left"
+        return f"about {rough(max(0.0, statistics.fmean(self.lasted) * epochs - self.spent))} left"
 
 
 class Progress:
@@ -124,6 +136,12 @@ class Progress:
         """Something that the user is to know of an experiment that runs."""
         self._say(experiment, text)
 
+    def batches(self, experiment: Experiment, done: int, of: int) -> None:
+        """So many batches of the present epoch are over."""
+        one = self.running[experiment.key]
+        one.batches, one.spent = (done, of), self.clock() - one.moved
+        self.bars.update(one.bar, note=one.note)
+
     def epoch(self, experiment: Experiment, epoch: int, record: dict[str, float]) -> None:
         """An epoch, from 0, is over, here or in an earlier run that is gone on with."""
         one, now = self.running[experiment.key], self.clock()
@@ -132,6 +150,7 @@ class Progress:
         if here:
             one.lasted.append(now - one.moved)
         one.epochs, one.moved, one.score = epoch + 1, now, _score(record)
+        one.batches, one.spent = (0, 0), 0.0
         self.bars.update(one.bar, completed=one.epochs, note=one.note)
         if here and (one.experiment.scale != "quick" or now - one.told >= QUIET["quick"]):
             self._tell(one, one.state)
@@ -170,17 +189,6 @@ class Progress:
 
 def _joined(*parts: str) -> str:
     return ", ".join(part for part in parts if part)
-
-
-def _rough(seconds: float) -> str:
-    """A time to come: "40 s", "12 min", "3 h 20 min", "2 d 4 h"."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 90:
-        return f"{minutes} min"
-    hours, rest = divmod(minutes, 60)
-    return f"{hours} h {rest} min" if hours < 36 else f"{hours // 24} d {hours % 24} h"
 
 
 def _score(record: Mapping[str, float]) -> str:

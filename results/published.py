@@ -23,6 +23,7 @@ metric, by its name without a final number (tau for tau_0, tau_1 ...).
 """
 
 import csv
+import functools
 import hashlib
 import math
 import tomllib
@@ -79,6 +80,18 @@ def load(path: Path) -> tuple[list[dict[str, str]], list[Published]]:
         found = f"{error} is missing" if isinstance(error, KeyError) else error
         raise StoreError(f"The published values {path} cannot be read: {found}. See results/published.py.") from error
     return tables, values
+
+
+@functools.cache
+def number(paper: str, table: str, row: str, column: str) -> float:
+    """One number out of a table of a paper's file, without a store. StoreError where it is not there."""
+    path = FOLDER / f"{paper}.toml"
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    for block in (block for found in document["table"] if found["id"] == table for block in found["block"]):
+        for label, *cells in block["rows"] if column in block["columns"] else ():
+            if label == row:
+                return float(cells[block["columns"].index(column)])
+    raise StoreError(f"{path.name} has no number in table {table!r}, row {row!r}, column {column!r}.")
 
 
 def _described(table: dict[str, Any], name: str) -> dict[str, str]:

@@ -145,6 +145,7 @@ def _cell(row: str, column: Column, arm: Arm, protocol: str, scale: str, printed
         _not_comparable(column, scale),
         log,
         _stand_in(column, scale),
+        epoch_seconds=None if scale == "quick" else Source("epoch_seconds_b", column.name, "mean_s"),
     )
 
 

@@ -107,8 +107,10 @@ def _best_and_last(
     log: str,
     training: Training,
     at: float | None = None,
+    timed: str = "",
 ) -> tuple[Cell, Cell]:
-    """A cell for the best epoch and one for the last; `printed` are the sources of the best.
+    """A cell for the best epoch and one for the last; `printed` are the sources of the best, `timed` is the row that
+    tells how long an epoch took the authors.
 
     Tables of logs have the column "C, last epoch" beside "C". At short scale both are read off the authors' curves.
     """
@@ -118,7 +120,14 @@ def _best_and_last(
     if experiment.scale == "short":
         reported = Source("curve", log, until=experiment.epochs)
         printed = last = (reported, *(replace(reported, row=again, repeat=True) for again in _repeat(log)))
-    shared: Options = {"not_comparable": training.why, "log": log, "stand_in": training.data, "at": at}
+    seconds = Source("epoch_seconds", timed, "seconds") if timed and experiment.scale != "quick" else None
+    shared: Options = {
+        "not_comparable": training.why,
+        "log": log,
+        "stand_in": training.data,
+        "at": at,
+        "epoch_seconds": seconds,
+    }
     return (
         Cell(row, column, ACCURACY, experiment, printed, BEST, **shared),
         Cell(row, column, ACCURACY, experiment, last, LAST, **shared),
@@ -229,7 +238,8 @@ def sequential_cells(scale: str) -> list[Cell]:
             sources = tuple(Source(table, row.name, column) for table in ("paper_sequential", "log_sequential"))
             if row.name == "LIF":
                 sources += (Source("log_more_runs", "LIF, first attempt", column, repeat=True),)
-            cells += _best_and_last(row.name, column, experiment, sources, _log(row, classes), training)
+            timed = f"sequential {column} {row.name}"
+            cells += _best_and_last(row.name, column, experiment, sources, _log(row, classes), training, timed=timed)
     return cells
 
 
@@ -244,7 +254,8 @@ def order_cells(scale: str) -> list[Cell]:
             if k in REPEATED[row.name]:
                 sources += (Source("log_more_runs", f"{row.name} k={k}, second run", "CIFAR100", repeat=True),)
             log = _log(row, 100, k)
-            best, last = _best_and_last(f"k={k}", column, experiment, sources, log, training, k)
+            timed = f"sequential CIFAR100 {row.name}"
+            best, last = _best_and_last(f"k={k}", column, experiment, sources, log, training, k, timed)
             cells.append(best)
             if column == "masked" and scale != "short":  # a few epochs do not close the mask
                 closed = Source("log_order", f"k={k}", f"{column}, {CLOSED.label}")
@@ -287,7 +298,11 @@ def cifar10_cells(scale: str) -> list[Cell]:
         )
     row = "PSN, T=4"
     experiment = training.experiment(scale, "psn", {"T": 4})
-    return [*_best_and_last(row, "CIFAR10", experiment, _logged(row, "CIFAR10"), "CIFAR10-PSN-T4", training)]
+    return [
+        *_best_and_last(
+            row, "CIFAR10", experiment, _logged(row, "CIFAR10"), "CIFAR10-PSN-T4", training, timed="CIFAR10 PSN T=4"
+        )
+    ]
 
 
 LIF_SPIKE: Options = {  # V = V / 4 + X, hard reset, fires above the threshold (spec 1.5)
@@ -325,7 +340,8 @@ def cifar10dvs_cells(scale: str) -> list[Cell]:
         row, training = f"sliding PSN, T={T}", _dvs(scale, T, "psn_cifar10dvs")
         experiment = training.experiment(scale, "sliding_psn", {"k": 2})
         sources = _logged(row, column, "paper_static" if T == 10 else "paper_static_recalled")
-        cells += _best_and_last(row, column, experiment, sources, f"CIFAR10-DVS-sliding-PSN-T{T}", training)
+        log, timed = f"CIFAR10-DVS-sliding-PSN-T{T}", f"CIFAR10-DVS sliding PSN T={T}"
+        cells += _best_and_last(row, column, experiment, sources, log, training, timed=timed)
     training = _dvs(scale, 10, "vggsnn")
     recalled = Source("paper_competitors_cifar10dvs", "TEBN, VGGSNN, T=10", "accuracy")
     experiment = training.experiment(scale, "lif", LIF_SPIKE)
@@ -372,7 +388,8 @@ def imagenet_cells(scale: str) -> list[Cell]:
         experiment = training.experiment(scale, "psn", {"T": 4})
         sources = _logged(row, "ImageNet", "paper_static" if row == "SEW ResNet-18" else "paper_static_recalled")
         log = f"ImageNet-{row.replace(' ', '-')}"
-        cells += _best_and_last(row, "ImageNet", experiment, sources, log, training)
+        timed = f"ImageNet {row} (8 GPUs)"
+        cells += _best_and_last(row, "ImageNet", experiment, sources, log, training, timed=timed)
         if scale == "quick":
             break
     return cells

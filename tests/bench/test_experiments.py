@@ -219,18 +219,18 @@ def test_disagreeing_sources_are_shown(store: Store) -> None:
     assert (cell.verdict, cell.reason) == ("sources disagree", "printed as 97.72 and 99.72")
 
 
-def test_the_plan_tells_done_stale_failed_and_missing_apart(store: Store) -> None:
+def test_the_plan_tells_done_stale_failed_and_new_apart(store: Store) -> None:
     experiments = [e.with_seed(2020) for e in PLIF_ABLATION.experiments("quick", [0])[:6]]
-    finished, stale, failed, diverged, _missing, paused = experiments
+    finished, stale, failed, diverged, _new, paused = experiments
     store.record(measured(finished, 0.9))
     store.record(measured(stale, 0.9, implementation="of long ago"))
     store.record(measured(failed, 0.9, outcome="timeout", reason="stopped after 3 s"))
     store.record(measured(diverged, 0.9, outcome="diverged", reason="nan"))
     store.record(measured(paused, 0.9, outcome="interrupted", reason="paused at epoch 3/24"))
     steps = plan(store, [*experiments, PLIF_TABLE.cells("paper")[0].experiment], "/nowhere")
-    assert [s.status for s in steps] == ["done", "stale", "failed", "done", "missing", "paused", "unavailable"]
+    assert [s.status for s in steps] == ["done", "stale", "failed", "done", "to run", "paused", "unavailable"]
     assert [s.to_run for s in steps] == [False, True, True, False, True, True, False]
-    assert [s.status for s in plan(None, [finished, paused], None)] == ["missing", "missing"]
+    assert [s.status for s in plan(None, [finished, paused], None)] == ["to run", "to run"]
     assert "stopped after 3 s" in steps[2].reason
     assert steps[5].reason == "paused at epoch 3/24"
     assert "MNIST" in steps[6].reason

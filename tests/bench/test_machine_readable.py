@@ -19,7 +19,7 @@ from bench.parity.checks import Refusal
 from core import machine_readable
 from core.errors import FAILED, PARITY_RED
 from papers import registry
-from results import Metric, Parity, Run, Store, content_key, new_id
+from results import Metric, Parity, Run, Store, content_key, environment, new_id
 from results.__main__ import app as results
 
 PAGE = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
@@ -52,7 +52,9 @@ def checked(command: str, printed: str) -> dict[str, Any]:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     with Store(tmp_path / "store.db") as store:
-        store.record(measured(EXPERIMENT, 0.9, seconds=12.0, implementation="other code"))
+        store.record(
+            measured(EXPERIMENT, 0.9, seconds=12.0, implementation="other code", machine=environment.machine())
+        )
     return tmp_path / "store.db"
 
 
@@ -64,13 +66,14 @@ def test_lists_of_tables() -> None:
 
 
 def test_plans(path: Path) -> None:
-    done = within(reproduce.app, "plif_table", "kernels", "--plan", "--json", "--store", str(path))
+    done = within(reproduce.app, "plif_table", "kernels", "--plan", "--json", "--device", "cpu", "--store", str(path))
     found = checked("reproduce --plan", done.stdout)
     assert done.stderr == ""
     assert found["summary"]["measured"] == {"kernels": "bench.kernels"}
-    assert (found["summary"]["ran_before"], found["summary"]["seconds_before"]) == (1, 12.0)
+    assert (found["summary"]["timed"], found["summary"]["seconds"]) == (1, 12.0)
     (old,) = (one for one in found["records"] if one["run"])
     assert (old["status"], old["experiment_key"], old["seconds"]) == ("stale", EXPERIMENT.key, 12.0)
+    assert old["epochs"] == EXPERIMENT.epochs
     alone = json.loads(within(reproduce.app, "kernels", "--plan", "--json", "--store", str(path)).stdout)
     assert (alone["summary"]["experiments"], alone["records"]) == (0, [])
 

@@ -61,7 +61,7 @@ def test_a_plan_leaves_a_store_as_it_is(reproduce: Command, tmp_path: Path, kind
     before = path.read_bytes() if path.exists() else None
     planned = reproduce("tiny", "--plan", "--store", str(path))
     assert planned.returncode == 0, planned.stderr
-    assert "2 of 2 experiments to run." in planned.stdout
+    assert "2 of 2 experiments to run, how long they take is not known" in planned.stdout
     assert (path.read_bytes() if path.exists() else None) == before
     assert [p.name for p in tmp_path.iterdir()] == ([] if before is None else ["store.db"])
 
@@ -100,8 +100,18 @@ def test_a_table_is_measured_once_and_then_answered_from_the_store(reproduce: Co
 
     planned = reproduce("tiny", "--seeds", "3", "--plan")
     assert planned.stdout.count("done") == 4
-    assert planned.stdout.count("missing") == 2
-    assert "2 of 6 experiments to run" in planned.stdout
+    assert (
+        len(
+            re.findall(
+                r"^to run .*: 2 epochs of 1,190 samples in 9 batches, about \d+ s \(as before on this "
+                r"machine\), 0\.\d GiB$",
+                planned.stdout,
+                re.M,
+            )
+        )
+        == 2
+    )
+    assert "2 of 6 experiments to run, about" in planned.stdout
 
     forced = reproduce("tiny", "--force")
     assert "[2/2]" in forced.stdout
@@ -206,7 +216,7 @@ def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
             assert [run.outcome for run in opened.runs()] == ["interrupted"] * 2
             assert all(re.fullmatch(r"paused at epoch \d+/20", run.reason) for run in opened.runs())
         planned = reproduce("long", "--plan").stdout
-        assert len(re.findall(r"^paused .* \(paused at epoch \d+/20\)$", planned, re.M)) == 2
+        assert len(re.findall(r"^paused .* \(paused at epoch \d+/20\): 20 epochs of", planned, re.M)) == 2
     assert list(out.glob("checkpoints/*.pt"))
     assert reproduce("long").returncode == 0
     resumed = _losses(store)
@@ -336,7 +346,7 @@ def test_brackets_in_a_reason_are_no_markup(reproduce: Command, tmp_path: Path) 
         store.record(run)
     planned = reproduce("plif_table", "--plan", COLUMNS="40")
     assert planned.returncode == 0, planned.stderr
-    assert "seed 2020 (crashed: KeyError: [/b])\n" in planned.stdout  # and on one line
+    assert "seed 2020 (crashed: KeyError: [/b]): 24 epochs of" in planned.stdout  # and on one line
 
 
 def test_a_broken_plug_in_is_one_sentence(reproduce: Command, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def runner(store: Store, out: Path, *steps: Step, **changes: Any) -> Runner:
 
 
 def missing(experiment: Experiment, **changes: Any) -> Step:
-    return Step(experiment, "missing", "", Standing("code"), **changes)
+    return Step(experiment, "to run", "", Standing("code"), **changes)
 
 
 def test_every_outcome_is_stored_and_told(store: Store, tmp_path: Path) -> None:

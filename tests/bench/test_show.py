@@ -115,6 +115,13 @@ def test_filters_order_and_limit(path: Path, options: list[str], expected: list[
     assert [row["run"] for row in rows(path, *options)] == [RUNS[place].id for place in expected]
 
 
+def test_names_in_a_store_steer_nothing(tmp_path: Path) -> None:
+    with Store(tmp_path / "store.db") as store:
+        store.record(job({**ASV, "benchmark": "a.b\x1b[31m\tc\nd"}, 1.0))
+    (row,) = rows(tmp_path / "store.db")
+    assert (row["measure"], row["result"], row["experiment"]) == ("b\ufffd[31m c d", "1.0", "a.b\ufffd[31m c d lif")
+
+
 def test_what_is_left_out_is_told(path: Path) -> None:
     assert show(path, "--limit", 2).stderr.startswith("the last 2 of 5 runs in ")
     assert show(path, "--outcome", "ok", "--limit", 2).stderr.startswith("the last 2 of 4 such runs in ")

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from papers.experiment import Experiment
 from papers.labels import labels
-from reports.progress import Progress, _rough
+from reports.progress import Progress
+from reports.wording import rough
 from results import Metric, Run, new_id, timestamp
 
 EXPERIMENT = Experiment("digits", "net", "lif", "bptt", epochs=24, batch_size=8, scale="quick", seed=2020)
@@ -99,6 +100,22 @@ def test_epochs_of_an_earlier_run_say_nothing_of_the_time_left(begun: Told) -> N
     assert begun.lines[1:] == ["training, epoch 12/24, test accuracy 60.0 %, about 13 min left"]
 
 
+@pytest.mark.parametrize("begun", ["paper"], indirect=True)
+def test_within_an_epoch_the_batches_tell(begun: Told) -> None:
+    begun.clock.now += 300
+    begun.progress.batches(begun.experiment, 100, 1000)
+    begun.progress.beat()
+    begun.epochs(range(1), 3600.0)
+    begun.clock.now += 600
+    begun.progress.batches(begun.experiment, 200, 1000)
+    begun.progress.beat()
+    assert begun.lines[1:] == [
+        "training, epoch 1/24, batch 100/1,000, 3 s each, at least 19 h 55 min left",
+        "training, epoch 2/24, test accuracy 50.0 %, about 24 h 55 min left",
+        "training, epoch 2/24, batch 200/1,000, 3 s each, test accuracy 50.0 %, about 24 h 45 min left",
+    ]
+
+
 def test_after_the_last_epoch_it_is_measured(begun: Told) -> None:
     begun.epochs(range(24), 1.0)
     begun.progress.stage(begun.experiment, "measuring")
@@ -152,4 +169,4 @@ def test_a_terminal_shows_at_a_bar_what_is_done_now() -> None:
     [(0.2, "1 s"), (89.4, "89 s"), (90, "2 min"), (5300, "88 min"), (12_000, "3 h 20 min"), (187_000, "2 d 3 h")],
 )
 def test_times_to_come(seconds: float, text: str) -> None:
-    assert _rough(seconds) == text
+    assert rough(seconds) == text

@@ -1,0 +1,141 @@
+"""What experiments will cost, before they run: epochs, samples, batches, time and memory.
+
+The time is that of the newest run of the same setting on such a machine and device, whatever its seed and the code
+that it was made with. Where there is none it is reckoned from batches that were timed for it (`--measure`), else from
+the seconds that an epoch took the authors, less what a subset of the data lacks: their machine is another one, so that
+says whether it takes hours or weeks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tasks.amount import amount
+
+from .settings import FIRST_SEED
+
+if TYPE_CHECKING:
+    from papers.experiment import Experiment
+    from papers.table import Table
+    from results import Store, StoredRun
+
+    from .plan import Step
+
+LONG = 6 * 3600.0  # seconds above which a command asks before it begins
+ALIKE = ("cpu", "cores", "gpus")  # of machines that take equally long
+USUAL_SEEDS = range(FIRST_SEED, FIRST_SEED + 10)
+BEFORE, TIMED, AUTHORS = "as before on this machine", "by timed batches", "the authors' epochs on their machine"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """That of one experiment. `samples` and `batches` are of an epoch, `seconds` of the whole, `memory` in bytes, and
+    `basis` says where the time comes from; None and "" where nothing is known. `subset` says what of the data is
+    here where that is not all."""
+
+    epochs: int
+    samples: int | None = None
+    batches: int | None = None
+    seconds: float | None = None
+    memory: int | None = None
+    basis: str = ""
+    subset: str = ""
+
+
+def costs(
+    steps: Sequence[Step],
+    store: Store | None,
+    device: str,
+    root: str | None,
+    authors: Mapping[str, float],
+    timed: Mapping[str, Timed],
+) -> dict[str, Cost]:
+    """The costs of the steps that are to run, by key; `authors` and `timed` are by the key of the setting.
+
+    `device` is as it was asked for; for "auto" the drivers tell, since loading PyTorch takes seconds.
+    """
+    to_run = [step for step in steps if step.to_run]
+    before = _before(store, [step.experiment for step in to_run], device)
+    found = {}
+    for step in to_run:
+        experiment = step.experiment
+        (cost, share), name = _size(experiment, root), experiment.template
+        if name in before:
+            run = before[name]
+            cost = replace(cost, seconds=run.seconds, memory=run.peak_memory, basis=BEFORE)
+        elif name in timed:
+            one = timed[name]
+            seconds = experiment.epochs * one.epoch + one.start
+            cost = replace(cost, seconds=seconds, memory=one.memory, basis=TIMED, samples=one.samples)
+        elif name in authors:
+            cost = replace(cost, seconds=experiment.epochs * authors[name] * share, basis=AUTHORS)
+        if step.status == "paused" and step.run and step.run.seconds and cost.seconds:
+            cost = replace(cost, seconds=max(0.0, cost.seconds - step.run.seconds))  # what it has spent by now
+        found[experiment.key] = cost
+    return found
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What timed batches came to: seconds until training begins and of an epoch, samples of one, bytes of memory."""
+
+    start: float
+    epoch: float
+    samples: int
+    memory: int | None
+
+
+def of_authors(tables: Iterable[Table], scale: str) -> dict[str, float]:
+    """The seconds that an epoch took the authors, by the key of the setting; only where they logged it."""
+    from results.published import number
+
+    found = {}
+    for table in tables:
+        for cell in table.cells(scale):
+            if cell.epoch_seconds is not None:
+                place = cell.epoch_seconds
+                found[cell.experiment.template] = number(table.paper, place.table, place.row, place.column)
+    return found
+
+
+def total(costs: Iterable[Cost]) -> tuple[float, int]:
+    """Seconds of all one after another, as far as they are known, and of how many nothing is known."""
+    seconds = [cost.seconds for cost in costs]
+    return sum(value for value in seconds if value is not None), seconds.count(None)
+
+
+def _size(experiment: Experiment, root: str | None) -> tuple[Cost, float]:
+    """Epochs, samples and batches, and which share of the published data is here."""
+    size = experiment.batch_size
+    if not experiment.epochs:
+        return Cost(0), 1.0
+    if experiment.updates is not None:
+        return Cost(experiment.epochs, experiment.updates * size, experiment.updates), 1.0
+    found = amount(experiment.task, root, experiment.task_options)
+    if found is None:
+        return Cost(experiment.epochs), 1.0
+    samples = found.here - math.ceil(found.here * experiment.task_options.get("validation", 0.0))
+    batches = samples // size if experiment.batching.get("drop_last", True) else math.ceil(samples / size)
+    return Cost(experiment.epochs, samples, batches, subset=found.subset), found.here / found.published
+
+
+def _before(store: Store | None, experiments: Sequence[Experiment], device: str) -> dict[str, StoredRun]:
+    """The newest complete run of each setting, of any seed, on a machine like this one."""
+    from results import environment
+
+    if store is None or not experiments:
+        return {}
+    seeds = {*USUAL_SEEDS, *(experiment.seed for experiment in experiments)}
+    settings = {experiment.template: experiment for experiment in experiments}
+    keys = {one.with_seed(seed).key: name for name, one in settings.items() for seed in seeds}
+    here = environment.machine()
+    if device == "auto":
+        device = "cuda" if here["gpus"] else "cpu"
+    return {
+        keys[run.experiment_key]: run
+        for run in store.runs(keys, outcome="ok")
+        if run.seconds and run.device == device and all(run.machine.get(part) == here[part] for part in ALIKE)
+    }
