@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from core.command import App
+from core.options import VERSION
 from core.registry import unknown
 
 COMMANDS = {
@@ -36,12 +37,16 @@ class Verbs(TyperGroup):
 
 
 app = App(
-    cls=Verbs, invoke_without_command=True, subcommand_metavar="VERB ...", epilog="spikebench VERB --help tells more."
+    cls=Verbs,
+    invoke_without_command=True,
+    subcommand_metavar="VERB ...",
+    epilog="spikebench VERB --help tells more.",
+    add_completion=True,
 )
 
 
 @app.callback()
-def verbs(context: typer.Context) -> None:
+def verbs(context: typer.Context, version: Annotated[bool, typer.Option("--version", **VERSION)] = False) -> None:
     """Benchmark and reproducibility suite for spiking neural networks."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -11,7 +11,7 @@ import typer
 
 from core.command import App
 from core.errors import INTERRUPTED, OK
-from core.options import FOLDER, STORE, WHOLE, at_least_one
+from core.options import FOLDER, STORE, VERSION, WHOLE, at_least_one
 from core.shell import exit_status, typed
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def main(
     simulations: Annotated[int, typer.Option(**WHOLE, help="Of each rule in each setting.")] = 4000,
     store: Annotated[str | None, typer.Option(**STORE)] = None,
     out: Annotated[Path, typer.Option(**FOLDER, help="Folder for the report.")] = Path("out"),
+    version: Annotated[bool, typer.Option("--version", **VERSION)] = False,
 ) -> int:
     """Simulate how often verdicts and claims are wrong.
 

@@ -9,7 +9,7 @@ import typer
 
 from core.command import App
 from core.errors import OK
-from core.options import FOLDER, PLACE
+from core.options import FOLDER, PLACE, VERSION
 from core.shell import exit_status
 
 app = App()
@@ -32,6 +32,7 @@ def main(
     out: Annotated[
         Path | None, typer.Option(**FOLDER, help="Folder for the files; default: that of the set, where it is read.")
     ] = None,
+    version: Annotated[bool, typer.Option("--version", **VERSION)] = False,
 ) -> int:
     """Convert raw event data to HDF5.
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core import device as devices
-from core import options
+from core import machine_readable, options
 from core.command import App
 from core.errors import FAILED, INTERRUPTED, OK, PARITY_RED
-from core.options import AMOUNT, DEVICE, FOLDER, PLUGIN, STORE, WHOLE
+from core.options import AMOUNT, DEVICE, FOLDER, PLUGIN, STORE, VERSION, WHOLE
 from core.shell import exit_status, typed
 
 from .speed import asked as choices
@@ -76,6 +76,8 @@ def main(
     store: Annotated[str | None, typer.Option(**STORE)] = None,
     out: Annotated[Path, typer.Option(**FOLDER, help="Folder for the report.")] = Path("out"),
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes: shows that it works, not how fast.")] = False,
+    json: Annotated[bool, typer.Option("--json", **machine_readable.JSON)] = False,
+    version: Annotated[bool, typer.Option("--version", **VERSION)] = False,
 ) -> int:
     """Measure speed and memory of neurons against other libraries.
 
@@ -110,9 +112,9 @@ def main(
         timeout=timeout,
     )
     work = jobs(asked)
-    console = Console(highlight=False)
+    console = Console(highlight=False, stderr=json)
     _say_what_is_left_out(console, asked, missing)
-    return _carry_out(console, work, store, out, typed("bench.kernels", context))
+    return _carry_out(console, work, store, out, typed("bench.kernels", context), json)
 
 
 def _say_what_is_left_out(console: Console, asked: Asked, missing: Sequence[str]) -> None:
@@ -125,9 +127,11 @@ def _say_what_is_left_out(console: Console, asked: Asked, missing: Sequence[str]
         console.print(f"Not timed: backend {backend} of {', '.join(of)}: {reason}.", markup=False, soft_wrap=True)
 
 
-def _carry_out(console: Console, work: list[tuple[Job, ...]], url: str | None, out: Path, command: str) -> int:
+def _carry_out(
+    console: Console, work: list[tuple[Job, ...]], url: str | None, out: Path, command: str, json: bool
+) -> int:
     """Measures, stores and shows; the exit status."""
-    from reports import measurement_tables, site
+    from reports import measurement_tables, measurements, site
     from results import Store, default_url
 
     runs: list[Run] = []
@@ -138,8 +142,13 @@ def _carry_out(console: Console, work: list[tuple[Job, ...]], url: str | None, o
         except KeyboardInterrupt:
             console.print("Interrupted. What was measured is stored.")
             interrupted = True
-        measurement_tables.show_all(console, runs, store.parity())
-        console.print(f"Report: {site.build(store, out)}", markup=False, soft_wrap=True)
+        page = site.build(store, out)
+        if json:
+            records = measurements.records(runs, store.parity())
+            machine_readable.write("kernels", records, store=store.url, page=str(page), interrupted=interrupted)
+        else:
+            measurement_tables.show_all(console, runs, store.parity())
+            console.print(f"Report: {page}", markup=False, soft_wrap=True)
     outcomes = {run.outcome for run in runs}
     if interrupted:
         return INTERRUPTED

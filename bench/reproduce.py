@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from core import machine_readable
 from core.command import App
 from core.errors import FAILED, OK, UsageError
-from core.options import AMOUNT, DEVICE, FOLDER, PLACE, PLUGIN, STORE, WHOLE
+from core.options import AMOUNT, DEVICE, FOLDER, PLACE, PLUGIN, STORE, VERSION, WHOLE
 from core.registry import PluginError
 from core.shell import exit_status, typed
 from papers import ORIGINALS, registry
@@ -156,6 +157,9 @@ def main(
     ] = None,
     plugin: Annotated[list[Path] | None, typer.Option(**PLUGIN)] = None,
     list_tables: Annotated[bool, typer.Option("--list", help="List the tables.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="With --plan or --list: print JSON for programs, docs/json.md.")
+    ] = False,
     timeout: Annotated[
         float | None, typer.Option(**AMOUNT, help="Seconds an experiment may take; default by scale.")
     ] = None,
@@ -167,6 +171,7 @@ def main(
             help="CPU threads of each process; default: 1, on a GPU the cores, shared out; at scale quick always 1.",
         ),
     ] = None,
+    version: Annotated[bool, typer.Option("--version", **VERSION)] = False,
 ) -> int:
     """Regenerate tables of papers.
 
@@ -175,9 +180,11 @@ def main(
     """
     from core.console import Console
 
-    console = Console(highlight=False, markup=False)
+    if json and not (plan or list_tables):
+        raise UsageError("--json was given to a command that runs experiments. Add --plan or --list, or leave it out.")
+    console = Console(highlight=False, markup=False, stderr=json)
     if list_tables:
-        return _list(console)
+        return _list(console, json)
     if "TORCHELASTIC_RUN_ID" in os.environ:
         raise UsageError(
             "This command was started by torchrun. Start it plainly; with --processes it starts them itself."
@@ -190,31 +197,42 @@ def main(
     for sentence in settings.corrected:
         console.print(sentence, soft_wrap=True)
     if plan:
-        return _plan(console, settings, measure)
+        return _plan(console, settings, measure, json)
     if measure:
         raise UsageError("--measure was given without --plan, which it belongs to. Give both, or leave it out.")
     return max(_measure(console, settings), _train(console, settings, typed("bench.reproduce", context), yes))
 
 
-def _list(console: Console) -> int:
+def _list(console: Console, json: bool) -> int:
+    records = []
     for name in registry.names():
         try:
-            title = registry.get(name).title
+            table = registry.get(name)
         except PluginError as error:
-            title = str(error)
-        console.print(f"{name:16} {title}", soft_wrap=True)
-    for name, table in TABLES.items():
-        console.print(f"{name:16} {table.title}", soft_wrap=True)
+            records.append({"table": name, "title": str(error), "work": None, "trained": True, "usable": False})
+        else:
+            records.append({"table": name, "title": table.title, "work": table.paper, "trained": True, "usable": True})
+    records += [
+        {"table": name, "title": table.title, "work": table.paper, "trained": False, "usable": True}
+        for name, table in TABLES.items()
+    ]
+    if json:
+        machine_readable.write("reproduce --list", records)
+        return OK
+    for record in records:
+        console.print(f"{record['table']:16} {record['title']}", soft_wrap=True)
     return OK
 
 
-def _plan(console: Console, settings: Settings, measure: bool) -> int:
+def _plan(console: Console, settings: Settings, measure: bool, json: bool) -> int:
     """Says what would be run, and what it costs; makes and changes nothing. To `measure` batches, data are prepared."""
-    for name in settings.measured:
-        console.print(f"{name}: measured anew each time, by python -m {measured.COMMANDS[name].module}")
+    commands = {name: measured.COMMANDS[name].module for name in settings.measured}
+    if not json:
+        for name, module in commands.items():
+            console.print(f"{name}: measured anew each time, by python -m {module}")
+    steps: list[Step] = []
+    costs: dict[str, Cost] = {}
     if settings.tables:
-        from reports import planned
-
         from . import timing
         from .present import Present
 
@@ -224,7 +242,14 @@ def _plan(console: Console, settings: Settings, measure: bool) -> int:
             costs = _costs(settings, steps, store)
             if measure:
                 costs = _costs(settings, steps, store, timing.of(settings, steps, costs, console))
-        planned.show(console, steps, costs)
+    if json or settings.tables:
+        from reports import planned
+
+        if json:
+            summary = {**planned.summary(steps, costs), "measured": commands}
+            machine_readable.write("reproduce --plan", planned.records(steps, costs), **summary)
+        else:
+            planned.show(console, steps, costs)
     return OK
 
 

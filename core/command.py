@@ -22,7 +22,8 @@ class App(typer.Typer):
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, **options)
+        usual = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": None}
+        super().__init__(**{**usual, **options})
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """Carries out the command line and ends the process with its status."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-OK, FAILED, WRONG_USAGE, PARITY_RED, INTERRUPTED = 0, 1, 2, 3, 130
+OK, FAILED, WRONG_USAGE, PARITY_RED, WORSE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
 class SpikebenchError(Exception):

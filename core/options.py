@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -75,6 +76,17 @@ def positive(option: str, value: float | None) -> None:
         raise UsageError(f"{option} was given {value:g}; it must be more than 0 and finite.")
 
 
+def version(asked: bool) -> None:
+    """Prints the version of the suite and ends the command."""
+    if not asked:
+        return
+    from importlib import metadata
+
+    typer.echo(f"spikebench {metadata.version('spikebench')}")
+    raise typer.Exit
+
+
+VERSION: dict[str, Any] = {"callback": version, "is_eager": True, "help": "Print the version and end."}
 PLACE = {"parser": place}
 FOLDER = {"parser": folder, "metavar": "FOLDER"}
 WHOLE = {"parser": whole, "metavar": "N"}

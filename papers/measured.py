@@ -20,23 +20,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MeasuredTable:
-    """What such a table shows, and the claims that its measurements decide."""
+    """What such a table shows, the claims that its measurements decide, and the work that it is from, if from one."""
 
     title: str
     claims: tuple[Claim, ...] = ()
+    paper: str | None = None
 
 
 TABLES = {
     "parity": MeasuredTable("Every neuron on every backend against its own step in float64"),
     "kernels": MeasuredTable("Speed and memory of neurons against other libraries"),
     "memory_frontier": MeasuredTable("The largest sequences that fit in a memory limit"),
-    "psn_speed": MeasuredTable("PSN against LIF: time of forward and training over neurons and steps", (speed.C13,)),
+    "psn_speed": MeasuredTable(
+        "PSN against LIF: time of forward and training over neurons and steps", (speed.C13,), "psn"
+    ),
     "ttfs_speed": MeasuredTable(
-        "Single spikes in closed form against time steps: time and memory of a training step", (ttfs.C3,)
+        "Single spikes in closed form against time steps: time and memory of a training step", (ttfs.C3,), "ttfs"
     ),
     "fs_speed": MeasuredTable(
         "Neurons and networks of first-spike coding: fused kernels against autograd through the loop, over T and N",
         (first_spike_speed.F11,),
+        "first_spike",
     ),
 }
 

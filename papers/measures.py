@@ -124,6 +124,17 @@ SPIKES = Measure("spikes_per_neuron", "1", "lower", "student")
 RIGHT_BY_STEP = {f"{measure.name}_by_step": measure for measure in (ACCURACY_FS, ACCURACY_FR)}  # samples of a run
 TIMING = (ACCURACY_FS, ACCURACY_FR, TD50_FS, TD90_FS, TD50_FR, TD90_FR, SPIKES)
 EVERY = {measure.name: measure for measure in (ACCURACY, MSE, AVERAGE_PRECISION, SAVED, RATE, *TIMING)}
+# What a result costs: of trainings the seconds and the bytes of a run (results.run), and the metric of that name.
+SECONDS, PEAK_MEMORY, THROUGHPUT = COSTS = (
+    Measure("seconds", "s", "lower", "student", over="", logarithmic=True),
+    Measure("peak_memory", "B", "lower", "student", over="", logarithmic=True),
+    Measure("train_throughput", "samples/s", "higher", "student", over="", logarithmic=True),
+)
+CHEAPER = {
+    "s": "lower", "ms": "lower", "us": "lower", "B": "lower", "MiB": "lower", "J": "lower",
+    "samples/s": "higher", "updates/s": "higher",
+}  # by the unit of a cost  # fmt: skip
+LARGEST = "largest_"  # how the metrics begin that count how much fits in a limit
 # Of a network and not of its answers: the metric SILENT.name. Claims compare it, no cell has it.
 SILENT = Measure("silent", "fraction", "lower", "student", difference="points")
 
@@ -154,6 +165,12 @@ registry = Registry(
     group="spikebench.measures",
 )
 USUAL = ("accuracy", "firing_rates", "constants")  # what an experiment records that names none
+
+
+def cost(name: str, unit: str) -> Measure | None:
+    """The measure behind a metric of a measurement of speed or memory; None for what is neither better nor worse."""
+    better = "higher" if name.startswith(LARGEST) and unit == "count" else CHEAPER.get(unit)
+    return Measure(name, unit, better, "readings", over="", logarithmic=True) if better else None
 
 
 def of_metric(name: str) -> tuple[str, Measure] | None:

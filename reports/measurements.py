@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from papers import trust
 from papers.measurement import HOST
+from papers.sides import around, is_end
 
 if TYPE_CHECKING:
     from results import Parity, Run, StoredRun
@@ -163,3 +164,28 @@ def status(run: Run, parities: Iterable[Parity]) -> str:
 def reservation(run: Run) -> str:
     """The sentence behind the status: why there are no figures, or how the contender is known to differ."""
     return run.reason if run.outcome != "ok" else str(run.experiment["differs"])
+
+
+def records(runs: Sequence[Run], parities: Sequence[Parity]) -> list[dict[str, Any]]:
+    """Each measurement for programs, docs/json.md."""
+    return [_record(run, parities) for run in runs]
+
+
+def _record(run: Run, parities: Sequence[Parity]) -> dict[str, Any]:
+    values = {metric.name: metric.value for metric in run.metrics}
+    figures = {}
+    for metric in run.metrics:
+        if not is_end(metric.name):
+            low, high = around(metric.name, values) or (None, None)
+            figures[metric.name] = {"value": metric.value, "low": low, "high": high, "unit": metric.unit}
+    job = ("what", "neuron", "options", "contender", "differs", "base", "size", "dtype", "threads", "allocator")
+    return {
+        "run": run.id,
+        **{name: run.experiment[name] for name in job},
+        "device": run.device,
+        "backend": run.backend,
+        "outcome": run.outcome,
+        "reason": run.reason,
+        "verified": run.outcome == "ok" and trust.counts(trust.state(run, parities)),
+        "figures": figures,
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.parity_rule import RULE
 
@@ -71,6 +71,30 @@ def show(
     _say(console, f"{len(checks)} checks, {red} red; {len(refusals)} combinations not checked.")
     if not whole:
         _say(console, "These are a part of the grid, so their kernels stay unchecked; without --quick it is whole.")
+
+
+def records(checks: Sequence[Parity], used: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Each check for programs, docs/json.md."""
+    hidden = ("machine", "environment")
+    return [
+        {**{name: value for name, value in vars(check).items() if name not in hidden}, "used": used[check.id]}
+        for check in checks
+    ]
+
+
+def summary(
+    checks: Sequence[Parity], refusals: Iterable[tuple[str, str, str]], failures: Iterable[str], whole: bool
+) -> dict[str, Any]:
+    """What is true of all of them, docs/json.md."""
+    return {
+        "checks": len(checks),
+        "red": sum(not check.green for check in checks),
+        "whole": whole,
+        "not_checked": [
+            {"neuron": neuron, "backend": backend, "reason": reason} for neuron, backend, reason in refusals
+        ],
+        "failures": list(failures),
+    }
 
 
 def _summary(group: Sequence[Parity], used: Mapping[str, float]) -> tuple[str, ...]:

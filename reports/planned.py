@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from papers.labels import labels
 
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from papers.experiment import Experiment
+    from results import StoredRun
 
 
 class Planned(Protocol):
-    """An experiment with its place in the plan."""
+    """An experiment with its place in the plan; `run` is the run that decided it."""
 
     @property
     def experiment(self) -> Experiment: ...
@@ -26,6 +27,8 @@ class Planned(Protocol):
     def reason(self) -> str: ...
     @property
     def to_run(self) -> bool: ...
+    @property
+    def run(self) -> StoredRun | None: ...
 
 
 class Cost(Protocol):
@@ -89,3 +92,29 @@ def summed(costs: Sequence[Cost]) -> str:
 
 def _counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def records(steps: Sequence[Planned], costs: Mapping[str, Cost]) -> list[dict[str, Any]]:
+    """Each step for programs, docs/json.md."""
+    names = labels(step.experiment for step in steps)
+    fields = ("epochs", "samples", "batches", "subset", "seconds", "basis", "memory")
+    return [
+        {
+            "experiment": names[step.experiment.key],
+            "experiment_key": step.experiment.key,
+            "seed": step.experiment.seed,
+            "status": step.status,
+            "reason": step.reason,
+            "to_run": step.to_run,
+            "run": step.run and step.run.id,
+            **{field: getattr(costs.get(step.experiment.key), field, None) for field in fields},
+        }
+        for step in steps
+    ]
+
+
+def summary(steps: Sequence[Planned], costs: Mapping[str, Cost]) -> dict[str, Any]:
+    """What is true of all of them, docs/json.md."""
+    seconds = [costs[step.experiment.key].seconds for step in steps if step.to_run]
+    known = [value for value in seconds if value is not None]
+    return {"experiments": len(steps), "to_run": len(seconds), "seconds": sum(known), "timed": len(known)}

@@ -9,18 +9,18 @@ import functools
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from core.plain import visible
 from papers.layers import natural
+from papers.read_once import ReadOnce
 
 from . import folder, tables, wording
 from .kept import Kept
+from .naming import names_of, trainings
 
 if TYPE_CHECKING:
     from papers.evaluate import TableResult
@@ -51,41 +51,21 @@ def build(
     """
     place = Path(out) / "report"
     kept = Kept(place, folder.earlier(place))
-    files = dict(sorted(_pages(_ReadOnce(store), scales, table_names, kept)))
+    files = dict(sorted(_pages(ReadOnce(store), scales, table_names, kept)))
     folder.write(place, files, kept.keys)
     return place / "index.html"
 
 
-class _ReadOnce:
-    """A store whose runs and published values are read from the database once: each table asks for them again."""
+def works(store: Store, scales: Collection[str] | None = None) -> list[str]:
+    """The works whose tables the site of `store` shows, those of measurements among them. Raises as `build` does."""
+    from papers.measured import TABLES
+    from papers.measurement import is_measurement
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._read: dict[str, Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    def runs(self, *args: Any, **options: Any) -> list[StoredRun]:
-        return self._once("runs", *args, **options)
-
-    def published(self, paper: str, tables: Iterable[str]) -> list[Published]:
-        by_table = self.all_published.get(paper, {})
-        return [value for name in tables for value in by_table.get(name, ())]
-
-    @cached_property
-    def all_published(self) -> dict[str, dict[str, list[Published]]]:
-        """The values by paper and table."""
-        found: dict[str, dict[str, list[Published]]] = defaultdict(lambda: defaultdict(list))
-        for value in self._store.published():
-            found[value.paper][value.table].append(value)
-        return found
-
-    def _once(self, what: str, *args: Any, **options: Any) -> Any:
-        key = repr((what, args, options))
-        if key not in self._read:
-            self._read[key] = getattr(self._store, what)(*args, **options)
-        return self._read[key]
+    once = ReadOnce(store)
+    shown, _ = _table_pages(once, scales, None, [])
+    kinds = {run.experiment["what"] for run in once.runs() if is_measurement(run)} if scales is None else set()
+    measured = {t.paper for t in TABLES.values() if t.paper and any(claim.about in kinds for claim in t.claims)}
+    return sorted(measured | {page.result.table.paper for page in shown})
 
 
 @dataclass(frozen=True)
@@ -105,7 +85,7 @@ class Place:
 
 
 def _pages(
-    store: _ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None, kept: Kept
+    store: ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None, kept: Kept
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site: its path and text."""
     from results.published import CURVES
@@ -113,14 +93,14 @@ def _pages(
     from . import axis, calibration, curves, kernels, parity
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
-    shown, unloaded = _table_pages(store, scales, table_names, list(_trainings(runs).values()))
+    shown, unloaded = _table_pages(store, scales, table_names, list(trainings(runs).values()))
     full = _full(store, runs)
     metrics = {run.id: run.metrics for run in full}
     by_paper = store.all_published
     authors = {paper: curves.authors_curves(by_table.get(CURVES, ())) for paper, by_table in by_paper.items()}
     checks = store.parity()
     links = {**kernels.links(runs), **parity.links(checks), **calibration.links(full)}
-    render = _renderer(runs, by_paper, links)
+    render = renderer(runs, by_paper, links)
     yield (
         "index.html",
         render("index.html", tables=_by_table(shown), unloaded=unloaded, runs=runs, papers=sorted(by_paper)),
@@ -135,7 +115,7 @@ def _pages(
         yield f"{page.name}.html", render("table.html", page=page, result=page.result, groups=groups, over=over)
         yield f"{page.name}.csv", tables.to_csv(page.result)
         yield f"{page.name}.tex", tables.to_latex(page.result)
-    places, names = _places(shown), _labels(runs)
+    places, names = _places(shown), names_of(runs)
     for run in full:
         name, counts = f"runs/{run.id}.html", places.get(run.id, [])
         shows = run, counts, names[run.experiment_key], sorted(by_paper), links
@@ -166,20 +146,20 @@ def _run_page(render: Any, run: Run, places: Sequence[Place]) -> str:
     )
 
 
-def _full(store: _ReadOnce, runs: Sequence[StoredRun]) -> list[Run]:
+def _full(store: ReadOnce, runs: Sequence[StoredRun]) -> list[Run]:
     wanted = {run.id for run in runs}
     return [run for run in store.full_runs(sorted({run.experiment_key for run in runs})) if run.id in wanted]
 
 
 def _table_pages(
-    store: _ReadOnce,
+    store: ReadOnce,
     scales: Collection[str] | None,
     table_names: Collection[str] | None,
-    trainings: Sequence[Experiment],
+    described: Sequence[Experiment],
 ) -> tuple[list[TablePage], list[str]]:
     """A page per table and scale, and what is wrong with plug-ins whose tables were not asked for by name.
 
-    Those of `trainings` that are no table's, but have the recipe of one with another neuron, make rows of their own.
+    Those of `described` that are no table's, but have the recipe of one with another neuron, make rows of their own.
     """
     from core.registry import PluginError, unknown
     from papers import own_rows, registry
@@ -198,7 +178,7 @@ def _table_pages(
                 raise
             unloaded.append(str(error))
     known = {c.experiment.template for table in tables_found for scale in SCALES for c in table.cells(scale)}
-    others = [experiment for experiment in trainings if experiment.template not in known]
+    others = [experiment for experiment in described if experiment.template not in known]
     pages = []
     for name in table_names or [table.name for table in tables_found]:
         table = registry.get(name)
@@ -304,48 +284,6 @@ def _leaf(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _labels(runs: Sequence[StoredRun]) -> dict[str, str]:
-    """The names of the experiments behind `runs` by their key."""
-    from papers.calibration.rates import is_calibration
-    from papers.labels import labels
-    from papers.measurement import is_measurement
-
-    from . import kernels
-
-    names: dict[str, str] = {}
-    trainings = _trainings(runs)
-    for run in runs:
-        if is_measurement(run):
-            names[run.experiment_key] = kernels.label(run)
-        elif is_calibration(run):
-            names[run.experiment_key] = "calibration of the rules of judgement"
-        elif run.experiment.get("kind") == "asv" and "benchmark" in run.experiment:
-            parts = ["asv " + str(run.experiment["benchmark"]), *_values(run.experiment.get("parameters"))]
-            names[run.experiment_key] = ", ".join(parts)
-        elif run.experiment_key not in trainings:  # written by another version
-            names[run.experiment_key] = f"experiment {run.experiment_key}"
-    told_apart = labels(trainings.values())
-    return {key: told_apart[key] for key in trainings} | names
-
-
-def _trainings(runs: Sequence[StoredRun]) -> dict[str, Experiment]:
-    """The experiments of runs that are described as this version describes them, by their key."""
-    from papers.experiment import Experiment
-    from papers.labels import label
-
-    found: dict[str, Experiment] = {}
-    for run in runs:
-        if run.experiment_key not in found:
-            with suppress(TypeError, AttributeError):
-                label(experiment := Experiment.of(run.experiment))
-                found[run.experiment_key] = experiment
-    return found
-
-
-def _values(parameters: object) -> list[str]:
-    return [str(value) for value in parameters.values()] if isinstance(parameters, dict) else []
-
-
 def _shown(value: Any) -> Any:
     """What a page prints for a value; markup is made of templates and of values that came this way."""
     from markupsafe import Markup
@@ -353,7 +291,7 @@ def _shown(value: Any) -> Any:
     return value if isinstance(value, Markup) else visible(str(value))
 
 
-def _renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping[str, str]) -> Any:
+def renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping[str, str]) -> Any:
     """render(template, **values) -> HTML, with everything escaped that does not come from a template or a figure."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -363,7 +301,7 @@ def _renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping
     from . import kernels
     from .figures import swatch
 
-    names = _labels(runs)
+    names = names_of(runs)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

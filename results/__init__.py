@@ -3,6 +3,7 @@
     from results import Store, default_url
     with Store(default_url()) as store:
         store.record(run)
+    results.frame("results/spikebench.db", "curves")  # for pandas, docs/dataframes.md
 
 Names are loaded when they are first used, so that importing this package costs nothing.
 """
@@ -11,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from papers.frames import frame
     from results.errors import StoreError
     from results.outcomes import OUTCOMES
     from results.run import (
@@ -55,6 +57,7 @@ _HOMES = {
     "results.standing": ("Standing",),
     "results.store": ("DEFAULT_URL", "Store", "default_url"),
     "results.units": ("UNITS",),
+    "papers.frames": ("frame",),  # asks for measures and verdicts, which this room does not know
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -78,6 +81,7 @@ __all__ = [
     "canonical_json",
     "content_key",
     "default_url",
+    "frame",
     "new_id",
     "timestamp",
 ]

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, delete, func, insert, select
 
 from core.masking import hidden, hidden_in_command
 from results import connect, schema
@@ -200,6 +200,27 @@ class Store:
                 query = select(table.c.run_id, table.c.name, table.c.step, table.c.value).where(*where)
                 for run_id, name, step, value in connection.execute(query):
                     yield run_id, name, _step(step), value
+
+    def last(self, run_ids: Iterable[str], names: Iterable[str]) -> dict[str, dict[str, tuple[float, str]]]:
+        """The last value of each of these metrics and its unit, by run id and name; those without a value are left out.
+
+        It is that of the last step that has one, or of the whole run. Curves are not read for it.
+        """
+        metric, wanted = schema.metric, sorted(set(names))
+        found: dict[str, dict[str, tuple[float, str]]] = {}
+        with connect.reading(self.engine, self.url) as connection:
+            for where in _chunks(metric.c.run_id, run_ids):
+                last = (
+                    select(metric.c.run_id, metric.c.name, func.max(metric.c.step).label("step"))
+                    .where(*where, metric.c.name.in_(wanted), metric.c.value.is_not(None))
+                    .group_by(metric.c.run_id, metric.c.name)
+                    .subquery()
+                )
+                same = [metric.c[name] == last.c[name] for name in ("run_id", "name", "step")]
+                query = select(metric.c.run_id, metric.c.name, metric.c.value, metric.c.unit).join(last, and_(*same))
+                for run_id, name, value, unit in connection.execute(query):
+                    found.setdefault(run_id, {})[name] = value, unit
+        return found
 
     def samples(self, run_ids: Iterable[str]) -> dict[str, list[Sample]]:
         """Raw samples by run id, sorted by name and index. A run without any has an empty list."""

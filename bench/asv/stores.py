@@ -32,6 +32,13 @@ class Stores:
         with Store(Path(folder, "store.db"), read_only=True) as store:
             store.runs()
 
+    def time_results(self, folder: str) -> None:
+        from papers.headline import headlines
+        from results import Store
+
+        with Store(Path(folder, "store.db"), read_only=True) as store:
+            headlines(store, store.runs())
+
     def time_plan(self, folder: str) -> None:
         from bench.plan import plan
         from papers import registry

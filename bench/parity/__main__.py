@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core import device as devices
+from core import machine_readable
 from core.command import App
 from core.errors import FAILED, OK, PARITY_RED
-from core.options import DEVICE, PLUGIN, STORE
+from core.options import DEVICE, PLUGIN, STORE, VERSION
 from core.registry import unknown
 from core.shell import exit_status
+
+if TYPE_CHECKING:
+    from .record import Found
 
 app = App()
 
@@ -39,6 +43,8 @@ def main(
     plugin: Annotated[list[Path] | None, typer.Option(**PLUGIN)] = None,
     store: Annotated[str | None, typer.Option(**STORE)] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Two dtypes and few cases: a first look, no proof.")] = False,
+    json: Annotated[bool, typer.Option("--json", **machine_readable.JSON)] = False,
+    version: Annotated[bool, typer.Option("--version", **VERSION)] = False,
 ) -> int:
     """Prove that kernels compute what the neuron's step computes.
 
@@ -66,10 +72,18 @@ def main(
         found = carry_out(opened, names, backends, device, quick, tell)
     refusals = [(refusal.neuron, refusal.backend, refusal.reason) for refusal in found.refusals]
     refusals += [(name, other, reason) for other, reason in left_out.items() for name in names]
+    if json:
+        summary = parity_terminal.summary(found.checks, refusals, found.failures, whole=not quick)
+        machine_readable.write("parity", parity_terminal.records(found.checks, found.used), **summary)
+        return _status(found)
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = 130  # a file takes whole lines
     parity_terminal.show(console, found.checks, found.used, refusals, found.failures, whole=not quick)
+    return _status(found)
+
+
+def _status(found: Found) -> int:
     if any(not check.green for check in found.checks):
         return PARITY_RED
     if not found.checks and not found.failures:

@@ -42,7 +42,7 @@ def test_what_cannot_be_read_is_told_with_what_can(words: list[str], given: str)
     done = CliRunner().invoke(app, [*words[:-1], f"{words[-1]}={given}"])
     assert done.exit_code == 2
     assert f"'{words[-1]}': {given!r} was given; it must be a " in done.output
-    assert done.output.rstrip().endswith(("at least 1.", "more than 0."))
+    assert done.output.rstrip().endswith(("at least 1.", "more than 0.", "such as 5%."))
 
 
 def test_numbers_in_their_bounds() -> None:

@@ -11,8 +11,9 @@ import pytest
 from samples import DIGITS, a_run
 from typer.testing import CliRunner
 
+from reports import listing
 from results import lines
-from results.__main__ import _print_runs, app
+from results.__main__ import app
 from results.run import Dataset
 from results.store import Store
 
@@ -44,7 +45,7 @@ def run(path):
 
 def test_show_lists_runs(path, run):
     output = call("show", "--store", path)
-    assert [line.split()[0] for line in output.splitlines()] == ["run", *sorted_ids(path), "2"]
+    assert [line.split("\t")[0][:8] for line in output.splitlines()] == ["run", *sorted_ids(path), "2 runs i"]
     assert "digits plif" in output
     assert "mnist short" in output
     assert "no room at T = 128 \ufffd[31m[bold]" in output  # steers nothing, loses nothing
@@ -67,10 +68,8 @@ def sorted_ids(path):
 
 def test_a_narrow_terminal_shows_ids_whole(path, run, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
-    with mock.patch.object(sys, "stdout", io.StringIO()) as terminal:
-        terminal.isatty = lambda: True
-        with Store(path, read_only=True) as store:
-            _print_runs(store.runs(), store.url)
+    with mock.patch.object(sys, "stdout", io.StringIO()) as terminal, Store(path, read_only=True) as store:
+        listing.show(store.runs(), {})
     begins = {line[:8] for line in terminal.getvalue().splitlines()}
     assert begins.issuperset(sorted_ids(path))
 
@@ -85,7 +84,10 @@ def test_show_one_run(path, run):
 
 def test_an_empty_store_says_so(path):
     Store(path).close()
-    assert call("show", "--store", path) == f"No runs in sqlite:///{path} yet.\n"
+    assert call("show", "--store", path).splitlines() == [
+        "\t".join(listing.COLUMNS),
+        f"No runs in sqlite:///{path} yet.",
+    ]
 
 
 def test_export_import_merge(path, run, tmp_path):

@@ -276,3 +276,13 @@ def test_the_default_store(monkeypatch):
     assert default_url() == DEFAULT_URL == "sqlite:///results/spikebench.db"
     monkeypatch.setenv("SPIKEBENCH_STORE", "elsewhere.db")
     assert default_url() == "elsewhere.db"
+
+
+def test_the_last_value_of_a_metric_is_that_of_its_last_step_with_one(url):
+    curve = [Metric("loss", value, "1", step) for step, value in enumerate((3.0, 2.0, None))]
+    first = a_run(metrics=(*curve, Metric("parameters", 7, "count"), Metric("broken", None, "1")))
+    second = a_run(metrics=(Metric("loss", 5.0, "1", 9),))
+    with Store(url) as store:
+        store.record_all([first, second])
+        found = store.last([first.id, second.id, "nosuch"], ["loss", "parameters", "broken"])
+    assert found == {first.id: {"loss": (2.0, "1"), "parameters": (7.0, "count")}, second.id: {"loss": (5.0, "1")}}
