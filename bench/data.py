@@ -10,7 +10,7 @@ import typer
 
 from core.command import App
 from core.errors import FAILED, OK, UsageError
-from core.options import PLACE
+from core.options import PLACE, VERSION
 from core.registry import unknown
 from core.shell import exit_status
 
@@ -23,6 +23,13 @@ app = App(
     epilog="Exit status: 0 done, 1 something is missing or damaged, 2 wrong usage, 130 interrupted.",
     no_args_is_help=True,
 )
+
+
+@app.callback()
+def verbs(version: Annotated[bool, typer.Option("--version", **VERSION)] = False) -> None:
+    """See which data sets are here, check and fetch them."""
+
+
 DATA = {**PLACE, "metavar": "FOLDER", "help": "Folder of the data sets; default: SPIKEBENCH_DATA."}
 EMBEDDED = "needs no files"
 
