@@ -60,7 +60,7 @@ def main(
     ] = None,
     allocator: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help=f"{', '.join(ALLOCATORS)}; may be repeated; default: all, on a GPU one."),
+        typer.Option(metavar="NAME", help=f"Of memory: {', '.join(ALLOCATORS)}; may be repeated; default: pooled."),
     ] = None,
     device: Annotated[str, typer.Option(**DEVICE)] = "auto",
     dtype: Annotated[str, typer.Option(metavar="DTYPE", help=f"{', '.join(DTYPES)}.")] = "float32",
@@ -99,7 +99,7 @@ def main(
         whats=choices.chosen("measurement", what or DEFAULT, WHATS),
         peers=taking_part,
         shapes=tuple(choices.shape(text) for text in shape or ()),
-        allocators=choices.chosen("allocator", allocator or (["pooled"] if quick else ALLOCATORS), ALLOCATORS),
+        allocators=choices.chosen("allocator", allocator or ["pooled"], ALLOCATORS),
         base=choices.base(base),
         options={"detach_reset": detach},
         dtype=choices.chosen("dtype", [dtype], DTYPES)[0],
@@ -148,6 +148,8 @@ def _carry_out(
             machine_readable.write("kernels", records, store=store.url, page=str(page), interrupted=interrupted)
         else:
             measurement_tables.show_all(console, runs, store.parity())
+            for allocator in dict.fromkeys(job.allocator for jobs in work for job in jobs):
+                console.print(f"{allocator}: {ALLOCATORS[allocator]}.", soft_wrap=True)
             console.print(f"Report: {page}", markup=False, soft_wrap=True)
     outcomes = {run.outcome for run in runs}
     if interrupted:

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from core.parity_rule import RULE
-
 from . import fitted
 
 if TYPE_CHECKING:
@@ -17,6 +15,11 @@ if TYPE_CHECKING:
 
     from results import Parity
 
+WORDS = (
+    "flips: spikes that differ because rounding decides them, and how near the threshold they were at most (distance). "
+    "state, gradient: the largest differences from float64, relative to the size. used: the largest share of what the "
+    "rule allows; the check that used it is the worst. python -m bench.parity --rule prints the rule."
+)
 HEADINGS = ["neuron", "backend", "checks", "flips", "worst check", "distance", "state", "gradient", "used", "verdict"]
 
 
@@ -38,19 +41,21 @@ def show(
     failures: Iterable[str],
     whole: bool = True,
 ) -> None:
-    """The rule, one line per neuron and backend with the check that came nearest to red, what is red or unchecked.
+    """One line per neuron and backend with the check that came nearest to red, what the words mean, what is red or
+    unchecked.
 
     `used` is the largest share of what the rule allows, by the id of a check; `refusals` are neuron, backend and reason
     of what was not checked; `failures` are sentences on neurons that could not be run; `whole` says that the checks
     are the whole grid.
     """
     refusals = list(refusals)
-    _say(console, RULE + "\n")
     groups: dict[tuple[str, str], list[Parity]] = {}
     for check in checks:
         groups.setdefault((check.neuron, check.backend), []).append(check)
     rows = [[*of, *_summary(group, used)] for of, group in groups.items()]
     fitted.show(console, HEADINGS, rows, first=2, words=["worst check"])
+    if rows:
+        _say(console, WORDS)
     for line in failures:
         _say(console, f"FAILED {line}")
     for check in checks:
