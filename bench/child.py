@@ -21,13 +21,13 @@ Message = tuple[Any, ...]  # as bench.worker sends them; of a child that died th
 
 
 class Child:
-    """Begins when it is made; `timeout` is in seconds, None for as long as it needs; `bound` as in `start`."""
+    """Begins when it is made; `timeout` is in seconds, None for as long as it needs."""
 
-    def __init__(self, request: Request, timeout: float | None, bound: bool = False) -> None:
+    def __init__(self, request: Request, timeout: float | None) -> None:
         self.request, self.timeout = request, timeout
         context = _context()
         self.connection, theirs = context.Pipe(duplex=False)
-        given = (request, theirs, bound, os.environ.get("CUDA_VISIBLE_DEVICES"))
+        given = (request, theirs, os.environ.get("CUDA_VISIBLE_DEVICES"))
         self.process = context.Process(target=start, args=given, daemon=request.processes == 1)
         self.process.start()
         theirs.close()
