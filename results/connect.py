@@ -125,6 +125,7 @@ def make_engine(url: URL, *, create: bool, read_only: bool) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _switch_on)
         if read_only:
+            event.listen(engine, "do_connect", _connect_without_index)
             event.listen(engine, "connect", _forbid_writing)
         event.listen(engine, "begin", _begin)
     return engine
@@ -246,7 +247,26 @@ def _switch_on(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
+def _connect_without_index(
+    dialect: Any, _record: object, arguments: Sequence[Any], options: dict[str, Any]
+) -> sqlite3.Connection:
+    """A connection for reading, also where the disk is full and the index of a log cannot be made.
+
+    Whoever reads alone keeps the index in memory; others wait meanwhile.
+    """
+    connection: sqlite3.Connection = dialect.connect(*arguments, **options)
+    try:
+        connection.execute("PRAGMA schema_version").fetchall()
+    except sqlite3.DatabaseError as error:  # any other one comes again where it is told
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR:
+            connection.close()
+            connection = dialect.connect(*arguments, **options)
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    return connection
+
+
 def _forbid_writing(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA temp_store = MEMORY")  # what is sorted fits, and the disk may be full
     connection.execute("PRAGMA query_only = ON")
 
 

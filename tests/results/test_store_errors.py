@@ -2,6 +2,7 @@
 
 import builtins
 import os
+import resource
 import shutil
 import sqlite3
 import stat
@@ -237,6 +238,41 @@ def test_a_full_disk(path, filled):
             store.record_all([a_run(experiment={"more": number}) for number in range(200)])
     with Store(path) as store:
         assert store.full_runs() == before
+
+
+@contextmanager
+def no_room():
+    """Nothing that this process writes is kept, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_can_be_read(path, filled):
+    with no_room():
+        with Store(path, read_only=True) as store, Store(path, read_only=True) as other:
+            assert (len(store.full_runs()), len(other.runs())) == (200, 200)
+        with pytest.raises(StoreError, match=r"(failed|cannot grow): "), Store(path) as store:
+            store.record(a_run())
+    with Store(path) as store:
+        assert len(store.runs()) == 200
+
+
+def test_a_full_disk_can_be_read_with_the_log_of_a_command_that_died(path, filled):
+    with Store(path) as writer, writer.engine.connect() as connection:
+        connection.execute(text("SELECT 1 FROM machine")).all()  # as long as somebody reads, the log stays
+        writer.record(a_run(experiment={"number": "last"}))
+        kept = {name: Path(f"{path}{name}").read_bytes() for name in ("", "-wal")}
+    for name, content in kept.items():
+        Path(f"{path}{name}").write_bytes(content)
+    assert kept["-wal"]
+    with no_room(), Store(path, read_only=True) as store:
+        assert len(store.full_runs()) == 201
+    with Store(path) as store:
+        assert len(store.full_runs()) == 201
 
 
 def test_somebody_holds_the_store(path, filled, monkeypatch):
