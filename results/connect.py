@@ -28,7 +28,7 @@ from sqlalchemy.util import asbool
 from core.masking import hidden
 from core.places import NoHome, at_home
 from results import schema
-from results.errors import NoStore, StoreError, damaged, explain
+from results.errors import Damaged, NoStore, StoreError, damaged, explain
 from results.spare import BESIDE, is_database
 from results.units import UNITS
 
@@ -276,10 +276,20 @@ def _begin(connection: Connection) -> None:
 
 @contextmanager
 def reading(engine: Engine, shown: str) -> Iterator[Connection]:
-    """A transaction that sees one state of the store throughout."""
+    """A transaction that sees one state of the store throughout; records are to be made of its rows within."""
     options = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
     with _explained(shown), engine.connect().execution_options(**options) as connection, connection.begin():
-        yield connection
+        try:
+            yield connection
+        except UnicodeError:  # of what was asked for
+            raise
+        except Damaged:
+            raise
+        except StoreError as error:  # records say what they are not made of
+            raise damaged(shown, f"a row is not as it was written. {str(error).rstrip('.')}") from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            found = f"rows are not as they were written ({type(error).__name__}: {error})"
+            raise damaged(shown, hidden(found)) from error
 
 
 @contextmanager
@@ -349,7 +359,10 @@ def revision(connection: Connection, shown: str) -> str | None:
     """The schema revision found, None for an empty database."""
     tables = inspect(connection).get_table_names()
     if "alembic_version" in tables:
-        return connection.scalar(text("SELECT version_num FROM alembic_version"))
+        found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        if found is None and len(tables) > 1:
+            raise damaged(shown, "it does not say which schema it has")
+        return found
     if tables:
         raise StoreError(
             f"The database {shown} is no spikebench store: it holds other tables ({', '.join(sorted(tables)[:3])}). "

@@ -114,6 +114,36 @@ def test_a_document_that_is_no_json(path, filled):
         store.runs()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM dataset",
+        "UPDATE dataset SET counts = 7",
+        "UPDATE picture SET document = '{}'",
+        "UPDATE picture SET document = '[]'",
+        "UPDATE run SET kernels = x'00'",
+        "UPDATE run SET started = 5",
+        "UPDATE metric SET unit = 3",
+        "UPDATE sample SET value = 'fast'",
+        "DROP TABLE metric",
+        "DROP TABLE unit",
+        "ALTER TABLE run DROP COLUMN backend",
+        "DELETE FROM alembic_version",
+    ],
+)
+def test_rows_that_are_not_as_they_were_written(path, change):
+    """As after a flipped bit, or by other hands."""
+    with Store(path) as store:
+        store.record(a_run())
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, 'NOT NULL', '')")
+        connection.execute("PRAGMA writable_schema = RESET")
+        connection.execute(change)
+    refused(path, "store.db (is damaged|is no spikebench|failed)", read_only=True)
+
+
 def test_a_store_of_a_newer_version(url):
     run = a_run()
     with Store(url) as store:
