@@ -108,7 +108,7 @@ def make_engine(url: URL, *, create: bool, read_only: bool) -> Engine:
         _require_known_options(url, shown)
     if url.get_backend_name() == "sqlite" and not is_memory(url):
         url = _sqlite_file(url, shown, create, read_only)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"pool_pre_ping": True}  # a server may have ended connections that rested for days
     if url.get_backend_name() == "sqlite":
         # One connection per step: the last one to close folds the WAL back, so that a resting store is one file.
         options = {"poolclass": StaticPool if is_memory(url) else NullPool, "connect_args": {"timeout": PATIENCE}}

@@ -349,3 +349,16 @@ def test_a_missing_postgresql_driver(monkeypatch):
 @pytest.mark.slow
 def test_a_postgresql_database_that_is_not_there(postgres_port):
     refused(f"postgresql://tester@127.0.0.1:{postgres_port}/nosuch", 'database "nosuch" does not exist')
+
+
+@pytest.mark.slow
+def test_connections_that_the_server_has_ended(new_url):
+    with Store(new_url("postgresql")) as store:
+        store.record(run := a_run())
+        other = _engine(store.url)
+        with other.connect() as connection:
+            ends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            connection.execute(text(f"{ends} AND datname = current_database()"))
+        other.dispose()
+        assert store.run(run.id) == run
+        store.record(a_run())
