@@ -1,0 +1,19 @@
+"""The command is killed, again and again."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from ..ground import Ground
+
+
+def strike(ground: Ground) -> None:
+    with ground.trial() as trial:
+        for _ in range(ground.random.randint(1, 2)):
+            running = trial.begin()
+            ground.wait(trial, running)
+            os.kill(running.pid, signal.SIGKILL)
+            running.wait()
+            trial.check()
+        trial.conclude()

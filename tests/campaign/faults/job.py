@@ -1,0 +1,44 @@
+"""A job of SLURM dies, and the command that waits for it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import psutil
+
+from ..ground import Ground, Missing
+
+sys.path.append(str(Path(__file__).parents[2] / "bench"))
+import slurm_server
+
+
+def strike(ground: Ground) -> None:
+    if why := slurm_server.missing() or ("" if find_spec("submitit") else "needs submitit"):
+        raise Missing(why)
+    with tempfile.TemporaryDirectory(prefix="spikebench-slurm-") as folder:  # a socket's path has to be short
+        Path(folder).chmod(0o755)
+        server = slurm_server.Server(Path(folder))
+        try:
+            with ground.trial(("--executor=slurm",), **server.variables) as trial:
+                running = trial.begin()
+                ground.wait(trial, running)
+                _kill_one(ground, [process for process in trial.processes() if process.pid != running.pid])
+                if ground.random.random() < 0.5:
+                    os.kill(running.pid, signal.SIGKILL)
+                trial.end(running)
+                trial.conclude()
+        finally:
+            server.stop()
+
+
+def _kill_one(ground: Ground, processes: list[psutil.Process]) -> None:
+    """Of the processes on the node, the command's own aside, which never is another session's parent."""
+    if processes:
+        process = ground.random.choice(processes)
+        if process.is_running():
+            process.kill()

@@ -1,0 +1,29 @@
+"""A node of a Ray cluster dies, with all that runs on it."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..ground import Ground, Missing
+
+sys.path.append(str(Path(__file__).parents[2] / "bench"))
+from ray_nodes import SETTINGS, Nodes
+
+
+def strike(ground: Ground) -> None:
+    if find_spec("ray") is None:
+        raise Missing("needs ray")
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder:  # a socket's path has to be short
+        nodes = Nodes(folder, ground.variables)
+        try:
+            with ground.trial(("--executor=ray", f"--ray={nodes.address}"), **SETTINGS) as trial:
+                running = trial.begin()
+                ground.wait(trial, running)
+                nodes.kill_the_second()
+                trial.end(running)
+                trial.conclude()
+        finally:
+            nodes.stop()
