@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 from . import campaign
-from .faults import clock, command, connection, disk, job, node, server, training
+from .faults import clock, command, connection, disk, job, node, readers, server, training
 from .ground import Ground
 
 FAULTS: dict[str, campaign.Fault] = {
@@ -27,7 +27,10 @@ FAULTS: dict[str, campaign.Fault] = {
     "connection": connection.strike,
     "node": node.strike,
     "job": job.strike,
+    "readers": readers.strike,
 }
+
+INPUTS = 10_000  # of readers, each time that it is their turn, some ten times in an hour
 
 
 def main() -> int:
@@ -39,8 +42,9 @@ def main() -> int:
     chosen = {name: FAULTS[name] for name in FAULTS if asked.only is None or name in asked.only}
     seed = int(time.time()) if asked.seed is None else asked.seed
     print(f"seed {seed}", flush=True)
+    inputs = max(300, round(INPUTS * asked.minutes / 60))
     with tempfile.TemporaryDirectory(prefix="spikebench-campaign-") as folder:
-        return campaign.run(chosen, Ground(Path(folder), Random(seed)), asked.minutes * 60)
+        return campaign.run(chosen, Ground(Path(folder), Random(seed), inputs), asked.minutes * 60)
 
 
 if __name__ == "__main__":

@@ -93,10 +93,10 @@ class Trial:
 
 
 class Ground:
-    """Where a campaign takes place; chance is `random`'s."""
+    """Where a campaign takes place; chance is `random`'s; at once readers are given so many damaged `inputs`."""
 
-    def __init__(self, folder: Path, random: Random) -> None:
-        self.folder, self.random = folder, random
+    def __init__(self, folder: Path, random: Random, inputs: int = 300) -> None:
+        self.folder, self.random, self.inputs = folder, random, inputs
         plugin = folder / "plugin"
         info = plugin / "campaign_table-1.0.dist-info"
         info.mkdir(parents=True)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from pathlib import Path
+
+from tests import postgres_server
 
 from ..ground import Ground, Missing
-
-sys.path.append(str(Path(__file__).parents[2]))
-import postgres_server
 
 
 def strike(ground: Ground) -> None:

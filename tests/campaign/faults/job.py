@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 
-from ..ground import Ground, Missing
+from tests.bench import slurm_server
 
-sys.path.append(str(Path(__file__).parents[2] / "bench"))
-import slurm_server
+from ..ground import Ground, Missing
 
 
 def strike(ground: Ground) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from importlib.util import find_spec
-from pathlib import Path
+
+from tests.bench.ray_nodes import SETTINGS, Nodes
 
 from ..ground import Ground, Missing
-
-sys.path.append(str(Path(__file__).parents[2] / "bench"))
-from ray_nodes import SETTINGS, Nodes
 
 
 def strike(ground: Ground) -> None:
