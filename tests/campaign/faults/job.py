@@ -29,6 +29,8 @@ def strike(ground: Ground) -> None:
                 if ground.random.random() < 0.5:
                     os.kill(running.pid, signal.SIGKILL)
                 trial.end(running)
+                trial.check()
+                trial.end(trial.begin())  # which is told how the job has ended
                 trial.conclude()
         finally:
             server.stop()
