@@ -29,6 +29,7 @@ from . import sets, texts
 from .reader import Reader
 
 HANGS = 30.0  # seconds that one input may take
+DEEPEST = sys.getrecursionlimit()  # as in a command; hypothesis allows more
 MEMORY = 2**30  # bytes beyond what is there before the first input
 
 
@@ -80,11 +81,14 @@ def _read(reader: Reader, files: dict[str, bytes], folder: Path) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     faulthandler.dump_traceback_later(HANGS, exit=True)
+    deeper = sys.getrecursionlimit()
+    sys.setrecursionlimit(DEEPEST)
     try:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             reader.read(folder)
     finally:
+        sys.setrecursionlimit(deeper)
         faulthandler.cancel_dump_traceback_later()
 
 
