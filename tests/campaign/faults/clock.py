@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -49,12 +47,12 @@ def strike(ground: Ground) -> None:
         running = trial.begin(CAMPAIGN_JUMP=str(int(jump)))
         ground.wait(trial, running)
         if ground.random.random() < 0.7:
-            os.kill(running.pid, signal.SIGKILL)
+            running.kill()
         trial.end(running)
         trial.check()
         running = trial.begin(CAMPAIGN_JUMP="0")
         ground.wait(trial, running)
-        os.kill(running.pid, signal.SIGKILL)
+        running.kill()
         trial.end(running)
         trial.conclude()
 

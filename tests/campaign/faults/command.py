@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
 from ..ground import Ground
 
 
@@ -13,7 +10,7 @@ def strike(ground: Ground) -> None:
         for _ in range(ground.random.randint(1, 2)):
             running = trial.begin()
             ground.wait(trial, running)
-            os.kill(running.pid, signal.SIGKILL)
+            running.kill()
             running.wait()
             trial.check()
         trial.conclude()

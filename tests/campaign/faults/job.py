@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import tempfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,7 +26,7 @@ def strike(ground: Ground) -> None:
                 ground.wait(trial, running)
                 _kill_one(ground, [process for process in trial.processes() if process.pid != running.pid])
                 if ground.random.random() < 0.5:
-                    os.kill(running.pid, signal.SIGKILL)
+                    running.kill()
                 trial.end(running)
                 trial.check()
                 trial.end(trial.begin())  # which is told how the job has ended
@@ -37,8 +36,7 @@ def strike(ground: Ground) -> None:
 
 
 def _kill_one(ground: Ground, processes: list[psutil.Process]) -> None:
-    """Of the processes on the node, the command's own aside, which never is another session's parent."""
+    """One of what runs for the trial besides the command: a job's script, its attendant, a training."""
     if processes:
-        process = ground.random.choice(processes)
-        if process.is_running():
-            process.kill()
+        with suppress(psutil.NoSuchProcess):
+            ground.random.choice(processes).kill()
