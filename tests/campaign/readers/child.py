@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from core.errors import SpikebenchError
 
-from . import sets, texts
+from . import sets, stores, texts
 from .reader import Reader
 
 HANGS = 30.0  # seconds that one input may take
@@ -34,7 +34,7 @@ MEMORY = 2**30  # bytes beyond what is there before the first input
 
 
 def main(number: int, inputs: int, folder: Path) -> None:
-    readers = [*texts.readers(), *sets.readers()]
+    readers = [*texts.readers(), *stores.readers(texts.lines()), *sets.readers()]
     for reader in readers:
         _read(reader, reader.files, folder / "now")  # which loads what is loaded late; raises where a whole file fails
     held = psutil.Process().memory_info().vms

@@ -47,7 +47,7 @@ rows = [["PLIF", 99.72, 99.61]]
 """
 
 
-def _lines() -> bytes:
+def lines() -> bytes:
     """What a store of one record of each kind is as text."""
     experiment = {"task": "digits", "options": {"T": 4}}
     common: dict[str, Any] = {
@@ -136,10 +136,10 @@ def _published(folder: Path) -> None:
 
 
 def readers() -> list[Reader]:
-    lines = {"lines.jsonl": _lines()}
+    exported = {"lines.jsonl": lines()}
     return [
-        Reader("lines", lines, _import, other_values),
-        Reader("lines as bytes", lines, _import, damaged),
+        Reader("lines", exported, _import, other_values),
+        Reader("lines as bytes", exported, _import, damaged),
         Reader("asv", _asv(), lambda folder: asv_results.read([folder / "m/a.json"]), damaged),
         Reader("asv values", _asv(), lambda folder: asv_results.read([folder / "m/a.json"]), other_values),
         Reader("yaml", {"one.yaml": YAML.encode()}, _yaml, damaged),
