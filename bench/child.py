@@ -12,6 +12,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from core.children import ended
+from core.errors import SpikebenchError
 from results import timestamp
 
 from .job import Request, Result
@@ -20,16 +21,29 @@ from .start import start
 Message = tuple[Any, ...]  # as bench.worker sends them; of a child that died the ("result", Result) is made here
 
 
-class Child:
-    """Begins when it is made; `timeout` is in seconds, None for as long as it needs; `bound` as in `start`."""
+class CannotStart(SpikebenchError):
+    """The system has no process for an experiment."""
 
-    def __init__(self, request: Request, timeout: float | None, bound: bool = False) -> None:
+
+class Child:
+    """Begins when it is made, else CannotStart; `timeout` is in seconds, None for as long as it needs."""
+
+    def __init__(self, request: Request, timeout: float | None) -> None:
         self.request, self.timeout = request, timeout
         context = _context()
         self.connection, theirs = context.Pipe(duplex=False)
-        given = (request, theirs, bound, os.environ.get("CUDA_VISIBLE_DEVICES"))
-        self.process = context.Process(target=start, args=given, daemon=request.processes == 1)
-        self.process.start()
+        given = (request, theirs, os.environ.get("CUDA_VISIBLE_DEVICES"))
+        for last in (False, True):
+            self.process = context.Process(target=start, args=given, daemon=request.processes == 1)
+            try:
+                self.process.start()
+                break
+            except (OSError, EOFError) as error:  # the server has died; another one starts when it is asked
+                if last:
+                    raise CannotStart(
+                        f"The process of an experiment cannot be started: {error}. What was finished is stored; look "
+                        "for a lack of memory, processes or open files, and run the command again."
+                    ) from None
         theirs.close()
         self.begun, self.stamp = time.monotonic(), timestamp()
         self.epochs = 0  # that are over and kept

@@ -9,14 +9,14 @@ from __future__ import annotations
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import FAILED, OK
 from papers.experiment import Experiment
 
-from .executor import Quiet
+from .executor import Quiet, busy
 from .fingerprint import code, here
 from .job import Request, Result
 from .measured import COMMANDS
@@ -24,6 +24,7 @@ from .measured import COMMANDS
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from results.leases import Leases
     from training.clock import Clock
 
     from .executor import Executor
@@ -54,24 +55,36 @@ def carry_out(request: Request, send: Callable[[tuple[Any, ...]], None], clock: 
 def run(settings: Settings, executor: Executor, console: Console) -> int:
     """Has the measured tables that are asked for carried out, shows and stores what comes home; the exit status."""
     from results import Store
+    from results.leases import Leases
     from results.reading import Source, parse
 
     device = executor.device()
     statuses: list[int] = []
+    with Store(settings.url) as store, Leases(store) as leases:
 
-    def on_result(request: Request, result: Result) -> None:
-        came = Source(_table(request), lambda: map(str.encode, result.lines))
-        with Store(settings.url) as store:
+        def on_result(request: Request, result: Result) -> None:
+            came = Source(_table(request), lambda: map(str.encode, result.lines))
             new = store.record_all(*parse([came]))
-        said = f"{new} new results" if result.outcome == "ok" else f"{result.outcome}: {result.reason}"
-        console.print(f"{_table(request)}: {said}", soft_wrap=True)
-        statuses.append(result.status if result.outcome == "ok" else FAILED)
+            said = f"{new} new results" if result.outcome == "ok" else f"{result.outcome}: {result.reason}"
+            console.print(f"{_table(request)}: {said}", soft_wrap=True)
+            statuses.append(result.status if result.outcome == "ok" else FAILED)
+            leases.leave(request.name)
 
-    requests = [_request(name, settings, executor, device) for name in settings.measured]
-    share = executor.share(device, len(requests))
-    executor.execute(
-        requests, jobs=share.jobs, timeout=settings.timeout, listener=_Listener(console), on_result=on_result
-    )
+        def requests() -> Iterator[Request]:
+            for name in settings.measured:
+                request = _request(name, settings, executor, device)
+                if holder := leases.take(request.name):
+                    on_result(request, Result("skipped", busy(holder)))
+                else:
+                    yield request
+
+        executor.execute(
+            requests(),
+            jobs=executor.share(device, len(settings.measured)).jobs,
+            timeout=settings.timeout,
+            listener=_Listener(console, leases),
+            on_result=on_result,
+        )
     return max(statuses, default=OK)
 
 
@@ -97,11 +110,14 @@ def _table(request: Request) -> str:
 class _Listener(Quiet):
     """Shows what a command shows, each line with the table it belongs to where it says nothing else."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self, console: Console, leases: Leases) -> None:
+        self.console, self.leases = console, leases
 
     def started(self, request: Request) -> None:
         self.console.print(f"{_table(request)}: started", soft_wrap=True)
 
     def note(self, request: Request, text: str) -> None:
         self.console.print(text, markup=False, soft_wrap=True)
+
+    def beat(self) -> None:
+        self.leases.renew()

@@ -13,10 +13,16 @@ from core.errors import SpikebenchError, UsageError
 from .job import Request, Result
 
 if TYPE_CHECKING:
+    from results.leases import Holder
+
     from .settings import Settings, Share
 
 OnResult = Callable[[Request, Result], None]
-BUSY = "another process is running this experiment now; run the command again when it is done"
+
+
+def busy(holder: Holder) -> str:
+    """Why a request is skipped that somebody else is at."""
+    return f"it is being run by {holder}; run the command again when that is done"
 
 
 class Listener(Protocol):
@@ -84,9 +90,10 @@ class Executor(Protocol):
     ) -> None:
         """Runs `requests`, at most `jobs` at a time, each for at most `timeout` seconds.
 
-        A process that dies, hangs or runs out of memory costs its own result only. A request that another command is
-        at is `skipped`. On KeyboardInterrupt those that run are stopped and handed over as `interrupted`, with the
-        epoch they go on from, before the exception goes on; of those that had not begun nothing is said.
+        A process that dies, hangs or runs out of memory costs its own result only. A request is `skipped` whose
+        checkpoint another process writes. On KeyboardInterrupt those that run are stopped and handed over as
+        `interrupted`, with the epoch they go on from, before the exception goes on; of those that had not begun nothing
+        is said.
         """
 
 

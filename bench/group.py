@@ -38,7 +38,6 @@ def launch(request: Request, connection: Connection) -> NoReturn:
         max_restarts=0,
         start_method="fork",  # this process has imported PyTorch, and has touched no device
     )
-    _watch(connection)
     try:
         elastic_launch(config, _work)(request, connection)
     except ChildFailedError:
@@ -49,13 +48,8 @@ def launch(request: Request, connection: Connection) -> NoReturn:
 
 def _work(request: Request, connection: Connection) -> None:
     """One of the processes."""
-    _watch(connection)
+    threading.Thread(target=end_with, args=(connection,), daemon=True).start()  # a fork has no thread of its parent
     from .worker import main
 
     if not main(request, connection):
         time.sleep(60)  # the parent ends all; leaving now would give the others an error of their own
-
-
-def _watch(connection: Connection) -> None:
-    """From now on this process ends when nobody reads the pipe any more."""
-    threading.Thread(target=end_with, args=(connection,), daemon=True).start()

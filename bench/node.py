@@ -28,7 +28,7 @@ def attend(request: Request, timeout: float | None, beat: float = 60.0) -> Itera
     if refusal := _refused(request):
         yield "result", replace(refusal, machine=machine, environment=surroundings)
         return
-    child = Child(request, timeout, bound=True)
+    child = Child(request, timeout)
     try:
         while True:
             if not list(ready([child], beat)):

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any
 from core import device as devices
 from core.errors import UsageError
 
-from .claims import Claims
-from .executor import BUSY, ClusterError, Listener, OnResult, installed
+from .executor import ClusterError, Listener, OnResult, installed
 from .job import Request, Result
 from .remote import Remote
 
@@ -87,21 +86,16 @@ class OnRay:
         if first is None:
             return
         waiting = itertools.chain([first], waiting)
-        with self._cluster() as ray, Claims(self.settings.out) as claims:
+        with self._cluster() as ray:
             _require_room(ray, first)
             desk = _Desk(ray, timeout, listener, _token(first.checkpoint.parent))
             try:
                 while True:
                     for request in itertools.islice(waiting, None if jobs is None else jobs - len(desk.tasks)):
-                        if claims.take(request.name):
-                            desk.submit(request)
-                        else:
-                            listener.started(request)
-                            on_result(request, Result("skipped", BUSY))
+                        desk.submit(request)
                     if not desk.tasks:
                         break
                     for request, result in desk.hear():
-                        claims.leave(request.name)
                         on_result(request, result)
                     listener.beat()
             except KeyboardInterrupt:

@@ -25,8 +25,7 @@ from core.errors import INTERRUPTED, SpikebenchError, UsageError
 from results import StoreError, new_id
 
 from . import sbatch, slurm_queue
-from .claims import Claims
-from .executor import BUSY, ClusterError, Listener, OnResult, installed
+from .executor import ClusterError, Listener, OnResult, installed
 from .job import Request, Result
 from .remote import Remote
 from .slurm_job import EVENTS, REQUEST, RESULT, Work, write
@@ -137,14 +136,8 @@ class OnSlurm:
 
         On SIGTERM, as at the end of a session, this process ends and the jobs go on: Left.
         """
-        with Claims(self.settings.out) as claims, _leaving() as begun:
-            mine: list[Request] = []
-            for request in requests:
-                if claims.take(request.name):
-                    mine.append(request)
-                else:
-                    listener.started(request)
-                    on_result(request, Result("skipped", BUSY))
+        with _leaving() as begun:
+            mine = list(requests)
             if not mine:
                 return
             waiting = self._submitted({request.name for request in mine}, listener)

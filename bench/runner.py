@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Protocol
 from core.errors import UsageError
 from papers.labels import labels
 from results import Run, environment, new_id, timestamp
+from results.leases import Leases
 from results.spare import require_no_store
 
+from .executor import busy
 from .fingerprint import code
 from .job import Request, Result
 from .plan import done
@@ -97,23 +99,41 @@ class Runner:
             known = step.run is not None and (step.run.outcome, step.run.reason) == ("unavailable", step.reason)
             if step.status == "unavailable" and not known:
                 self._record(step, Result("unavailable", step.reason))
-        self.executor.execute(
-            self._requests(audience),
-            jobs=self.share.jobs,
-            timeout=self.settings.seconds,
-            listener=_Listener(audience),
-            on_result=lambda request, result: self._ended(request, result, audience),
-        )
+        with Leases(self.store) as leases:
+
+            def on_result(request: Request, result: Result) -> None:
+                self._ended(request, result, audience)
+                leases.leave(request.name)
+
+            self.executor.execute(
+                self._requests(audience, leases),
+                jobs=self.share.jobs,
+                timeout=self.settings.seconds,
+                listener=_Listener(audience, leases),
+                on_result=on_result,
+            )
         elsewhere = [step for step in self._skipped if step.forced or not done(self.store, step)]
         return Tally(self._failed, len(elsewhere))
 
-    def _requests(self, audience: Audience) -> Iterator[Request]:
+    def _requests(self, audience: Audience, leases: Leases) -> Iterator[Request]:
         """Asked for one by one as there is room, for another command on this store may have done some meanwhile."""
         for step in self.pending:
-            if not step.forced and done(self.store, step):
+            request = self._request(step)
+            holder = leases.take(request.name)
+            if not step.forced and done(self.store, step):  # known for certain now that nobody else is at it
+                leases.leave(request.name)
                 audience.known(step.experiment)
+            elif holder is not None:
+                audience.started(step.experiment)
+                self._ended(request, Result("skipped", busy(holder)), audience)
             else:
-                yield self._request(step)
+                self._begin_anew(step, request)
+                yield request
+
+    def _begin_anew(self, step: Step, request: Request) -> None:
+        """Forgets what is kept of a forced step."""
+        if step.forced and request.checkpoint.is_file():  # anything else is set aside by the training
+            request.checkpoint.unlink(missing_ok=True)
 
     def _request(self, step: Step) -> Request:
         behind = code(step.implementation, step.now.kernels)
@@ -122,8 +142,6 @@ class Runner:
         checkpoint, log = out / "checkpoints" / f"{name}.pt", out / "logs" / f"{name}.log"
         for place in (checkpoint, checkpoint.with_suffix(".part"), log):
             require_no_store(place)
-        if step.forced and checkpoint.is_file():  # anything else is set aside by the training
-            checkpoint.unlink(missing_ok=True)
         return Request(
             step.experiment,
             self.device,
@@ -180,10 +198,10 @@ class Runner:
 
 
 class _Listener:
-    """Tells an audience of experiments what an executor says of requests."""
+    """Tells an audience of experiments what an executor says of requests, and the store that they are at work."""
 
-    def __init__(self, audience: Audience) -> None:
-        self.audience = audience
+    def __init__(self, audience: Audience, leases: Leases) -> None:
+        self.audience, self.leases = audience, leases
 
     def started(self, request: Request) -> None:
         self.audience.started(request.experiment)
@@ -204,4 +222,5 @@ class _Listener:
         self.audience.epoch(request.experiment, epoch, record)
 
     def beat(self) -> None:
+        self.leases.renew()
         self.audience.beat()

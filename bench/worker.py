@@ -272,7 +272,8 @@ def _root(model: str, data: str | None) -> dict[str, str | None]:
 
 
 class _only_one:
-    """Holds the lock beside a checkpoint, so that two processes never train the same experiment at once."""
+    """Holds the lock beside a checkpoint, so that two processes never write it at once: those of commands with stores
+    of their own, of whom no store knows both, or one of a command that is gone."""
 
     def __init__(self, checkpoint: Path) -> None:
         self.path = checkpoint.with_suffix(".lock")
@@ -285,7 +286,7 @@ class _only_one:
         except BlockingIOError:
             self.file.close()
             raise _Busy(
-                "another process is running this experiment now; run the command again when it is done"
+                "another process writes its checkpoint; run the command again when that is done, or give another --out"
             ) from None
 
     def __exit__(self, *exc: object) -> None:

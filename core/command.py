@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import typer
 
-from .errors import OK
+from . import early
+from .errors import INTERRUPTED, OK
 from .shell import exit_status, presentable
 
 _WrongUsage = cast(type[Exception], typer.BadParameter.__base__)  # has no public name in typer
@@ -31,7 +32,11 @@ class App(typer.Typer):
         @exit_status
         def carry_out() -> int:
             try:
-                return super(App, self).__call__(*args, standalone_mode=False, **options) or OK
+                early.over()
+                status = super(App, self).__call__(*args, standalone_mode=False, **options) or OK
+                if status == INTERRUPTED:  # typer's answer, while it reads the words
+                    raise KeyboardInterrupt
+                return status
             except _WrongUsage as error:
                 usage = cast(Any, error)
                 usage.message = presentable(usage.message)

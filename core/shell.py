@@ -39,7 +39,7 @@ def exit_status(command: Callable[..., int]) -> Callable[..., None]:
         except SpikebenchError as error:
             return _say(error, error.exit_status)
         except OSError as error:  # a full disk, a folder that cannot be written
-            return _say(error, FAILED)
+            return _say(_of_the_system(error), FAILED)
         except KeyboardInterrupt:
             return _say("Interrupted. What was finished is stored; the same command goes on from there.", INTERRUPTED)
 
@@ -83,6 +83,14 @@ def _say(message: object, status: int) -> int:
     with suppress(OSError):  # the status tells it where the sentence cannot be written
         print(f"Error: {text}" if status != INTERRUPTED else text, file=sys.stderr)
     return status
+
+
+def _of_the_system(error: OSError) -> str:
+    """A sentence for what the system refused; where it names no file it most often is the output."""
+    if error.strerror is None:
+        return str(error)
+    what = "The output cannot be written" if error.filename is None else f"{error.filename} cannot be used"
+    return f"{what}: {error.strerror}. Make room or name another place, and repeat the command."
 
 
 def presentable(message: str) -> str:

@@ -1,5 +1,7 @@
 """`python -m results`: look at a store, merge stores, write and read results as text."""
 
+import core.early  # noqa: F401  # isort: skip
+
 import functools
 import importlib
 import sys

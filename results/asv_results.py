@@ -134,5 +134,5 @@ def _samples(name: str, row: dict[str, Any], number: int, unit: str) -> Iterator
 def _json(file: Path) -> dict[str, Any]:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{file} cannot be read: {error}. Give the files that asv run left in .asv/results.") from None

@@ -28,7 +28,7 @@ from sqlalchemy.util import asbool
 from core.masking import hidden
 from core.places import NoHome, at_home
 from results import schema
-from results.errors import NoStore, StoreError, damaged, explain
+from results.errors import Damaged, NoStore, StoreError, damaged, explain
 from results.spare import BESIDE, is_database
 from results.units import UNITS
 
@@ -108,7 +108,7 @@ def make_engine(url: URL, *, create: bool, read_only: bool) -> Engine:
         _require_known_options(url, shown)
     if url.get_backend_name() == "sqlite" and not is_memory(url):
         url = _sqlite_file(url, shown, create, read_only)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"pool_pre_ping": True}  # a server may have ended connections that rested for days
     if url.get_backend_name() == "sqlite":
         # One connection per step: the last one to close folds the WAL back, so that a resting store is one file.
         options = {"poolclass": StaticPool if is_memory(url) else NullPool, "connect_args": {"timeout": PATIENCE}}
@@ -125,6 +125,7 @@ def make_engine(url: URL, *, create: bool, read_only: bool) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _switch_on)
         if read_only:
+            event.listen(engine, "do_connect", _connect_without_index)
             event.listen(engine, "connect", _forbid_writing)
         event.listen(engine, "begin", _begin)
     return engine
@@ -246,7 +247,26 @@ def _switch_on(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
+def _connect_without_index(
+    dialect: Any, _record: object, arguments: Sequence[Any], options: dict[str, Any]
+) -> sqlite3.Connection:
+    """A connection for reading, also where the disk is full and the index of a log cannot be made.
+
+    Whoever reads alone keeps the index in memory; others wait meanwhile.
+    """
+    connection: sqlite3.Connection = dialect.connect(*arguments, **options)
+    try:
+        connection.execute("PRAGMA schema_version").fetchall()
+    except sqlite3.DatabaseError as error:  # any other one comes again where it is told
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR:
+            connection.close()
+            connection = dialect.connect(*arguments, **options)
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+    return connection
+
+
 def _forbid_writing(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA temp_store = MEMORY")  # what is sorted fits, and the disk may be full
     connection.execute("PRAGMA query_only = ON")
 
 
@@ -256,10 +276,20 @@ def _begin(connection: Connection) -> None:
 
 @contextmanager
 def reading(engine: Engine, shown: str) -> Iterator[Connection]:
-    """A transaction that sees one state of the store throughout."""
+    """A transaction that sees one state of the store throughout; records are to be made of its rows within."""
     options = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
     with _explained(shown), engine.connect().execution_options(**options) as connection, connection.begin():
-        yield connection
+        try:
+            yield connection
+        except UnicodeError:  # of what was asked for
+            raise
+        except Damaged:
+            raise
+        except StoreError as error:  # records say what they are not made of
+            raise damaged(shown, f"a row is not as it was written. {str(error).rstrip('.')}") from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            found = f"rows are not as they were written ({type(error).__name__}: {error})"
+            raise damaged(shown, hidden(found)) from error
 
 
 @contextmanager
@@ -329,7 +359,10 @@ def revision(connection: Connection, shown: str) -> str | None:
     """The schema revision found, None for an empty database."""
     tables = inspect(connection).get_table_names()
     if "alembic_version" in tables:
-        return connection.scalar(text("SELECT version_num FROM alembic_version"))
+        found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        if found is None and len(tables) > 1:
+            raise damaged(shown, "it does not say which schema it has")
+        return found
     if tables:
         raise StoreError(
             f"The database {shown} is no spikebench store: it holds other tables ({', '.join(sorted(tables)[:3])}). "

@@ -16,6 +16,10 @@ class NoStore(StoreError):
     """A store that was to be read does not exist, or holds no tables yet."""
 
 
+class Damaged(StoreError):
+    """What a store holds is not what was written to it."""
+
+
 def explain(error: BaseException, store: str) -> StoreError:
     """Return the sentence for an error of SQLAlchemy or of a database driver met while using `store` (a URL)."""
     cause = getattr(error, "orig", None) or error
@@ -45,11 +49,13 @@ def explain(error: BaseException, store: str) -> StoreError:
         return StoreError(
             f"The store {store} is held by another process: {found} after 30 s. Wait for it to finish and repeat."
         )
-    return StoreError(f"The store {store} failed: {found}. Nothing of this step was kept; check the disk and the file.")
-
-
-def damaged(store: str, found: str) -> StoreError:
     return StoreError(
+        f"The store {store} failed: {found}. Nothing of this step was kept; see whether the disk is full or failing."
+    )
+
+
+def damaged(store: str, found: str) -> Damaged:
+    return Damaged(
         f"The store {store} is damaged or no database: {found}. It was left as it is; put a copy in its place, or "
         "import exported lines into a new store (python -m results import)."
     )

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from results.outcomes import OK, OUTCOMES
 from results.run import PROVENANCES
 
-REVISION = "r0004"  # the migration that leads to this schema
+REVISION = "r0005"  # the migration that leads to this schema
 WHOLE_RUN = -1  # step of a value that belongs to no epoch: a primary key cannot hold NULL
 
 METADATA = MetaData(
@@ -121,6 +121,18 @@ planned = Table(  # written before the first training, so that nobody adds seeds
     Column("implementation", Text, nullable=False),
     Column("seeds", Text, nullable=False),
     Column("created", Text, nullable=False),
+)
+
+lease = Table(  # who is at work at what now: a row lasts as long as its holder
+    "lease",
+    METADATA,
+    Column("name", Text, primary_key=True),  # of the work: an experiment with the code behind it
+    Column("holder", Text, nullable=False),  # UUID of a command
+    Column("host", Text, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("process", Text, nullable=False),  # the same for the same process alone, as results/leases.py says
+    Column("begun", Text, nullable=False),  # as run.started
+    Column("renewed", Double, nullable=False),  # seconds since 1970 by the clock of the database
 )
 
 run_dataset = Table(

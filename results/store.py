@@ -162,14 +162,14 @@ class Store:
         with connect.reading(self.engine, self.url) as connection:
             column = schema.run.c.id
             query = select(column).where(column.startswith(run_id, autoescape=True)).limit(4)
-            found = sorted(connection.scalars(query))
-            if not run_id or not found:
-                raise StoreError(
-                    f"No run {hidden(run_id)!r} in {self.url}; python -m results show lists those that are there."
-                )
-            if len(found) > 1:
-                raise StoreError(f"{run_id!r} begins more than one run ({', '.join(found)} ...); give more of its id.")
-            return self._full(connection, column, found)[0]
+            found = sorted(connection.scalars(query)) if run_id else []
+            if len(found) == 1:
+                return self._full(connection, column, found)[0]
+        if not found:
+            raise StoreError(
+                f"No run {hidden(run_id)!r} in {self.url}; python -m results show lists those that are there."
+            )
+        raise StoreError(f"{run_id!r} begins more than one run ({', '.join(found)} ...); give more of its id.")
 
     def full_runs(self, keys: Iterable[str] | None = None) -> list[Run]:
         """As runs(), with metrics, samples and data sets: everything, for copying."""
@@ -235,9 +235,9 @@ class Store:
     def parity(self) -> list[Parity]:
         """All parity checks, the newest last."""
         with connect.reading(self.engine, self.url) as connection:
-            rows = connection.execute(_joined(schema.parity)).mappings().all()
-        found = [Parity(**_fields(Parity, row, self.url)) for row in rows]
-        return sorted(found, key=lambda parity: (parity.started, parity.id))
+            rows = connection.execute(_joined(schema.parity)).mappings()
+            found = [Parity(**_fields(Parity, row, self.url)) for row in rows]
+            return sorted(found, key=lambda parity: (parity.started, parity.id))
 
     def standing(self) -> dict[str, Standing]:
         """What the last commands found current, by key of the experiment with seed 0."""
@@ -256,7 +256,7 @@ class Store:
                 for row in connection.execute(select(table).where(*where)):
                     seeds = tuple(_document(row.seeds, self.url))
                     found.append(Planned(row.experiment_key, row.implementation, seeds, row.created))
-        return sorted(found, key=lambda plan: (plan.created, plan.id))
+            return sorted(found, key=lambda plan: (plan.created, plan.id))
 
     def published(self, paper: str | None = None, tables: Iterable[str] | None = None) -> list[Published]:
         """Published values by paper and table, within a table in reading order. published.sync() puts them here."""
@@ -274,7 +274,7 @@ class Store:
             query = query.where(value.c.table.in_(list(tables)))
         with connect.reading(self.engine, self.url) as connection:
             found = [Published(*row) for row in connection.execute(query)]
-        return sorted(found, key=lambda one: (one.paper, one.table))
+            return sorted(found, key=lambda one: (one.paper, one.table))
 
     def published_notes(self) -> dict[tuple[str, str], tuple[str, str]]:
         """Caption and note of each published table, by paper and table; a note is "" where there is none."""
@@ -445,7 +445,7 @@ def _fields(kind: type, row: RowMapping, store: str, decode: Callable[[str], Any
 def _document(text: str, store: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise damaged(store, f"a document in it is not JSON ({error})") from None
 
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any, NamedTuple
 
 from core.errors import UsageError
@@ -36,8 +37,15 @@ CLASSES = {GESTURE.name: 10, PLANES.name: 4}  # those of convolutional networks,
 CLIP, COSINE = 10.0, 128
 
 
+def _said(value: object) -> str:
+    """The value as it was written; a few aliases of YAML in lists stand for gigabytes, so those are none."""
+    if isinstance(value, list | dict | set | tuple):
+        raise ValueError
+    return str(value)
+
+
 def _number(value: object) -> float:
-    number = float(str(value))
+    number = float(_said(value))
     if not math.isfinite(number):
         raise ValueError
     return number
@@ -58,13 +66,13 @@ def _text(value: object) -> str:
 
 def _truth(value: object) -> bool:
     known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "none": False}
-    return known[str(value).casefold()]
+    return known[_said(value).casefold()]
 
 
 def _sizes(value: object) -> list[int]:
     """[256, 256], and what the released files say: [256 256], 256 256 or 256."""
     entries = value if isinstance(value, list) else [value]
-    found = [_whole(part) for entry in entries for part in str(entry).replace(",", " ").split()]
+    found = [_whole(part) for entry in entries for part in _said(entry).replace(",", " ").split()]
     if not found:
         raise ValueError
     return found
@@ -201,11 +209,11 @@ def _put(asked: Asked, section: str, name: str, value: object, where: str) -> No
         if not kind.fits(read):
             raise ValueError
     except (ValueError, KeyError):
-        raise UsageError(f"{where} was given {value!r}; it takes {kind.says}.") from None
+        raise UsageError(f"{where} was given {short(value)}; it takes {kind.says}.") from None
     if name in ("lr", "weight_decay") and isinstance(value, str) and "of " in where:
         asked.corrected.append(f"{where}: {value!r} is a text to YAML 1.1 and is read as {read:g} here.")
     if name == "hidden_size" and not (isinstance(value, list) and all(isinstance(size, int) for size in value)):
-        asked.corrected.append(f"{where}: {value!r}, at which the released code fails, is read as {read}.")
+        asked.corrected.append(f"{where}: {short(value)}, at which the released code fails, is read as {read}.")
     if name in NEURON and isinstance(value, int):
         asked.corrected.append(f"{where}: {value!r} is no float, at which the released code fails; it is read as one.")
     asked.values.setdefault(section, {})[name] = read

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any
 
 from core.errors import UsageError
@@ -80,7 +81,7 @@ def _value(path: Path, name: str, field: Field, found: dict[str, Any]) -> Any:
     kinds = (int, float) if field.kind is float else (field.kind,)
     right = isinstance(value, kinds) and isinstance(value, bool) == (field.kind is bool)
     if not right or not field.fits(value):
-        raise UsageError(f"The field {name!r} of the configuration {path} is {field.says}, got {value!r}.")
+        raise UsageError(f"The field {name!r} of the configuration {path} is {field.says}, got {short(value)}.")
     return field.kind(value)
 
 

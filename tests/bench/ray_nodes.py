@@ -5,9 +5,48 @@ It answers the address when it is there; "kill" ends all processes of the second
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import sys
 
+import psutil
+
 MEMORY = 80 * 2**20  # bytes of a node's object store
+# Nothing is sent anywhere, and all listen on loopback alone; on a busy machine Ray's workers would hardly get a turn.
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_worker_niceness": "0",
+}
+
+
+class Nodes:
+    """The cluster in a process of its own, which is told by lines."""
+
+    def __init__(self, folder: str, variables: dict[str, str]) -> None:
+        command = [sys.executable, __file__, folder]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen(command, env={**variables, **SETTINGS}, text=True, bufsize=1, **pipes)
+        self.address = self._answer()
+
+    def kill_the_second(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("kill\n")
+        assert self._answer() == "killed"
+
+    def _answer(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def stop(self) -> None:
+        tree = psutil.Process(self.process.pid).children(recursive=True)
+        with self.process:
+            assert self.process.stdin is not None
+            self.process.stdin.close()
+            self.process.wait(60)
+        for process in tree:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def main(folder: str) -> None:

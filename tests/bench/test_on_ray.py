@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import re
 import shlex
@@ -15,11 +14,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-import ray_nodes
 import warm
 from commands import plain_environment, within
+from ray_nodes import SETTINGS, Nodes
 from trained import Curves, curves
 
 from bench.on_ray import OnRay
@@ -28,48 +26,12 @@ from bench.settings import Settings
 from core.errors import UsageError
 from results import Store
 
-# Nothing is sent anywhere, and all listen on loopback alone; on a busy machine Ray's workers would hardly get a turn.
-SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_worker_niceness": "0",
-}
-
-
-class Nodes:
-    """The cluster of `ray_nodes`."""
-
-    def __init__(self, folder: str, variables: dict[str, str]) -> None:
-        command = [sys.executable, ray_nodes.__file__, folder]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(command, env=variables, text=True, bufsize=1, **pipes)
-        self.address = self._answer()
-
-    def kill_the_second(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write("kill\n")
-        assert self._answer() == "killed"
-
-    def _answer(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
-    def stop(self) -> None:
-        tree = psutil.Process(self.process.pid).children(recursive=True)
-        with self.process:
-            assert self.process.stdin is not None
-            self.process.stdin.close()
-            self.process.wait(60)
-        for process in tree:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-
 
 @pytest.fixture(scope="module")
 def nodes(plugin: Path) -> Iterator[Nodes]:
     pytest.importorskip("ray", reason="needs ray")
     with tempfile.TemporaryDirectory(prefix="ray-") as folder:  # a socket's path has to be short
-        started = Nodes(folder, {**plain_environment(plugin), **SETTINGS})
+        started = Nodes(folder, plain_environment(plugin))
         try:
             yield started
         finally:

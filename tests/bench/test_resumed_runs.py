@@ -77,3 +77,26 @@ def test_what_another_process_runs_is_not_done(reproduce: Command, interrupted: 
     with Store(tmp_path / "store.db") as store:
         assert store.runs()[-1].outcome == "skipped"
     assert reproduce("long", "--only", "one").returncode == 0
+
+
+@pytest.mark.slow
+def test_two_commands_on_one_store_do_nothing_twice_wherever_their_files_are(
+    reproduce: Command, environment: dict[str, str], tmp_path: Path
+) -> None:
+    places = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "first")]
+    first = warm.Process(["-m", "bench.reproduce", "endless", *places, "--no-report"], environment)
+    first.until(lambda: list(tmp_path.glob("first/checkpoints/*.pt")))
+    second = reproduce("endless", "tiny", "--only", "one")
+    assert second.returncode == 1
+    since = r"since \d{4}-\d\d-\d\d \d\d:\d\d UTC"
+    said = rf"skipped: it is being run by process {first.pid} on \S+, {since}; run the command"
+    assert re.search(said, second.stdout)
+    assert "Not run: 1 of 2 experiments, which another process is running now; run the command again" in second.stdout
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    third = warm.Process(["-m", "bench.reproduce", "endless", *places, "--no-report"], environment)
+    third.until(lambda: "started" in third.said()[0] or third.returncode is not None)
+    third.send_signal(signal.SIGINT)
+    assert third.wait(60) == 130, third.said()
+    with Store(tmp_path / "store.db") as store:
+        assert [run.outcome for run in store.runs()] == ["skipped", "ok", "interrupted"]

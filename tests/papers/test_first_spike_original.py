@@ -180,3 +180,11 @@ def test_a_misspelt_option_is_named_at_any_scale() -> None:
 def test_quick_scale_has_settings_of_its_own() -> None:
     with pytest.raises(UsageError, match="give --scale short or paper"):
         table(README, "quick")
+
+
+def test_aliases_that_stand_for_gigabytes_are_told_shortly(tmp_path: Path) -> None:
+    levels = [f"&a{level} [{', '.join([f'*a{level - 1}'] * 8)}]" for level in range(1, 12)]
+    bomb = ADLIF.replace("lr: 1e-3", f"lr: [&a0 [1, 1], {', '.join(levels)}]")
+    with pytest.raises(UsageError, match=r"learning\.lr of one\.yaml was given \[\[1, 1\], ") as raised:
+        table(file(tmp_path, bomb), "paper")
+    assert len(str(raised.value)) < 10**5

@@ -174,3 +174,10 @@ def test_other_files_are_refused_with_a_sentence(folder: Path) -> None:
         asv_results.read([folder / "machine" / "broken.json"])
     with pytest.raises(StoreError, match=r"missing\.json cannot be read"):
         asv_results.read([folder / "machine" / "missing.json"])
+
+
+def test_more_brackets_than_can_be_read(folder: Path) -> None:
+    file = folder / "machine" / "aaaaaaaa-virtualenv-py3.11.json"
+    file.write_text("[" * 100_000)
+    with pytest.raises(StoreError, match=r"json cannot be read: maximum recursion depth exceeded .* Give the files"):
+        asv_results.read([file])

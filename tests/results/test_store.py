@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from results import connect, schema
 from results.errors import StoreError
+from results.leases import Leases
 from results.run import Dataset, Metric
 from results.standing import Standing
 from results.store import AT_ONCE, DEFAULT_URL, Store, default_url
@@ -172,7 +173,7 @@ def test_a_store_of_the_second_schema_keeps_its_runs(url):
         store.record_standing({"a": Standing("code", "data")})
         with store.engine.begin() as connection:
             config.attributes["connection"] = connection
-            for table in ("planned", "picture"):
+            for table in ("planned", "picture", "lease"):
                 connection.execute(text(f"DROP TABLE {table}"))
             for table in ("run", "standing"):
                 connection.execute(text(f"ALTER TABLE {table} DROP COLUMN kernels"))
@@ -193,12 +194,28 @@ def test_a_store_of_the_third_schema_keeps_its_runs(url):
         store.record(run)
         with store.engine.begin() as connection:
             config.attributes["connection"] = connection
-            connection.execute(text("DROP TABLE picture"))
+            for table in ("picture", "lease"):
+                connection.execute(text(f"DROP TABLE {table}"))
             command.stamp(config, "r0003")
     with Store(url) as store:
         assert store.full_runs() == [run]
         store.record(shown := a_run())
         assert store.run(shown.id).pictures == shown.pictures
+
+
+def test_a_store_of_the_fourth_schema_keeps_its_runs(url):
+    """Nobody said who was at work."""
+    run = a_run()
+    config = connect._scripts()
+    with Store(url) as store:
+        store.record(run)
+        with store.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            connection.execute(text("DROP TABLE lease"))
+            command.stamp(config, "r0004")
+    with Store(url) as store, Leases(store) as leases:
+        assert store.full_runs() == [run]
+        assert leases.take("work") is None
 
 
 def test_what_is_current_is_replaced(store):

@@ -2,6 +2,7 @@
 
 import builtins
 import os
+import resource
 import shutil
 import sqlite3
 import stat
@@ -111,6 +112,36 @@ def test_a_document_that_is_no_json(path, filled):
         connection.execute("UPDATE machine SET document = '{'")
     with Store(path) as store, pytest.raises(StoreError, match=r"damaged .* a document in it is not JSON"):
         store.runs()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM dataset",
+        "UPDATE dataset SET counts = 7",
+        "UPDATE picture SET document = '{}'",
+        "UPDATE picture SET document = '[]'",
+        "UPDATE run SET kernels = x'00'",
+        "UPDATE run SET started = 5",
+        "UPDATE metric SET unit = 3",
+        "UPDATE sample SET value = 'fast'",
+        "DROP TABLE metric",
+        "DROP TABLE unit",
+        "ALTER TABLE run DROP COLUMN backend",
+        "DELETE FROM alembic_version",
+    ],
+)
+def test_rows_that_are_not_as_they_were_written(path, change):
+    """As after a flipped bit, or by other hands."""
+    with Store(path) as store:
+        store.record(a_run())
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, 'NOT NULL', '')")
+        connection.execute("PRAGMA writable_schema = RESET")
+        connection.execute(change)
+    refused(path, "store.db (is damaged|is no spikebench|failed)", read_only=True)
 
 
 def test_a_store_of_a_newer_version(url):
@@ -239,6 +270,41 @@ def test_a_full_disk(path, filled):
         assert store.full_runs() == before
 
 
+@contextmanager
+def no_room():
+    """Nothing that this process writes is kept, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_can_be_read(path, filled):
+    with no_room():
+        with Store(path, read_only=True) as store, Store(path, read_only=True) as other:
+            assert (len(store.full_runs()), len(other.runs())) == (200, 200)
+        with pytest.raises(StoreError, match=r"(failed|cannot grow): "), Store(path) as store:
+            store.record(a_run())
+    with Store(path) as store:
+        assert len(store.runs()) == 200
+
+
+def test_a_full_disk_can_be_read_with_the_log_of_a_command_that_died(path, filled):
+    with Store(path) as writer, writer.engine.connect() as connection:
+        connection.execute(text("SELECT 1 FROM machine")).all()  # as long as somebody reads, the log stays
+        writer.record(a_run(experiment={"number": "last"}))
+        kept = {name: Path(f"{path}{name}").read_bytes() for name in ("", "-wal")}
+    for name, content in kept.items():
+        Path(f"{path}{name}").write_bytes(content)
+    assert kept["-wal"]
+    with no_room(), Store(path, read_only=True) as store:
+        assert len(store.full_runs()) == 201
+    with Store(path) as store:
+        assert len(store.full_runs()) == 201
+
+
 def test_somebody_holds_the_store(path, filled, monkeypatch):
     from results import connect
 
@@ -283,3 +349,16 @@ def test_a_missing_postgresql_driver(monkeypatch):
 @pytest.mark.slow
 def test_a_postgresql_database_that_is_not_there(postgres_port):
     refused(f"postgresql://tester@127.0.0.1:{postgres_port}/nosuch", 'database "nosuch" does not exist')
+
+
+@pytest.mark.slow
+def test_connections_that_the_server_has_ended(new_url):
+    with Store(new_url("postgresql")) as store:
+        store.record(run := a_run())
+        other = _engine(store.url)
+        with other.connect() as connection:
+            ends = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            connection.execute(text(f"{ends} AND datname = current_database()"))
+        other.dispose()
+        assert store.run(run.id) == run
+        store.record(a_run())
