@@ -100,11 +100,12 @@ def _between(steep: np.ndarray) -> slice:
 def _recording(path: Path) -> Events:
     import numpy as np
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     try:
         content = loadmat(path)["TD"]
         t, x, y, p = (np.asarray(content[name][0, 0]).reshape(-1).astype(np.int64) for name in ("ts", "x", "y", "p"))
-    except (KeyError, IndexError, ValueError, TypeError, NotImplementedError) as problem:
+    except (KeyError, IndexError, ValueError, TypeError, NotImplementedError, MatReadError, MemoryError) as problem:
         raise DataDamaged(path, "TD", f"it holds no struct TD of x, y, p and ts ({problem!r})") from None
     if not len(t) == len(x) == len(y) == len(p) or len(t) < WINDOW + 2:
         raise DataDamaged(path, "TD", f"it has {len(t)} times, {len(x)} pixels and {len(p)} signs of events")

@@ -18,6 +18,8 @@ from tasks.task import Indices, Split
 SIDE, SHORT_SIDE = 224, 256
 AREA, ASPECT = (0.08, 1.0), (3 / 4, 4 / 3)
 TRIES = 10
+FORMATS = ("JPEG", "PNG")  # a few of ImageNet's files are PNG; whatever else has their name is not opened
+LARGEST = 2**26  # pixels; the largest of ImageNet have 61 million
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -111,7 +113,10 @@ def decode(path: str) -> Any:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > LARGEST:  # known from the header, before anything is unpacked
+                size = f"{image.width:,} x {image.height:,} pixels, more than {LARGEST:,}"
+                raise DataDamaged(path, "its header", f"it announces {size}")
             return image.convert("RGB")
     # Only an error of the system has a number; Pillow's own say what is wrong with the image.
     except OSError as problem:

@@ -87,3 +87,17 @@ def test_damaged_recordings(tmp_path: Path) -> None:
     path.rename(path.with_name("F16_1.mat"))
     with pytest.raises(DataDamaged, match="one of the planes F117, Mig31, Su24, Su35"):
         tasks.load("dvsplane", root=tmp_path)
+
+
+def test_what_the_reader_of_matlab_files_says_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an empty file, and of a header that announces gigabytes."""
+    (tmp_path / "F117_1.mat").touch()
+    with pytest.raises(DataDamaged, match="it holds no struct TD"):
+        dvsplane._recording(tmp_path / "F117_1.mat")
+
+    def announced(path: Path) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("scipy.io.loadmat", announced)
+    with pytest.raises(DataDamaged, match="it holds no struct TD"):
+        dvsplane._recording(tmp_path / "F117_1.mat")

@@ -13,7 +13,7 @@ from torchvision.transforms import v2
 
 import tasks
 from tasks import Classes, DataDamaged, TaskError
-from tasks.jpegs import random_part
+from tasks.jpegs import decode, random_part
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 COLOURS = {"n01440764": (200, 30, 30), "n01443537": (20, 180, 60), "n02102040": (40, 40, 220)}
@@ -178,3 +178,24 @@ def test_the_digest_follows_names_and_sizes(root: Path) -> None:
     grown = tasks.load("imagenet", root=root).dataset.digest
     image.rename(image.with_name("n01440764_2.JPEG"))
     assert len({before, grown, tasks.load("imagenet", root=root).dataset.digest}) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "cannot identify image file"),
+        (b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01", "cannot identify image file"),
+    ],
+)
+def test_other_formats_under_the_name_of_a_jpeg_are_not_opened(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "a.JPEG").write_bytes(content)
+    with pytest.raises(DataDamaged, match=says):
+        decode(str(tmp_path / "a.JPEG"))
+
+
+def test_a_picture_of_too_many_pixels_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.JPEG"
+    Image.new("L", (9000, 8000)).save(path, "JPEG")
+    monkeypatch.setattr(Image.Image, "convert", lambda *_: pytest.fail("it was unpacked"))
+    with pytest.raises(DataDamaged, match="announces 9,000 x 8,000 pixels, more than 67,108,864"):
+        decode(str(path))
