@@ -59,7 +59,7 @@ def show(console: Console, steps: Sequence[Planned], costs: Mapping[str, Cost]) 
         line = f"{step.status:12} {names[step.experiment.key]} · seed {step.experiment.seed}{reason}{cost}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     to_run = [costs[step.experiment.key] for step in steps if step.to_run]
-    whole = f", {summed(to_run)}" if to_run else ""
+    whole = f": {summed(to_run)}" if to_run else ""
     console.print(
         f"{len(to_run)} of {len(steps)} experiments to run{whole}.", highlight=False, markup=False, soft_wrap=True
     )

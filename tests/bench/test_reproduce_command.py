@@ -61,7 +61,7 @@ def test_a_plan_leaves_a_store_as_it_is(reproduce: Command, tmp_path: Path, kind
     before = path.read_bytes() if path.exists() else None
     planned = reproduce("tiny", "--plan", "--store", str(path))
     assert planned.returncode == 0, planned.stderr
-    assert "2 of 2 experiments to run, how long they take is not known" in planned.stdout
+    assert "2 of 2 experiments to run: how long they take is not known" in planned.stdout
     assert (path.read_bytes() if path.exists() else None) == before
     assert [p.name for p in tmp_path.iterdir()] == ([] if before is None else ["store.db"])
 
@@ -111,7 +111,7 @@ def test_a_table_is_measured_once_and_then_answered_from_the_store(reproduce: Co
         )
         == 2
     )
-    assert "2 of 6 experiments to run, about" in planned.stdout
+    assert "2 of 6 experiments to run: about" in planned.stdout
 
     forced = reproduce("tiny", "--force")
     assert "[2/2]" in forced.stdout
