@@ -158,6 +158,12 @@ def main(
         ),
     ] = None,
     plugin: Annotated[list[Path] | None, typer.Option(**PLUGIN)] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(**FOLDER, help="Write the epochs of trainings here, for TensorBoard to show.")
+    ] = None,
+    mlflow: Annotated[
+        str | None, typer.Option(metavar="URI", help="Tell the epochs of trainings to this MLflow server or database.")
+    ] = None,
     list_tables: Annotated[bool, typer.Option("--list", help="List the tables.")] = False,
     json: Annotated[
         bool, typer.Option("--json", help="With --plan or --list: print JSON for programs, docs/json.md.")
@@ -194,7 +200,7 @@ def main(
     settings = Settings(
         tuple(names or ()), scale, device, seeds, jobs, processes, executor, store, data, out, force,
         tuple(only or ()), timeout, memory, threads, report, config, tuple(altered or ()), tuple(own or ()),
-        tuple(context.meta[ORIGINAL]), ray, tuple(slurm or ()),
+        tuple(context.meta[ORIGINAL]), tensorboard, mlflow, ray, tuple(slurm or ()),
     )  # fmt: skip
     for sentence in settings.corrected:
         console.print(sentence, soft_wrap=True)
@@ -313,10 +319,11 @@ def _train(console: Console, settings: Settings, command: str, yes: bool) -> int
     from reports.progress import Progress
     from results import Store, published
 
-    from . import own_neuron, planned
+    from . import own_neuron, planned, trackers
     from .present import Present
     from .runner import Runner
 
+    told = trackers.trackers(settings)
     for one in settings.added:
         own_neuron.tried(one)
     present = Present(settings.root, settings.cache)
@@ -338,7 +345,7 @@ def _train(console: Console, settings: Settings, command: str, yes: bool) -> int
             )
         runner = Runner(settings, steps, store, executor, device, command)
         with Progress(console, runner.names, len(runner.pending)) as progress:
-            tally = runner.carry_out(progress)
+            tally = runner.carry_out(trackers.Tracked(progress, runner.names, told) if told else progress)
         if tally.elsewhere:
             console.print(
                 f"Not run: {tally.elsewhere} of {len(runner.pending)} experiments, which another process is running "

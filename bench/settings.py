@@ -63,6 +63,8 @@ class Settings:
     altered: tuple[str, ...] = ()  # settings in place of the tables', as papers.overrides reads them
     own: tuple[str, ...] = ()  # neurons that get a row, as papers.own_rows reads them
     original: tuple[str, ...] = ()  # arguments of the released code of a work
+    tensorboard: Path | None = None  # a folder for what trainings tell while they run
+    mlflow: str | None = None  # a tracking server or database for the same
     ray: str | None = None  # address of a cluster; None: one of this machine's own
     slurm: tuple[str, ...] = ()  # options of sbatch, key=value
 
