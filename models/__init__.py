@@ -52,6 +52,7 @@ registry = Registry(
         "fs_plane": "models.first_spike.maps:plane",
         "ttfs": "models.ttfs.networks:network",
         "ttfs_relu": "models.ttfs.networks:relu",
+        "nir": "models.nir_graph:network",
     },
     group="spikebench.models",
 )

@@ -46,7 +46,8 @@ def pieces(made: Network, x: torch.Tensor, cut: int) -> tuple[torch.Tensor, torc
 
 def test_every_network_is_cut_here() -> None:
     assert sorted(SMALL) == sorted(set(models.names()) & set(SMALL))
-    assert set(SMALL) == {name for name in models.names() if models.registry.plugin(name) is None}
+    of_files = {"nir"}  # tests/models/test_nir_graph.py
+    assert set(SMALL) | of_files == {name for name in models.names() if models.registry.plugin(name) is None}
 
 
 @pytest.mark.parametrize("name", SMALL)
