@@ -198,10 +198,14 @@ def main(
     )  # fmt: skip
     for sentence in settings.corrected:
         console.print(sentence, soft_wrap=True)
+    if measure and not plan:
+        raise UsageError("--measure was given without --plan, which it belongs to. Give both, or leave it out.")
+    if measure and (settings.executor != "local" or settings.processes > 1):
+        raise UsageError(
+            "--measure times batches in one process of this machine; leave it out with --processes or --executor."
+        )
     if plan:
         return _plan(console, settings, measure, json)
-    if measure:
-        raise UsageError("--measure was given without --plan, which it belongs to. Give both, or leave it out.")
     return max(_measure(console, settings), _train(console, settings, typed("bench.reproduce", context), yes))
 
 
@@ -262,7 +266,8 @@ def _costs(
     from . import cost
 
     authors = cost.of_authors(settings.tables, settings.scale)
-    return cost.costs(steps, store, settings.device, settings.root, authors, timed or {})
+    here = store if settings.executor == "local" else None  # a cluster computes on other machines than this one
+    return cost.costs(steps, here, settings.device, settings.root, authors, timed or {}, settings.processes)
 
 
 @contextmanager
