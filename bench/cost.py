@@ -35,7 +35,8 @@ OTHER_DATA = "as before on this machine, by the samples that are here now"
 
 @dataclass(frozen=True)
 class Cost:
-    """That of one experiment. `samples` and `batches` are of an epoch, `seconds` of the whole, `memory` in bytes, and
+    """That of one experiment. `samples` and `batches` are of an epoch, to within a few where a part is
+    held out class by class, `seconds` of the whole, `memory` in bytes, and
     `basis` says where the time comes from; None and "" where nothing is known. `subset` says what of the data is
     here where that is not all."""
 

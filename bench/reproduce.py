@@ -373,7 +373,9 @@ def _agreed(console: Console, settings: Settings, steps: list[Step], store: Stor
     if not seconds:
         return True
     beside = f", {jobs} at a time" if jobs > 1 and len(to_run) > 1 else ""
-    console.print(f"To run: {len(to_run)} experiments, {planned.summed(to_run)}{beside}.", soft_wrap=True)
+    console.print(
+        f"To run: {planned.counted(len(to_run), 'experiment')}, {planned.summed(to_run)}{beside}.", soft_wrap=True
+    )
     if seconds / jobs < cost.LONG or not (console.is_terminal and sys.stdin.isatty()):
         return True
     return typer.confirm("Begin?")

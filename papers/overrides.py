@@ -33,6 +33,8 @@ def parsed(texts: Iterable[str]) -> dict[str, Any]:
         name, equals, given = text.partition("=")
         if not name.strip() or not equals:
             raise UsageError(f"--set was given {text!r}; write NAME=VALUE, such as epochs=50 or model.channels=64.")
+        if name.strip() in found:
+            raise UsageError(f"--set was given {name.strip()} twice; give it once.")
         found[name.strip()] = value(given.strip())
     return found
 

@@ -41,6 +41,8 @@ def parsed(text: str) -> Own:
     if not name.strip() or parts[0].strip():
         raise UsageError(f"--with was given {text!r}; write NEURON or NEURON:option=value,other=value.")
     options = {key: value(given.strip()) for key, given in zip(parts[1::2], parts[2::2], strict=True)}
+    if len(options) < len(parts) // 2:
+        raise UsageError(f"--with was given {text!r}, which gives an option twice; give each once.")
     for key, given in options.items():
         require_plain(key, given)
     return Own(name.strip(), options)

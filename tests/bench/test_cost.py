@@ -137,7 +137,7 @@ def test_what_takes_more_than_six_hours_is_asked_for(
     assert asked.questions == []
     assert asked.agreed() is answer
     assert asked.questions == ["Begin?"]
-    assert asked.stream.getvalue().splitlines()[-1] == "To run: 1 experiments, about 6 h 30 min."
+    assert asked.stream.getvalue().splitlines()[-1] == "To run: 1 experiment, about 6 h 30 min."
 
 
 def test_nobody_is_asked_where_there_is_no_terminal(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,11 @@ def test_what_no_training_takes_is_refused(text: str, says: str) -> None:
         overridden(PLIF_TABLE, parsed([text])).cells("paper")
 
 
+def test_a_setting_that_is_given_twice_is_told() -> None:
+    with pytest.raises(UsageError, match="--set was given epochs twice"):
+        parsed(["epochs=1", "lr=2", "epochs = 3"])
+
+
 def test_settings_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text('epochs = 3\n[model]\nchannels = 4\n[scheme.optimizer]\nname = "sgd"\n', encoding="utf-8")

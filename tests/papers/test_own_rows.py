@@ -40,6 +40,11 @@ def test_what_cannot_be_read_is_told(text: str) -> None:
         parsed(text)
 
 
+def test_an_option_that_is_given_twice_is_told() -> None:
+    with pytest.raises(UsageError, match="gives an option twice"):
+        parsed("mine:a=1,b=2,a=3")
+
+
 @pytest.mark.parametrize("given", ["NaN", "-Infinity", "1e999", "[1,NaN]"])
 def test_a_number_that_is_not_finite_is_told(given: str) -> None:
     with pytest.raises(UsageError, match=r"decay was set to .*; give a finite number"):
