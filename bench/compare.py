@@ -11,7 +11,7 @@ import typer
 
 from core import machine_readable, options
 from core.command import App
-from core.errors import OK, WORSE, UsageError
+from core.errors import FAILED, OK, WORSE, UsageError
 from core.options import FOLDER, STORE, WHOLE
 from core.registry import unknown
 from core.shell import exit_status
@@ -49,8 +49,8 @@ def share(given: object) -> float:
     python -m results compare EPYC Xeon --by machine
     python -m results compare 2026-01 2026-02 --by date
 
-    Exit status: 0 compared, 1 it could not be done, 2 wrong usage, 4 something is worse by more than --fail-if-worse
-    allows, 130 interrupted."""
+    Exit status: 0 compared, 1 it could not be done, or --fail-if-worse was given and the sides have nothing in common,
+    2 wrong usage, 4 something is worse by more than --fail-if-worse allows, 130 interrupted."""
 )
 @exit_status
 def compare(
@@ -107,7 +107,9 @@ def compare(
         show.show(Console(highlight=False, markup=False), found, limit or MOST, fail_if_worse)
         if page:
             print(f"Page: {page}")
-    return WORSE if worse else OK
+    if worse:
+        return WORSE
+    return OK if worse is None or found.shared else FAILED
 
 
 def _sides(first: str, second: str, by: str | None, store: str | None, opened: ExitStack) -> tuple[Side, Side]:

@@ -79,7 +79,12 @@ def check(
 
     console, root = Console(highlight=False, markup=False), _root(data)
     wrong = 0
-    for name in names or _here(root):
+    chosen = names or _here(root)
+    if not chosen:
+        where = f"in {root}" if root else "here, since no data root is named; name it with --data or SPIKEBENCH_DATA"
+        console.print(f"No data set is {where}.", soft_wrap=True)
+        return FAILED
+    for name in chosen:
         _require_known(name)
         bad = damaged(name, root) if root else []
         try:
@@ -121,6 +126,7 @@ def get(
         raise UsageError("No data root is named. Name the folder for the data sets with --data or SPIKEBENCH_DATA.")
     for name in names:
         _require_known(name)
+        archives.known(name)  # raises where there is no address, before anything is fetched
     console = Console(highlight=False, markup=False)
     columns = (
         bars.TextColumn("{task.description}"), bars.BarColumn(), bars.DownloadColumn(), bars.TransferSpeedColumn(),

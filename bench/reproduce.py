@@ -204,10 +204,14 @@ def main(
     )  # fmt: skip
     for sentence in settings.corrected:
         console.print(sentence, soft_wrap=True)
+    if measure and not plan:
+        raise UsageError("--measure was given without --plan, which it belongs to. Give both, or leave it out.")
+    if measure and (settings.executor != "local" or settings.processes > 1):
+        raise UsageError(
+            "--measure times batches in one process of this machine; leave it out with --processes or --executor."
+        )
     if plan:
         return _plan(console, settings, measure, json)
-    if measure:
-        raise UsageError("--measure was given without --plan, which it belongs to. Give both, or leave it out.")
     return max(_measure(console, settings), _train(console, settings, typed("bench.reproduce", context), yes))
 
 
@@ -268,7 +272,8 @@ def _costs(
     from . import cost
 
     authors = cost.of_authors(settings.tables, settings.scale)
-    return cost.costs(steps, store, settings.device, settings.root, authors, timed or {})
+    here = store if settings.executor == "local" else None  # a cluster computes on other machines than this one
+    return cost.costs(steps, here, settings.device, settings.root, authors, timed or {}, settings.processes)
 
 
 @contextmanager
@@ -375,7 +380,9 @@ def _agreed(console: Console, settings: Settings, steps: list[Step], store: Stor
     if not seconds:
         return True
     beside = f", {jobs} at a time" if jobs > 1 and len(to_run) > 1 else ""
-    console.print(f"To run: {len(to_run)} experiments, {planned.summed(to_run)}{beside}.", soft_wrap=True)
+    console.print(
+        f"To run: {planned.counted(len(to_run), 'experiment')}, {planned.summed(to_run)}{beside}.", soft_wrap=True
+    )
     if seconds / jobs < cost.LONG or not (console.is_terminal and sys.stdin.isatty()):
         return True
     return typer.confirm("Begin?")

@@ -15,9 +15,11 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from importlib.metadata import EntryPoint
+from importlib.util import find_spec
 from pathlib import Path
 
 from .errors import UsageError
+from .places import NoHome, at_home
 
 VARIABLE = "SPIKEBENCH_PLUGINS"
 TABLE = "PLUGINS"
@@ -30,11 +32,17 @@ KINDS = (
 )  # fmt: skip
 
 
+class PluginWarning(UserWarning):
+    """What a plug-in brings and is refused; the message says which, why and what counts."""
+
+
 def use(files: Iterable[Path]) -> None:
-    """Adds files to those of this process and of all that it starts. UsageError for one that brings nothing."""
+    """Adds files to those of this process and of all that it starts. UsageError for one that cannot be used."""
     named = [*_named(), *(Path(file).absolute() for file in files)]
     for file in named:
-        _entries(file)
+        if os.pathsep in str(file):
+            raise UsageError(f"The plug-in {file} has {os.pathsep!r} in its path, which parts files. Rename it.")
+        _found(file)
     if named:
         os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys(map(str, named)))
 
@@ -43,17 +51,37 @@ def points(group: str) -> Iterator[EntryPoint]:
     """The entry points of a group that files bring; a file that cannot be used costs a warning and itself."""
     for file in _named():
         try:
-            found = _entries(file)
+            found = _found(file)
         except UsageError as error:
-            warnings.warn(str(error), RuntimeWarning, stacklevel=5)
-            continue
-        if str(file.parent) not in sys.path:
-            sys.path.append(str(file.parent))  # the last, so that nothing beside the file takes another's place
-        yield from (point for point in found if point.group == group)
+            _warn(str(error))
+        else:
+            yield from (point for point in found if point.group == group)
 
 
 def _named() -> list[Path]:
-    return [Path(text) for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text]
+    """The files of the environment. UsageError for a ~ of nobody."""
+    try:
+        return [Path(at_home(text)).absolute() for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text]
+    except NoHome as error:
+        raise UsageError(f"{VARIABLE}: {error}") from None
+
+
+@functools.cache
+def _warn(sentence: str) -> None:
+    """Once, however many kinds of names are looked for."""
+    warnings.warn(sentence, PluginWarning, stacklevel=6)
+
+
+def _found(file: Path) -> tuple[EntryPoint, ...]:
+    """What a file brings, which from now on can be imported. UsageError where another file would be."""
+    entries = _entries(file)
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))  # the last, so that nothing beside the file takes another's place
+    spec = find_spec(file.stem)
+    if spec is None or spec.origin is None or not file.samefile(spec.origin):
+        first = spec.origin if spec is not None and spec.origin else "something else"
+        raise UsageError(f"The plug-in {file} has the name of {first}, which is found first. Rename the file.")
+    return entries
 
 
 @functools.cache
@@ -102,18 +130,21 @@ def _neurons(file: Path, tree: ast.Module) -> Iterator[tuple[str, str]]:
 
 def _string(node: ast.stmt, name: str) -> str | None:
     """The text that a statement gives to `name`."""
-    if not isinstance(node, ast.Assign | ast.AnnAssign):
+    if not isinstance(node, ast.Assign | ast.AnnAssign) or not _gives_to(node, name):
         return None
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     given = node.value.value if isinstance(node.value, ast.Constant) else None
-    named = any(isinstance(target, ast.Name) and target.id == name for target in targets)
-    return given if named and isinstance(given, str) else None
+    return given if isinstance(given, str) else None
+
+
+def _gives_to(node: ast.Assign | ast.AnnAssign, name: str) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return any(isinstance(target, ast.Name) and target.id == name for target in targets)
 
 
 def _listed(file: Path, tree: ast.Module) -> Iterator[tuple[str, str, str]]:
     """Kind, name and attribute of each entry of the table PLUGINS."""
     for node in tree.body:
-        if not (isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == TABLE for t in node.targets)):
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None or not _gives_to(node, TABLE):
             continue
         where = f"{TABLE} of the plug-in {file}, line {node.lineno},"
         try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from . import plugins
 from .errors import WRONG_USAGE, SpikebenchError
+from .plugins import PluginWarning as PluginWarning  # who refuses names says so by it
 
 
 class UnknownName(SpikebenchError, LookupError):
@@ -24,10 +25,6 @@ class UnknownName(SpikebenchError, LookupError):
 
 class PluginError(SpikebenchError):
     """An installed plug-in that cannot be used; the message says which and why."""
-
-
-class PluginWarning(UserWarning):
-    """A name that an installed plug-in brings and that is refused; the message says which, why and what counts."""
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> UnknownName:

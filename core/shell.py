@@ -63,7 +63,7 @@ def typed(module: str, context: typer.Context) -> str:
 @contextmanager
 def _plain_warnings() -> Iterator[None]:
     """Within, a refused plug-in is a sentence, without the place in our code."""
-    from .registry import PluginWarning
+    from .plugins import PluginWarning
 
     with warnings.catch_warnings():
         usual = warnings.showwarning

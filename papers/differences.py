@@ -118,6 +118,11 @@ class Compared:
         return sum(difference.word == word for difference in self.differences)
 
     @property
+    def shared(self) -> bool:
+        """Whether both sides have anything in common."""
+        return bool(self.differences or self.unchanged)
+
+    @property
     def by_chance(self) -> tuple[int, int, float]:
         """How many intervals leave out no change, of how many, and how many would by chance if nothing had changed."""
         told = self.count(BETTER) + self.count(WORSE)
@@ -155,7 +160,10 @@ def _newest(counted: Mapping[str, Counted], groups: Iterable[str]) -> tuple[Stor
 def _differences(first: Counted, second: Counted) -> list[Difference]:
     notes = _notes(first, second)
     machines = {repr(sorted(run.machine.items())) + run.device for run in (*first.runs, *second.runs)}
-    elsewhere = ("not all on one machine",) if len(machines) > 1 else ()
+    threads = {run.environment.get("torch_threads") for run in (*first.runs, *second.runs)}
+    elsewhere = ["not all on one machine"] if len(machines) > 1 else []
+    if len(threads) > 1 and not first.job:  # a job says its own
+        elsewhere.append("not all with as many threads")
     found = []
     for name, a in first.measured.items():
         if name in second.measured:

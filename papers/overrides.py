@@ -18,7 +18,7 @@ from core.errors import UsageError
 from core.registry import unknown
 
 from .experiment import Experiment
-from .own_rows import value
+from .own_rows import require_plain, value
 from .table import Cell, Table
 
 NUMBERS = ("epochs", "batch_size", "updates")  # of an experiment itself
@@ -33,6 +33,8 @@ def parsed(texts: Iterable[str]) -> dict[str, Any]:
         name, equals, given = text.partition("=")
         if not name.strip() or not equals:
             raise UsageError(f"--set was given {text!r}; write NAME=VALUE, such as epochs=50 or model.channels=64.")
+        if name.strip() in found:
+            raise UsageError(f"--set was given {name.strip()} twice; give it once.")
         found[name.strip()] = value(given.strip())
     return found
 
@@ -60,6 +62,8 @@ def overridden(table: Table, changes: Changes) -> Table:
     """The table with changed settings in all of its experiments. UsageError for a change that none of them takes."""
     if not changes:
         return table
+    for name, given in changes.items():
+        require_plain(name, given)
 
     def cells(scale: str) -> list[Cell]:
         found = table.cells(scale)

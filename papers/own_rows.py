@@ -40,15 +40,30 @@ def parsed(text: str) -> Own:
     parts = re.split(r"(?:^|,)\s*([A-Za-z_]\w*)\s*=", rest)
     if not name.strip() or parts[0].strip():
         raise UsageError(f"--with was given {text!r}; write NEURON or NEURON:option=value,other=value.")
-    return Own(name.strip(), {key: value(given.strip()) for key, given in zip(parts[1::2], parts[2::2], strict=True)})
+    options = {key: value(given.strip()) for key, given in zip(parts[1::2], parts[2::2], strict=True)}
+    if len(options) < len(parts) // 2:
+        raise UsageError(f"--with was given {text!r}, which gives an option twice; give each once.")
+    for key, given in options.items():
+        require_plain(key, given)
+    return Own(name.strip(), options)
 
 
 def value(text: str) -> Any:
     """What a text of the command line says: JSON, or else itself."""
     try:
         return json.loads({"True": "true", "False": "false", "None": "null"}.get(text, text))
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
+
+
+def require_plain(name: str, given: object) -> None:
+    """UsageError for what no experiment can be described by: a number that is not finite, or a date of TOML."""
+    try:
+        json.dumps(given, allow_nan=False)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"{name} was set to {given}; give a finite number, a text, true, false, or a list or table of these."
+        ) from None
 
 
 def with_rows(table: Table, own: Sequence[Own]) -> Table:
@@ -71,7 +86,10 @@ def with_rows(table: Table, own: Sequence[Own]) -> Table:
 
 def _cell(like: Cell, own: Own) -> Cell:
     made = replace(like.experiment, neuron=own.neuron, neuron_options=own.options)
-    return replace(like, row=own.row, experiment=made, sources=(), log="", at=None, epoch_seconds=None)
+    why = like.not_comparable or "a row of your own"  # nor may its spread stand in for that of a row of the work
+    return replace(
+        like, row=own.row, experiment=made, sources=(), log="", at=None, epoch_seconds=None, not_comparable=why
+    )
 
 
 def _claim(table: Table, own: Own) -> Claim:

@@ -85,14 +85,15 @@ def about(compared: Compared) -> list[str]:
         if only:
             kinds = Counter(str(run.experiment.get("what") or run.experiment.get("kind", "training")) for run in only)
             of_kinds = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-            lines.append(f"Only in {name}: {len(only)} experiments ({of_kinds}).")
+            lines.append(f"Only in {name}: {len(only)} experiment{'s' * (len(only) > 1)} ({of_kinds}).")
     if compared.unchanged:
-        lines.append(f"The same runs on both sides: {compared.unchanged} experiments.")
+        lines.append(f"The same runs on both sides: {compared.unchanged} experiment{'s' * (compared.unchanged > 1)}.")
     for name, side in (("A", compared.first), ("B", compared.second)):
         if side.left_out:
-            lines.append(f"Not counted in {name}: {side.left_out} earlier runs, or runs of other code or data.")
+            those = f"{side.left_out} run{'s' * (side.left_out > 1)}"
+            lines.append(f"Not counted in {name}: {those}, earlier or of other code or data.")
         if side.others:
-            lines.append(f"Not compared in {name}: {side.others} runs of other kinds.")
+            lines.append(f"Not compared in {name}: {side.others} run{'s' * (side.others > 1)} of other kinds.")
     return lines
 
 
@@ -108,6 +109,8 @@ def verdict(compared: Compared, share: float | None) -> str:
         return ""
     worse, failed = len(compared.worse_than(share)), len(compared.failed)
     allowed = "{:g} {}".format(*shown(share, "fraction"))
+    if not compared.shared and not failed:
+        return f"Whether anything is worse by more than {allowed} is not known: both sides have nothing in common."
     if not worse and not failed:
         return f"Nothing is worse by more than {allowed} beyond its interval."
     parts = [f"{worse} figure{'s' * (worse > 1)} worse by more than {allowed} beyond the interval"] if worse else []

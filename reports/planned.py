@@ -61,7 +61,10 @@ def show(console: Console, steps: Sequence[Planned], costs: Mapping[str, Cost]) 
     to_run = [costs[step.experiment.key] for step in steps if step.to_run]
     whole = f": {summed(to_run)}" if to_run else ""
     console.print(
-        f"{len(to_run)} of {len(steps)} experiments to run{whole}.", highlight=False, markup=False, soft_wrap=True
+        f"{len(to_run)} of {counted(len(steps), 'experiment')} to run{whole}.",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
 
 
@@ -69,9 +72,9 @@ def said(cost: Cost) -> str:
     """ "1024 epochs of 60,000 samples in 3,750 batches, about 42 h (as before on this machine), 1.9 GiB"."""
     parts = []
     if cost.epochs:
-        parts.append(_counted(cost.epochs, "epoch"))
+        parts.append(counted(cost.epochs, "epoch"))
         if cost.samples is not None:
-            parts[0] += f" of {_counted(cost.samples, 'sample')} in {_counted(cost.batches or 0, 'batch', 'batches')}"
+            parts[0] += f" of {counted(cost.samples, 'sample')} in {counted(cost.batches or 0, 'batch', 'batches')}"
         if cost.subset:
             parts.append(f"of the data {cost.subset} are here")
     parts.append(f"about {rough(cost.seconds)} ({cost.basis})" if cost.seconds is not None else "time not known")
@@ -90,7 +93,8 @@ def summed(costs: Sequence[Cost]) -> str:
     return f"{found}; of {unknown} the time is not known" if unknown else found
 
 
-def _counted(number: int, one: str, many: str = "") -> str:
+def counted(number: int, one: str, many: str = "") -> str:
+    """ "1 epoch", "60,000 samples"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 

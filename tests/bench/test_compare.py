@@ -133,3 +133,13 @@ def test_wrong_usage_is_one_sentence(folder: Path) -> None:
 def test_a_machine_in_words() -> None:
     run = measured(EXPERIMENTS[0], 0.9, machine={"cpu": "AMD EPYC", "num_cpu": "2", "gpus": ["H100"]})
     assert machine(run) == "AMD EPYC, 2 cores, H100"
+
+
+def test_sides_without_anything_in_common_are_no_success(folder: Path, tmp_path: Path) -> None:
+    with Store(tmp_path / "other.db") as other:
+        other.record_all([measured(registry.get("plif_ablation").experiments("quick", [0])[2], 0.5)])
+    assert "Nothing was measured on both sides" in compare(folder / "before.db", tmp_path / "other.db").stdout
+    failed = compare(folder / "before.db", tmp_path / "other.db", "--fail-if-worse", "5%", status=1)
+    assert "is not known: both sides have nothing in common" in failed.stdout
+    (tmp_path / "same.db").write_bytes((folder / "before.db").read_bytes())
+    compare(folder / "before.db", tmp_path / "same.db", "--fail-if-worse", "5%")

@@ -14,12 +14,12 @@ from finished_runs import measured
 from rich.console import Console
 
 from bench import reproduce as command
-from bench.cost import AUTHORS, BEFORE, TIMED, Cost, Timed, costs, of_authors, total
+from bench.cost import AUTHORS, BEFORE, OTHER_DATA, TIMED, Cost, Timed, costs, of_authors, total
 from bench.plan import Step, plan
 from bench.settings import Settings
 from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
 from reports import planned
-from results import Store, environment
+from results import Dataset, Metric, Store, environment
 from results.standing import Standing
 
 EXPERIMENT = PLIF_ABLATION.experiments("quick", [2020])[0]
@@ -56,6 +56,22 @@ def test_a_run_of_another_seed_on_such_a_machine_tells(store: Store) -> None:
     store.record(measured(other, 0.9, seconds=8.0, machine=HERE, peak_memory=2**30, implementation="of long ago"))
     cost = of(to_run(), store, timed=Timed(1.0, 2.0, 10, None))
     assert (cost.seconds, cost.memory, cost.basis) == (8.0, 2**30, BEFORE)
+
+
+def test_a_run_on_less_of_the_data_tells_by_the_samples(store: Store) -> None:
+    fewer = (Dataset("subset", "digits", False, {"train": 140, "test": 10}, note="a subset"),)
+    store.record(measured(EXPERIMENT.with_seed(2024), 0.9, seconds=8.0, machine=HERE, datasets=fewer))
+    assert (of(to_run(), store).seconds, of(to_run(), store).basis) == (80.0, OTHER_DATA)
+    assert of(to_run(), store, timed=Timed(1.0, 2.0, 10, None)).basis == TIMED
+
+
+def test_a_run_in_as_many_processes_tells(store: Store) -> None:
+    four = (Metric("processes", 4, "count"),)
+    store.record(measured(EXPERIMENT.with_seed(2024), 0.9, seconds=8.0, machine=HERE, metrics=four))
+    step = to_run()
+    (alone,) = costs([step], store, "cpu", None, {}, {}).values()
+    (shared,) = costs([step], store, "cpu", None, {}, {}, processes=4).values()
+    assert (alone.seconds, shared.seconds) == (None, 8.0)
 
 
 def test_what_was_spent_already_is_not_spent_again(store: Store) -> None:
@@ -121,7 +137,7 @@ def test_what_takes_more_than_six_hours_is_asked_for(
     assert asked.questions == []
     assert asked.agreed() is answer
     assert asked.questions == ["Begin?"]
-    assert asked.stream.getvalue().splitlines()[-1] == "To run: 1 experiments, about 6 h 30 min."
+    assert asked.stream.getvalue().splitlines()[-1] == "To run: 1 experiment, about 6 h 30 min."
 
 
 def test_nobody_is_asked_where_there_is_no_terminal(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,6 +161,9 @@ def test_measuring_times_batches_and_stores_nothing(reproduce: Command, tmp_path
     wrong = reproduce("tiny", "--measure")
     assert wrong.returncode == 2
     assert "--measure was given without --plan" in wrong.stderr
+    wrong = reproduce("tiny", "--plan", "--measure", "--processes", "2")
+    assert wrong.returncode == 2
+    assert "--measure times batches in one process of this machine" in wrong.stderr
 
 
 def test_a_setting_that_cannot_be_timed_is_named(reproduce: Command) -> None:

@@ -47,12 +47,22 @@ def test_a_check_reads_and_compares(root: Path) -> None:
         (["get", "mnst"], 2, "Unknown data set 'mnst'. Did you mean 'mnist'"),
         (["check", "mnst"], 2, "Unknown data set 'mnst'. Did you mean 'mnist'"),
         (["check", "mnist"], 1, ""),
+        (["get", "mnist", "shd"], 1, "No address of shd is known here"),
     ],
 )
 def test_wrong_names(words: list[str], status: int, says: str, tmp_path: Path) -> None:
     done = within(app, *words, "--data", str(tmp_path))
     assert done.returncode == status
     assert says in done.stderr
+
+
+def test_a_check_of_nothing_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = within(app, "check", "--data", str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, f"No data set is in {tmp_path}.\n")
+    monkeypatch.delenv("SPIKEBENCH_DATA", raising=False)
+    done = within(app, "check")
+    assert done.returncode == 1
+    assert "since no data root is named" in done.stdout
 
 
 def test_a_root_is_needed_to_fetch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,16 @@ class Late(Forgetful):
         self.reset()
 
 
+class Broken(Spikes):
+    def __init__(self, **common: object) -> None:
+        self.half = 1 / 0
+
+
+class Unfinished(Spikes):
+    def step(self, x, v):
+        return self.leak(x), v
+
+
 @pytest.mark.parametrize(
     ("neuron", "says"),
     [
@@ -69,6 +79,8 @@ class Late(Forgetful):
         (Stateless, "The step of the neuron own cannot be called with x and 1 states: "),
         (Forgetful, "The neuron own begins without 'v'. Write self.reset() at the end of its constructor."),
         (Late, "Its constructor begins with super().__init__(**common)."),
+        (Broken, "The neuron own cannot be made: ZeroDivisionError: division by zero (test_own_neuron.py, line"),
+        (Unfinished, "fails: AttributeError: 'Unfinished' object has no attribute 'leak' (test_own_neuron.py, line"),
     ],
 )
 def test_what_beginners_forget(neuron: type[Neuron], says: str, monkeypatch: pytest.MonkeyPatch) -> None:

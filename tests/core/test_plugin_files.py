@@ -29,6 +29,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
 
     yield made
     plugins._entries.cache_clear()
+    plugins._warn.cache_clear()
 
 
 def found(kind: str) -> dict[str, str]:
@@ -43,7 +44,7 @@ def test_neurons_are_found_by_their_name_and_the_rest_by_a_table(write: Write) -
         + "class Other(neurons.LIF): name = 'no neuron by its bases'\n"
         + "class Own(base.Neuron):\n    name = 'own'\n    def sequence(self, x): ...\n"
         + "class Task: name = 'task'\n"
-        + "PLUGINS = {'tasks': {'spirals': 'SPIRALS'}, 'neurons': {'lif2': 'Other'}}\n"
+        + "PLUGINS: dict = {'tasks': {'spirals': 'SPIRALS'}, 'neurons': {'lif2': 'Other'}}\n"
         + "raise RuntimeError('never run')\n"
     )
     plugins.use([file])
@@ -111,5 +112,33 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_one_bad_file_costs_itself(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     bad, good = write("x = 1\n", "bad_one.py"), write(NEURON, "good_one.py")
     monkeypatch.setenv(plugins.VARIABLE, os.pathsep.join(map(str, (bad, good))))
-    with pytest.warns(RuntimeWarning, match="bad_one.py brings nothing"):
-        assert found("neurons") == {"mine": "good_one:Mine"}
+    with pytest.warns(PluginWarning, match="bad_one.py brings nothing") as said:
+        assert [found(kind) for kind in ("neurons", "tasks")] == [{"mine": "good_one:Mine"}, {}]
+    assert len(said) == 1
+
+
+def test_a_file_whose_name_another_module_has_is_refused(write: Write, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"alembic.py has the name of .*alembic/__init__.py, which is found first"):
+        plugins.use([write(NEURON, "alembic.py")])
+    first = write(NEURON, "twice_named.py")
+    (tmp_path / "other").mkdir()
+    second = write(NEURON, "other/twice_named.py")
+    plugins.use([first])
+    with pytest.raises(UsageError, match=r"other/twice_named.py has the name of .*/twice_named.py, which"):
+        plugins.use([second])
+
+
+def test_places_in_the_variable(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(NEURON, "at_home.py")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(plugins.VARIABLE, "~/at_home.py")
+    assert found("neurons") == {"mine": "at_home:Mine"}
+    monkeypatch.setenv(plugins.VARIABLE, "~nobody-of-this-name/at_home.py")
+    with pytest.raises(UsageError, match="SPIKEBENCH_PLUGINS: ~nobody-of-this-name"):
+        found("neurons")
+
+
+def test_a_path_that_the_variable_cannot_hold(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "a:b").mkdir()
+    with pytest.raises(UsageError, match="has ':' in its path, which parts files"):
+        plugins.use([write(NEURON, "a:b/parted.py")])

@@ -204,6 +204,12 @@ def test_other_data_and_other_machines_are_told() -> None:
     }
 
 
+def test_other_numbers_of_threads_are_told_of_what_they_change() -> None:
+    first, second = ([training(0, 0.9, seconds=1.0, environment={"torch_threads": number})] for number in (1, 8))
+    notes = {d.measure.name: d.notes for d in compared(first, second).differences}
+    assert notes == {"accuracy": (), "seconds": ("not all with as many threads",)}
+
+
 def test_the_surest_difference_comes_first() -> None:
     first = [training(s, 0.9 + s / 1000, seconds=10.0 + s, peak_memory=2**20 + s) for s in range(3)]
     second = [training(s, 0.8 + s / 1000, seconds=10.1 + s, peak_memory=2**21 + s) for s in range(3)]

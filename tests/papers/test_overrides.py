@@ -66,6 +66,7 @@ def test_without_changes_a_table_is_itself(name: str) -> None:
         ("scheme.lr.value=3", "Unknown setting 'scheme.lr.value'. Did you mean 'scheme.lr'"),
         ("T=3", "T is an option of several parts; write model.T, scheme.T or the like."),
         ("seed=3", "Unknown setting 'seed'."),
+        ("lr=NaN", "lr was set to nan; give a finite number"),
     ],
 )
 def test_what_no_training_takes_is_refused(text: str, says: str) -> None:
@@ -73,10 +74,18 @@ def test_what_no_training_takes_is_refused(text: str, says: str) -> None:
         overridden(PLIF_TABLE, parsed([text])).cells("paper")
 
 
+def test_a_setting_that_is_given_twice_is_told() -> None:
+    with pytest.raises(UsageError, match="--set was given epochs twice"):
+        parsed(["epochs=1", "lr=2", "epochs = 3"])
+
+
 def test_settings_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text('epochs = 3\n[model]\nchannels = 4\n[scheme.optimizer]\nname = "sgd"\n', encoding="utf-8")
     assert read(file) == {"epochs": 3, "model.channels": 4, "scheme.optimizer.name": "sgd"}
+    file.write_text("[model]\nT = 2026-01-02\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"model\.T was set to 2026-01-02; give a finite number, a text"):
+        overridden(PLIF_TABLE, read(file))
     file.write_text("epochs = \n", encoding="utf-8")
     with pytest.raises(UsageError, match="are no TOML"):
         read(file)

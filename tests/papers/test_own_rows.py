@@ -14,7 +14,7 @@ from papers.evaluate import evaluate
 from papers.own_rows import Own, found, parsed, with_rows
 from papers.plif.tables import PLIF_ABLATION
 from papers.psn.tables import PSN_IMAGENET
-from results import Store
+from results import Store, published
 
 MINE = Own("mine", {"threshold": 0.8})
 
@@ -38,6 +38,17 @@ def test_what_is_written_is_read(text: str, own: Own) -> None:
 def test_what_cannot_be_read_is_told(text: str) -> None:
     with pytest.raises(UsageError, match="write NEURON or NEURON:option=value"):
         parsed(text)
+
+
+def test_an_option_that_is_given_twice_is_told() -> None:
+    with pytest.raises(UsageError, match="gives an option twice"):
+        parsed("mine:a=1,b=2,a=3")
+
+
+@pytest.mark.parametrize("given", ["NaN", "-Infinity", "1e999", "[1,NaN]"])
+def test_a_number_that_is_not_finite_is_told(given: str) -> None:
+    with pytest.raises(UsageError, match=r"decay was set to .*; give a finite number"):
+        parsed(f"mine:decay={given}")
 
 
 @pytest.mark.parametrize("scale", ["quick", "short", "paper"])
@@ -94,3 +105,23 @@ def test_it_is_compared_with_the_rows_that_were_measured(tmp_path: Path) -> None
     cell = result.at("klif tau=4.0", "MNIST (8x8 digits)")
     assert cell is not None
     assert (cell.published, cell.verdict) == ((), "not comparable")
+
+
+def test_verdicts_of_the_work_do_not_depend_on_rows_of_ones_own(tmp_path: Path) -> None:
+    extended = with_rows(PLIF_ABLATION, [Own("klif", {"tau": 4.0})])
+    cells = {cell.row: cell for cell in extended.cells("paper") if cell.column == "MNIST"}
+    with Store(tmp_path / "store.db") as store:
+        published.sync(store)
+        store.record(measured(cells["LIF 2 max"].experiment.with_seed(2020), 0.99))
+        for seed in (2020, 2021, 2022):
+            store.record(measured(cells["klif tau=4.0"].experiment.with_seed(seed), 0.9 + (seed - 2020) / 100))
+        alone, beside = (
+            evaluate(store, table, "paper").at("LIF 2 max", "MNIST") for table in (PLIF_ABLATION, extended)
+        )
+        own = evaluate(store, extended, "paper").at("klif tau=4.0", "MNIST")
+    assert alone is not None
+    assert beside is not None
+    assert own is not None
+    assert alone.published
+    assert (beside.verdict, beside.reason) == (alone.verdict, alone.reason)
+    assert (own.verdict, own.reason) == ("not comparable", "nothing published; a row of your own")
