@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import warm
 
 from results import Metric, Run, Store, content_key, new_id, timestamp
 from tests.campaign import campaign
@@ -118,3 +119,9 @@ def test_what_cannot_be_tried_here_is_told(tmp_path: Path) -> None:
 
     status, said = struck(absent, tmp_path)
     assert (status, said[-1].split(maxsplit=5)) == (0, ["made", "up", "0", "0", "0", "needs what is not here"])
+
+
+def test_readers_read_what_is_whole(tmp_path: Path) -> None:
+    """All of them, as they are found where they belong now; what is damaged is for the campaign."""
+    done = warm.run(["-m", "tests.campaign.readers.child", "0", "1", str(tmp_path)], cwd=Path(__file__).parents[2])
+    assert (done.returncode, done.stderr) == (0, "")

@@ -79,14 +79,19 @@ def lines() -> bytes:
 
 def _import(folder: Path) -> None:
     """Takes lines into a store, shows and writes what is there."""
-    from results.__main__ import _print_run, _print_runs
+    from papers.headline import headlines
+    from reports import listing
 
     records = reading.read([folder / "lines.jsonl"])
     with Store("sqlite://") as store:
         store.record_all(*records)
-        _print_runs(store.runs(), store.url)
+        runs = store.runs()
+        found = headlines(store, runs)
+        listing.write(runs, found)
+        if runs:
+            listing.show(runs, found)
         for run in store.full_runs():
-            _print_run(run)
+            listing.show_one(run)
         list(dump(store))
 
 
