@@ -110,12 +110,6 @@ def of_authors(tables: Iterable[Table], scale: str) -> dict[str, float]:
     return found
 
 
-def total(costs: Iterable[Cost]) -> tuple[float, int]:
-    """Seconds of all one after another, as far as they are known, and of how many nothing is known."""
-    seconds = [cost.seconds for cost in costs]
-    return sum(value for value in seconds if value is not None), seconds.count(None)
-
-
 def _size(experiment: Experiment, root: str | None) -> tuple[Cost, Amount | None]:
     """Epochs, samples and batches, and the data that an epoch goes through; None where it is not known or goes through
     so many updates."""

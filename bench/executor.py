@@ -101,12 +101,12 @@ class ClusterError(SpikebenchError):
     """A cluster cannot be reached, or does not do what it was asked for."""
 
 
-def installed(package: str, extra: str) -> None:
-    """Raises UsageError where a package is missing that an executor needs."""
+def installed(asked: str, package: str, extra: str) -> None:
+    """Raises UsageError where a package is missing that the option `asked` needs; `extra` of ours brings it."""
     from importlib.util import find_spec
 
     if find_spec(package) is None:
         raise UsageError(
-            f"--executor {extra} needs the package {package}, which is not installed here. Install it with "
+            f"{asked} needs the package {package}, which is not installed here. Install it with "
             f"pip install 'spikebench[{extra}]', or in a checkout pip install -c constraints.txt -e '.[{extra}]'."
         )

@@ -48,7 +48,7 @@ class OnRay:
     """As `bench.executor.Executor` says."""
 
     def __init__(self, settings: Settings) -> None:
-        installed("ray", "ray")
+        installed("--executor ray", "ray", "ray")
         self.settings = settings
         self.address = settings.ray or os.environ.get("RAY_ADDRESS") or "local"
         if self.address not in ("local", "auto") and not re.fullmatch(r"[\w.-]+:\d{1,5}", self.address):

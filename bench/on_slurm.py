@@ -97,7 +97,7 @@ class OnSlurm:
     """As `bench.executor.Executor` says; all is submitted at once, and SLURM runs at most `jobs` of it at a time."""
 
     def __init__(self, settings: Settings) -> None:
-        installed("submitit", "slurm")
+        installed("--executor slurm", "submitit", "slurm")
         if shutil.which("sbatch") is None or shutil.which("srun") is None:
             raise UsageError(
                 "--executor slurm needs the commands of SLURM, but there is no sbatch here. Start this command on a "

@@ -375,8 +375,8 @@ def _agreed(console: Console, settings: Settings, steps: list[Step], store: Stor
 
     from . import cost
 
-    to_run = list(_costs(settings, steps, store).values())
-    seconds, _ = cost.total(to_run)
+    costs = _costs(settings, steps, store)
+    to_run, seconds = list(costs.values()), planned.summary(steps, costs)["seconds"]
     if not seconds:
         return True
     beside = f", {jobs} at a time" if jobs > 1 and len(to_run) > 1 else ""

@@ -77,7 +77,7 @@ def of(settings: Settings, steps: Iterable[Step], costs: Mapping[str, Cost], con
 
 
 def measure(request: Request, send: Send, clock: Clock) -> Result:
-    """As `bench.kinds` says: what `found` reads."""
+    """As `bench.kinds` says; the metrics are what `of` makes a Timed of."""
     import torch
 
     from .worker import prepared

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from core.errors import UsageError
+from papers.overrides import flat
+
+from .executor import installed
 
 if TYPE_CHECKING:
     from papers.experiment import Experiment
@@ -33,7 +34,7 @@ class TensorBoard:
     """Files of events below `folder`, a folder for each training."""
 
     def __init__(self, folder: Path) -> None:
-        _installed("--tensorboard", "tensorboardX", "tensorboard")
+        installed("--tensorboard", "tensorboardX", "tensorboard")
         self.folder = folder
         self._writers: dict[str, Any] = {}
 
@@ -56,7 +57,7 @@ class MLflow:
     """Runs of the MLflow experiment "spikebench" at a tracking server or in a database."""
 
     def __init__(self, uri: str) -> None:
-        _installed("--mlflow", "mlflow", "mlflow")
+        installed("--mlflow", "mlflow", "mlflow")
         self.uri = uri
         self._runs: dict[str, str] = {}
         self._client: Any = None
@@ -71,7 +72,7 @@ class MLflow:
         known = self._client.get_experiment_by_name("spikebench")
         place = known.experiment_id if known else self._client.create_experiment("spikebench")
         self._runs[key] = self._client.create_run(place, run_name=name, tags={"experiment_key": key}).info.run_id
-        for option, value in _flat(experiment.document(), ""):
+        for option, value in flat(experiment.document()):
             self._client.log_param(self._runs[key], option, value)
 
     def epoch(self, key: str, epoch: int, record: Mapping[str, float]) -> None:
@@ -128,18 +129,3 @@ class Tracked:
                 kind = type(tracker).__name__
                 said = str(error).strip().partition("\n")[0]
                 print(f"{kind} is told no more: {type(error).__name__}: {said}", flush=True)
-
-
-def _flat(document: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for name, value in document.items():
-        found += _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(f"{prefix}{name}", value)]
-    return found
-
-
-def _installed(option: str, package: str, extra: str) -> None:
-    if find_spec(package) is None:
-        raise UsageError(
-            f"{option} needs the package {package}, which is not installed here. Install it with "
-            f"pip install 'spikebench[{extra}]', or in a checkout pip install -c constraints.txt -e '.[{extra}]'."
-        )

@@ -47,13 +47,14 @@ def read(path: Path) -> dict[str, Any]:
         raise UsageError(f"The settings {path} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"The settings {path} are no TOML: {error}.") from None
-    return dict(_flat(document, ""))
+    return dict(flat(document))
 
 
-def _flat(document: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
+def flat(document: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """The values of a nested document with their dotted names."""
     for name, found in document.items():
         if isinstance(found, Mapping):
-            yield from _flat(found, f"{prefix}{name}.")
+            yield from flat(found, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", found
 
@@ -159,6 +160,6 @@ def _refused(name: str, experiments: Iterable[Experiment]) -> UsageError:
     known = set(NUMBERS)
     for experiment in {one.template: one for one in experiments}.values():
         for group in GROUPS:
-            known |= {f"{group}.{key}" for key, _ in _flat(getattr(experiment, f"{group}_options"), "")}
+            known |= {f"{group}.{key}" for key, _ in flat(getattr(experiment, f"{group}_options"))}
             known |= {f"{group}.{key}" for key in _parameters(group, getattr(experiment, group))}
     return UsageError(str(unknown("setting", name, sorted(known))))

@@ -14,7 +14,7 @@ from finished_runs import measured
 from rich.console import Console
 
 from bench import reproduce as command
-from bench.cost import AUTHORS, BEFORE, OTHER_DATA, TIMED, Cost, Timed, costs, of_authors, total
+from bench.cost import AUTHORS, BEFORE, OTHER_DATA, TIMED, Cost, Timed, costs, of_authors
 from bench.plan import Step, plan
 from bench.settings import Settings
 from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
@@ -107,7 +107,6 @@ def test_in_words() -> None:
     assert planned.said(Cost(0)) == "time not known"
     assert planned.summed([cost, cost, Cost(0)]) == "about 4 h 3 min one after another; of 1 the time is not known"
     assert "--plan --measure" in planned.summed([Cost(0)])
-    assert total([cost, Cost(0)]) == (7300.0, 1)
 
 
 class Asked:

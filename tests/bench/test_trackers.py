@@ -100,7 +100,7 @@ def test_one_that_fails_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_missing_package_is_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(trackers, "find_spec", lambda package: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda package: None)
     with pytest.raises(UsageError, match=r"--tensorboard needs the package tensorboardX.*spikebench\[tensorboard\]"):
         trackers.TensorBoard(tmp_path)
     with pytest.raises(UsageError, match=r"--mlflow needs the package mlflow.*spikebench\[mlflow\]"):
