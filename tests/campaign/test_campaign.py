@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 import warm
@@ -46,15 +49,11 @@ def spoil(store: str, *statements: str) -> None:
 
 
 def struck(fault: campaign.Fault, tmp_path: Path) -> tuple[int, list[str]]:
-    """Exit status and lines of a campaign of one fault, which is tried once."""
+    """Exit status and lines of a campaign of one fault, tried once: its clock moves a second whenever it is read."""
     said: list[str] = []
-    ground = Ground(tmp_path / "ground", Random(0))
-
-    def once(ground: Ground) -> None:
-        fault(ground)
-        campaign.time.sleep(0.02)
-
-    return campaign.run({"made up": once}, ground, 0.01, said.append), said
+    clock = SimpleNamespace(monotonic=itertools.count().__next__)
+    with mock.patch.object(campaign, "time", clock):
+        return campaign.run({"made up": fault}, Ground(tmp_path / "ground", Random(0)), 1.5, said.append), said
 
 
 def test_what_survives_is_counted(store: str, tmp_path: Path) -> None:
