@@ -71,7 +71,7 @@ def check(
 ) -> int:
     """Read data sets, and compare their files with published sums.
 
-    They are read as a training would read them; sums are known of those that torchvision knows.
+    They are read as a training would read them; sums are known of MNIST, Fashion-MNIST and CIFAR.
     """
     import tasks
     from core.console import Console
@@ -109,12 +109,12 @@ def check(
 )
 @exit_status
 def get(
-    names: Annotated[list[str], typer.Argument(metavar="SET", help="Data sets that torchvision knows the address of.")],
+    names: Annotated[list[str], typer.Argument(metavar="SET", help="Data sets whose address is known here.")],
     data: Annotated[Path | None, typer.Option(**DATA)] = None,
 ) -> int:
     """Fetch data sets into the data root.
 
-    Each file is verified by its published sum.
+    Each file is verified by its published sum. Known are the addresses that torchvision, SpikingJelly and tonic know.
     """
     from rich import progress as bars
 

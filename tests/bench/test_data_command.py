@@ -43,11 +43,11 @@ def test_a_check_reads_and_compares(root: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
-        (["get", "shd"], 1, "No address of shd is known here. Known: mnist"),
+        (["get", "fsdd"], 1, "No address of fsdd is known here. Known: mnist"),
         (["get", "mnst"], 2, "Unknown data set 'mnst'. Did you mean 'mnist'"),
         (["check", "mnst"], 2, "Unknown data set 'mnst'. Did you mean 'mnist'"),
         (["check", "mnist"], 1, ""),
-        (["get", "mnist", "shd"], 1, "No address of shd is known here"),
+        (["get", "mnist", "fsdd"], 1, "No address of fsdd is known here"),
     ],
 )
 def test_wrong_names(words: list[str], status: int, says: str, tmp_path: Path) -> None:
