@@ -49,7 +49,8 @@ def get(name: str, root: Path, progress: Callable[[str], Progress]) -> None:
         fetch(file.urls, target, file.md5, progress(target.name))
         if file.packed:
             _unpack(target)
-            unpacked.write_text(f"{file.md5}\n")
+            if not sums:
+                unpacked.write_text(f"{file.md5}\n")
             target.unlink()
 
 
