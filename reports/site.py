@@ -93,14 +93,16 @@ def _pages(
     from . import axis, calibration, curves, kernels, parity
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
-    shown, unloaded = _table_pages(store, scales, table_names, list(trainings(runs).values()))
+    described = trainings(runs)
+    names = names_of(runs, described)
     full = _full(store, runs)
+    shown, unloaded = _table_pages(store, scales, table_names, list(described.values()))
     metrics = {run.id: run.metrics for run in full}
     by_paper = store.all_published
     authors = {paper: curves.authors_curves(by_table.get(CURVES, ())) for paper, by_table in by_paper.items()}
     checks = store.parity()
     links = {**kernels.links(runs), **parity.links(checks), **calibration.links(full)}
-    render = renderer(runs, by_paper, links)
+    render = renderer(names, by_paper, links)
     yield (
         "index.html",
         render("index.html", tables=_by_table(shown), unloaded=unloaded, runs=runs, papers=sorted(by_paper)),
@@ -115,7 +117,7 @@ def _pages(
         yield f"{page.name}.html", render("table.html", page=page, result=page.result, groups=groups, over=over)
         yield f"{page.name}.csv", tables.to_csv(page.result)
         yield f"{page.name}.tex", tables.to_latex(page.result)
-    places, names = _places(shown), names_of(runs)
+    places = _places(shown)
     for run in full:
         name, counts = f"runs/{run.id}.html", places.get(run.id, [])
         shows = run, counts, names[run.experiment_key], sorted(by_paper), links
@@ -291,8 +293,11 @@ def _shown(value: Any) -> Any:
     return value if isinstance(value, Markup) else visible(str(value))
 
 
-def renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping[str, str]) -> Any:
-    """render(template, **values) -> HTML, with everything escaped that does not come from a template or a figure."""
+def renderer(names: Mapping[str, str], papers: Collection[str], links: Mapping[str, str]) -> Any:
+    """render(template, **values) -> HTML, with everything escaped that does not come from a template or a figure.
+
+    `names` of experiments by their key.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -301,7 +306,6 @@ def renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping[
     from . import kernels
     from .figures import swatch
 
-    names = names_of(runs)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

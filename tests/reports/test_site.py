@@ -20,6 +20,7 @@ from core.registry import PluginError, Registry, UnknownName
 from papers import registry
 from papers.experiment import SCALES
 from papers.plif.tables import PLIF_TABLE
+from papers.read_once import ReadOnce
 from reports import ReportError, build, kept, site, wording
 from results import Dataset, Metric, Run, Sample, Store
 
@@ -385,3 +386,13 @@ def test_runs_of_different_experiments_have_different_names(tmp_path: Path) -> N
     }
     assert len(names) == len(runs)
     assert "nmnist T=10 · plif_nmnist max pooling · plif init_tau=2 · nothing held out" in names
+
+
+def test_what_is_known_of_runs_read_in_full_is_what_the_store_says(store: Store) -> None:
+    once = ReadOnce(store)
+    runs = store.runs()
+    ids, keys = [run.id for run in runs], sorted({run.experiment_key for run in runs})
+    once.full_runs(keys[::2])
+    assert sorted(once.values(ids), key=str) == sorted(store.values(ids), key=str)
+    assert once.samples(ids) == store.samples(ids)
+    assert once.datasets(ids) == store.datasets(ids)
