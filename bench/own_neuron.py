@@ -29,7 +29,12 @@ def tried(own: Own) -> None:
 
 def _made(own: Own) -> Any:
     import models
+    from papers.overrides import parameters
+    from papers.own_rows import require_alike
 
+    usual = parameters("neuron", own.neuron)
+    for name, given in own.options.items():
+        require_alike(name, usual.get(name), given)
     try:
         return models.factory(own.neuron, **own.options)(SHAPE[1:])
     except (TypeError, ValueError) as error:

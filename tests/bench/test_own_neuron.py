@@ -101,6 +101,8 @@ def test_neurons_of_the_suite_pass(text: str) -> None:
         (["--with", "lif:tau=0.5"], "The neuron lif tau=0.5 cannot be made"),
         (["--with", "life"], "Unknown neuron 'life'. Did you mean 'lif'"),
         (["--with", "psn"], "The neuron psn cannot be made"),
+        (["--with", "lif:tau=2,5"], 'tau was set to "2,5"; give a finite number, as in tau=2.0.'),
+        (["--with", "lif:detach_reset=no"], 'detach_reset was set to "no"; give true or false, as in'),
         (["--plugin", "absent.py"], "cannot be read: No such file or directory"),
     ],
 )
