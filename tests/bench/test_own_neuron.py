@@ -89,6 +89,19 @@ def test_what_beginners_forget(neuron: type[Neuron], says: str, monkeypatch: pyt
         tried(Own("own"))
 
 
+def test_what_is_no_neuron_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neurons.registry, "get", lambda name: 3)
+    with pytest.raises(UsageError, match="The neuron own cannot be made: 3 is not a callable object"):
+        tried(Own("own"))
+
+    def ends(name: str) -> None:
+        raise SystemExit(3)
+
+    monkeypatch.setattr(neurons.registry, "get", ends)
+    with pytest.raises(UsageError, match="its file ends the program when it is imported"):
+        tried(Own("own"))
+
+
 @pytest.mark.parametrize("text", ["lif", "psn:T=8", "ltc", "glif:shape=channels", "alif", "adlif", "izhikevich"])
 def test_neurons_of_the_suite_pass(text: str) -> None:
     tried(parsed(text))
