@@ -110,7 +110,10 @@ class Settings:
             if given and self.original:
                 raise UsageError(f"{option} and arguments of released code were given; give one of the two.")
         if self.changes and self.measured:
-            raise UsageError(f"Settings were given, but {self.measured[0]} is measured and has no training.")
+            raise UsageError(
+                f"Settings were given, but {self.measured[0]} is measured and has no training. "
+                "Name tables of trainings, or leave the settings out."
+            )
         _ = self.wanted  # raises for a row or column that no table has
 
     @cached_property

@@ -105,10 +105,17 @@ def network(
     import nir
 
     place = Path(root or ".") / path
-    found = hashlib.sha256(place.read_bytes()).hexdigest()
+    try:
+        found = hashlib.sha256(place.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ValueError(f"The network {place} cannot be read: {error.strerror}.") from None
     if len(sha256) < 8 or not found.startswith(sha256):
         raise ValueError(f"The sum of {place} is {found}, asked for was {sha256!r}; name the file that is meant.")
-    nodes, edges = _flat(nir.read(place))
+    try:
+        graph = nir.read(place)
+    except (OSError, LookupError, TypeError) as error:
+        raise ValueError(f"{place} is no file of NIR: {error}.") from error
+    nodes, edges = _flat(graph)
     order, closing = _ordered(nodes, edges)
     places = {name: place for place, name in enumerate(order)}
     into: dict[bool, list[list[int]]] = {closes: [[] for _ in order] for closes in (False, True)}
@@ -119,7 +126,8 @@ def network(
 
 def _flat(graph: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """The nodes and edges of a graph, those of graphs within it among them, by names with a dot."""
-    nodes, edges = {}, []
+    nodes: dict[str, Any] = {}
+    edges: list[tuple[str, str]] = []
     starts: dict[str, str] = {}  # of a graph in this one: its input
     ends: dict[str, str] = {}  # and its output
     for name, node in graph.nodes.items():
@@ -127,7 +135,10 @@ def _flat(graph: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
             nodes[name] = node
             continue
         inner, connected = _flat(node)
-        nodes |= {f"{name}.{own}": found for own, found in inner.items()}
+        within = {f"{name}.{own}": found for own, found in inner.items()}
+        if twice := within.keys() & graph.nodes.keys():
+            raise ValueError(f"Two nodes have the name {min(twice)!r}; it is that of one in a graph within the graph.")
+        nodes |= within
         edges += [(f"{name}.{first}", f"{name}.{second}") for first, second in connected]
         for kind, found in (("Input", starts), ("Output", ends)):
             own = [place for place, node in inner.items() if type(node).__name__ == kind]
@@ -243,6 +254,8 @@ def _leaky_readout(node: Any, dt: float) -> list[nn.Module]:
 
 def _linear(node: Any, dt: float) -> list[nn.Module]:
     weight = _tensor(node.weight)
+    if weight.ndim != 2:
+        raise ValueError(f"its weight has the shape {list(weight.shape)}, not that of a matrix")
     made = nn.Linear(weight.shape[1], weight.shape[0], bias=hasattr(node, "bias"))
     return [_filled(made, node)]
 
@@ -283,9 +296,8 @@ def _pair(value: Any) -> tuple[int, int]:
 
 
 def _flattened(node: Any, dt: float) -> list[nn.Module]:
-    if (node.start_dim, node.end_dim) not in ((1, -1), (0, -1)):
-        raise ValueError(f"it flattens dimensions {node.start_dim} to {node.end_dim}; only all of a sample are read")
-    return [nn.Flatten(2)]
+    first, last = (int(place) + 2 * (place >= 0) for place in (node.start_dim, node.end_dim))
+    return [nn.Flatten(first, last)]  # behind time and batch, of which a file knows nothing
 
 
 LAYERS: Mapping[str, Callable[[Any, float], list[nn.Module]]] = {

@@ -219,3 +219,53 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
         models.create("nir", **{**options, "sha256": "00000000"})
     with pytest.raises(ValueError, match="asked for was ''"):
         models.create("nir", **{**options, "sha256": ""})
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "shape"), [(0, -1, [24]), (1, -1, [4, 6]), (0, 1, [8, 3]), (1, 2, [4, 6]), (-2, -1, [4, 6])]
+)
+def test_what_is_flattened_are_dimensions_of_a_sample(tmp_path: Path, start: int, end: int, shape: list[int]) -> None:
+    options = written(
+        tmp_path,
+        input=nir.Input({"input": np.array([4, 2, 3])}),
+        flat=nir.Flatten({"input": np.array([4, 2, 3])}, start, end),
+        output=nir.Output({"output": np.array(shape)}),
+    )
+    x = torch.randn(2, 4, 2, 3)
+    found = models.create("nir", still=True, **options).run(x)
+    torch.testing.assert_close(found[0], x.reshape(2, *shape))
+
+
+def test_weights_that_are_no_matrix_are_refused(tmp_path: Path) -> None:
+    options = written(
+        tmp_path,
+        input=nir.Input({"input": np.array([2, 3])}),
+        linear=nir.Linear(RANDOM.randn(2, 4, 3)),
+        output=nir.Output({"output": np.array([2, 4])}),
+    )
+    with pytest.raises(
+        ValueError, match=r"'linear', Linear: its weight has the shape \[2, 4, 3\], not that of a matrix"
+    ):
+        models.create("nir", **options)
+
+
+def test_two_nodes_of_one_name_are_refused(tmp_path: Path) -> None:
+    def ends() -> dict[str, Any]:
+        return {"input": nir.Input({"input": np.array([3])}), "output": nir.Output({"output": np.array([3])})}
+
+    inner = {**ends(), "double": nir.Scale(full(2.0, 3))}
+    graph = nir.NIRGraph(inner, [("input", "double"), ("double", "output")], type_check=False)
+    outer = {**ends(), "part": graph, "part.double": nir.Scale(full(10.0, 3))}
+    edges = [("input", "part"), ("part", "part.double"), ("part.double", "output")]
+    with pytest.raises(ValueError, match=r"Two nodes have the name 'part\.double'"):
+        models.create("nir", **saved(tmp_path, nir.NIRGraph(outer, edges, type_check=False)))
+
+
+def test_what_is_no_file_of_nir_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "net.nir"
+    with pytest.raises(ValueError, match=r"net\.nir cannot be read: No such file"):
+        models.create("nir", path=str(path), sha256="0" * 64, T=T)
+    path.write_text("no graph")
+    sha256 = hashlib.sha256(b"no graph").hexdigest()
+    with pytest.raises(ValueError, match=r"net\.nir is no file of NIR"):
+        models.create("nir", path=str(path), sha256=sha256, T=T)
