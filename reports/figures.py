@@ -2,7 +2,7 @@
 
 The SVG is written here, because a canvas of matplotlib takes fifty times as long for the few rules and lines of a
 panel; matplotlib chooses the ticks. Text and rules have the colour and the font of the page. Each line carries its
-values, from which a script of the page tells them.
+values, from which the script of the page tells them.
 """
 
 from __future__ import annotations
@@ -71,10 +71,12 @@ def panel(
     ends = [end for line in lines for pair in line.ends if pair for end in pair if _drawable(end, log)]
     heights = [y for _, y in points if y is not None] + ends
     window = _Window(*_span([x for x, _ in points], x_log), *_padded(heights, log), log, x_log)
+    frame = f"{LEFT:g} {RIGHT:g} {window.x_low:.5g} {window.x_high:.5g} {int(x_log)}"
     described = "; ".join(filter(None, (_described(line) for line in lines if not line.faint)))
     return "".join(
         (
-            f'<svg class="plot" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" aria-label="{_text(title)}">'
+            f'<svg class="plot" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" data-frame="{frame}" '
+            f'aria-label="{_text(title)}">'
             f"<title>{_text(title)}</title><desc>{_text(f'{y_label} over {x_label}. {described}')}</desc>",
             _rules(window, y_label, x_label),
             *(_drawn(line, window) for line in lines),

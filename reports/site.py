@@ -1,11 +1,14 @@
-"""The HTML report: an index, a page per table and scale, a page per run, the published values. Plain files, no scripts.
+"""The HTML report: an index, a page per table and scale, a page per run, the published values. Plain files;
+one small script of ours sorts and filters, and without it the pages say all the same.
 
 The same store gives the same bytes: nothing of the building machine or moment is on the pages.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
 import re
 import statistics
 from collections import defaultdict
@@ -90,7 +93,8 @@ def _pages(
     """Every file of the site: its path and text."""
     from results.published import CURVES
 
-    from . import axis, calibration, curves, kernels, parity
+    from . import axis, calibration, claims, curves, kernels, parity
+    from .head import head
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
     described = trainings(runs)
@@ -101,12 +105,22 @@ def _pages(
     by_paper = store.all_published
     authors = {paper: curves.authors_curves(by_table.get(CURVES, ())) for paper, by_table in by_paper.items()}
     checks = store.parity()
-    links = {**kernels.links(runs), **parity.links(checks), **calibration.links(full)}
+    stated = claims.rows(((page.name, page.result) for page in shown), full, checks)
+    claimed = {"Claims": "claims"} if stated else {}
+    links = {**claimed, **kernels.links(runs), **parity.links(checks), **calibration.links(full)}
     render = renderer(names, by_paper, links)
     yield (
         "index.html",
-        render("index.html", tables=_by_table(shown), unloaded=unloaded, runs=runs, papers=sorted(by_paper)),
+        render(
+            "index.html",
+            tables=_by_table(shown),
+            head=head((page.result for page in shown), stated, runs),
+            unloaded=unloaded,
+            runs=runs,
+        ),
     )
+    if stated:
+        yield "claims.html", render("claims.html", rows=stated, ORDER=claims.ORDER)
     yield "runs.html", render("runs.html", runs=runs[::-1])
     yield from kernels.pages(full, checks, render)
     yield from parity.pages(checks, render)
@@ -306,6 +320,7 @@ def renderer(names: Mapping[str, str], papers: Collection[str], links: Mapping[s
     from . import kernels
     from .figures import swatch
 
+    script = (TEMPLATES / "site.js").read_text(encoding="utf-8")
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -326,6 +341,8 @@ def renderer(names: Mapping[str, str], papers: Collection[str], links: Mapping[s
         RULE=RULE,
         SCALES=SCALES,
         css=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         swatch=lambda style: Markup(swatch(style)),
         published_page=_published_page,
         kernels_page=kernels.page_of,
