@@ -157,6 +157,13 @@ def main(
             help="A row for this neuron, trained as the table's own: NAME or NAME:option=value,...; may be repeated.",
         ),
     ] = None,
+    operations: Annotated[
+        bool,
+        typer.Option(
+            "--operations",
+            help="Count operations and energy of the cells' networks, too, which are trained once more for it.",
+        ),
+    ] = False,
     plugin: Annotated[list[Path] | None, typer.Option(**PLUGIN)] = None,
     tensorboard: Annotated[
         Path | None, typer.Option(**FOLDER, help="Write the epochs of trainings here, for TensorBoard to show.")
@@ -201,6 +208,7 @@ def main(
         tuple(names or ()), scale, device, seeds, jobs, processes, executor, store, data, out, force,
         tuple(only or ()), timeout, memory, threads, report, config, tuple(altered or ()), tuple(own or ()),
         tuple(context.meta[ORIGINAL]), tensorboard, mlflow, ray, tuple(slurm or ()),
+        operations,
     )  # fmt: skip
     for sentence in settings.corrected:
         console.print(sentence, soft_wrap=True)
@@ -391,12 +399,15 @@ def _agreed(console: Console, settings: Settings, steps: list[Step], store: Stor
 def _show(console: Console, settings: Settings, store: Store) -> None:
     """Shows the wanted cells of each table; the report, where one is wanted, has all."""
     from papers.evaluate import evaluate
-    from reports import site, terminal
+    from papers.operations import rows
+    from reports import operations, site, terminal
 
     for table in settings.tables:
         result = evaluate(store, table, settings.scale).of(settings.wanted)
         if result.cells:
             terminal.show(result, console)
+        if settings.operations:
+            operations.show(rows(store, [cell.cell for cell in result.cells]), console)
     if settings.report:
         console.print(f"Report: {site.build(store, settings.out)}", soft_wrap=True)
 

@@ -16,6 +16,7 @@ from papers import ORIGINALS, overrides, registry
 from papers.choice import choose
 from papers.experiment import SCALES, Experiment
 from papers.measured import TABLES
+from papers.operations import KIND, counted
 from papers.overrides import overridden
 from papers.own_rows import Own, parsed, with_rows
 
@@ -67,6 +68,7 @@ class Settings:
     mlflow: str | None = None  # a tracking server or database for the same
     ray: str | None = None  # address of a cluster; None: one of this machine's own
     slurm: tuple[str, ...] = ()  # options of sbatch, key=value
+    operations: bool = False  # whether the networks of the cells are counted, too (papers.operations)
 
     def __post_init__(self) -> None:
         if not self.asked:
@@ -115,6 +117,11 @@ class Settings:
                 "Name tables of trainings, or leave the settings out."
             )
         _ = self.wanted  # raises for a row or column that no table has
+        if self.operations and not any(experiment.kind == KIND for experiment in self.experiments()):
+            raise UsageError(
+                f"--operations was given, but nothing of {', '.join(self.names)} is a training whose network could be "
+                "counted. Leave it out."
+            )
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
@@ -183,8 +190,10 @@ class Settings:
         return range(FIRST_SEED, FIRST_SEED + self.seeds)
 
     def experiments(self) -> list[Experiment]:
-        """What fills the wanted cells, each experiment once."""
-        found = (e for table in self.tables for e in table.experiments(self.scale, self.seed_range, self.wanted))
+        """What fills the wanted cells and counts their networks, each experiment once."""
+        found = [e for table in self.tables for e in table.experiments(self.scale, self.seed_range, self.wanted)]
+        if self.operations:
+            found += [counted(experiment) for experiment in found if experiment.kind == KIND]
         return list({experiment.key: experiment for experiment in found}.values())
 
     @property

@@ -29,6 +29,7 @@ from papers import checks, measures
 from results import Dataset, Metric, Picture, Raster, Sample, timestamp
 from tasks.task import Indices
 from training import distributed, loop
+from training.afterwards import Afterwards
 from training.batching import Batching
 from training.clock import Clock
 from training.scheme import Scheme
@@ -138,6 +139,8 @@ def train(request: Request, send: Send, clock: Clock) -> Result:
         waiting = _Waiting()
         watched = replace(task, train=_Watched(task.train, send, waiting))
         dataset = Dataset(info.digest, info.name, info.complete, {**info.counts, "test": len(task.test)}, info.note)
+        named = [measures.registry.get(name) for name in experiment.measures]
+        afterwards = [measure for measure in named if issubclass(measure, Afterwards)]
         send(("stage", "training"))
         try:
             history = loop.fit(
@@ -147,7 +150,7 @@ def train(request: Request, send: Send, clock: Clock) -> Result:
                 batch_size=experiment.batch_size,
                 seed=experiment.seed,
                 device=request.device,
-                measures=[measures.registry.get(name) for name in experiment.measures],
+                measures=[measure for measure in named if measure not in afterwards],
                 batching=batching,
                 **experiment.evaluation,
                 path=request.checkpoint,
@@ -160,6 +163,13 @@ def train(request: Request, send: Send, clock: Clock) -> Result:
             return Result("diverged", reason, backend=_backends(network), datasets=(dataset,))
         send(("stage", "measuring"))
         found = [checks.registry.get(name)(network, task.test, request.device) for name in experiment.checks]
+        for measure in afterwards:
+            last = task.test.for_epoch(max(0, experiment.epochs - 1), experiment.seed)
+            of_it = measure.of(
+                scheme, last, device=request.device, batch_size=experiment.batch_size, seed=experiment.seed
+            )
+            found.append(of_it.metrics)
+            notes += of_it.reasons
         shown, over_time = _pictures(scheme, task, request), _over_time(scheme, task, request)
     return Result(
         "ok",

@@ -91,9 +91,10 @@ def _pages(
     store: ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None, kept: Kept
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site: its path and text."""
+    from papers.operations import rows
     from results.published import CURVES
 
-    from . import axis, calibration, claims, curves, kernels, parity
+    from . import axis, calibration, claims, curves, kernels, operations, parity
     from .head import head
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
@@ -128,7 +129,11 @@ def _pages(
     for page in shown:
         groups = curves.groups(page.result, metrics, authors.get(page.result.table.paper, {}))
         over = [found for found in (axis.plots(page.result), *axis.drawings(page.result)) if found and found.plots]
-        yield f"{page.name}.html", render("table.html", page=page, result=page.result, groups=groups, over=over)
+        counted = operations.shown(rows(cast("Store", store), [cell.cell for cell in page.result.cells]))
+        yield (
+            f"{page.name}.html",
+            render("table.html", page=page, result=page.result, groups=groups, over=over, operations=counted),
+        )
         yield f"{page.name}.csv", tables.to_csv(page.result)
         yield f"{page.name}.tex", tables.to_latex(page.result)
     places = _places(shown)
