@@ -401,15 +401,16 @@ def _agreed(console: Console, settings: Settings, steps: list[Step], store: Stor
 def _show(console: Console, settings: Settings, store: Store) -> None:
     """Shows the wanted cells of each table; the report, where one is wanted, has all."""
     from papers.evaluate import evaluate
-    from papers.operations import rows
+    from papers.operations import NAME, rows
     from reports import operations, site, terminal
 
     for table in settings.tables:
         result = evaluate(store, table, settings.scale).of(settings.wanted)
         if result.cells:
             terminal.show(result, console)
-        if settings.operations:
-            operations.show(rows(store, [cell.cell for cell in result.cells]), console)
+        cells = [cell.cell for cell in result.cells]
+        counted = [cell for cell in cells if settings.operations or NAME in cell.experiment.measures]
+        operations.show(rows(store, counted), console)
     if settings.report:
         console.print(f"Report: {site.build(store, settings.out)}", soft_wrap=True)
 

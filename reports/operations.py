@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from core.plain import plain
 from papers.costs import Cost, costs
-from papers.operations import DEFINITIONS, Operations, Row
+from papers.operations import DEFINITIONS, Layer, Operations, Row, Spiking, read
 
 from . import wording
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from results import Run
 
 LARGE = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"))
 SMALL = ((1.0, " J"), (1e-3, " mJ"), (1e-6, " µJ"), (1e-9, " nJ"), (1e-12, " pJ"))
@@ -73,6 +75,29 @@ def shown(rows: Sequence[Row]) -> Shown | None:
         for cost in costs()
     ]
     return Shown(tuple(grids), tuple(DEFINITIONS.items()), tuple(sources), tuple(_remarks(rows)))
+
+
+def of_run(run: Run) -> Shown | None:
+    """What was counted in one run, layer by layer, too; None where nothing was."""
+    operations = read({metric.name: metric.value for metric in run.metrics if metric.step is None})
+    if operations is None:
+        return None
+    said = shown([Row("all", operations, (run,), "")])
+    assert said is not None
+    layers = Grid(
+        "Operations of each layer",
+        "In the order in which the network calls them. rate: the share of its inputs that are not zero; zeros: the "
+        "share of its weights that are.",
+        ("rate", "zeros", "dense", "AC", "MAC", "SynOps", "shortcut"),
+        tuple((layer.name, _of_layer(layer)) for layer in operations.layers),
+    )
+    spiking = Grid(
+        "Spikes of each layer",
+        "Spikes of a neuron in a sample.",
+        ("neurons", "spikes", "updates"),
+        tuple((layer.name, _of_neurons(layer)) for layer in operations.spiking),
+    )
+    return replace(said, grids=(*said.grids, *(grid for grid in (layers, spiking) if grid.lines)))
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
@@ -135,12 +160,25 @@ def _counts(found: Sequence[Operations]) -> list[tuple[str, list[str]]]:
     ]
 
 
+def _of_layer(layer: Layer) -> tuple[str, ...]:
+    counts = None if layer.ac is None or layer.mac is None else layer.ac + layer.mac
+    parts = (layer.dense, layer.ac, layer.mac, layer.synops)
+    rate, zeros = wording.number(layer.rate, 3), wording.number(layer.zeros, 3)
+    return (rate, zeros, *map(count, parts), _off(layer.shortcut, counts))
+
+
+def _of_neurons(layer: Spiking) -> tuple[str, ...]:
+    rate = None if layer.spikes is None or not layer.neurons else layer.spikes / layer.neurons
+    return count(layer.neurons), wording.number(rate, 3), count(layer.updates)
+
+
 def _shortcut(one: Operations) -> str:
+    return _off(one.shortcut and one.shortcut.all, one.counts and one.counts.all)
+
+
+def _off(usual: float | None, counts: float | None) -> str:
     """What the usual formula takes for the number of operations, and how many times the true one that is."""
-    if one.shortcut is None:
-        return wording.NONE
-    off = f" (×{one.shortcut.all / one.counts.all:.2f})" if one.counts is not None and one.counts.all else ""
-    return f"{count(one.shortcut.all)}{off}"
+    return count(usual) if usual is None or not counts else f"{count(usual)} (×{usual / counts:.2f})"
 
 
 def _both(one: Operations, cost: Cost) -> str:

@@ -147,10 +147,11 @@ def _pages(
 
 
 def _run_page(render: Any, run: Run, places: Sequence[Place]) -> str:
+    from papers.operations import PREFIX
     from results import Picture
     from results.units import unit_of
 
-    from . import curves, pictures, rasters
+    from . import curves, operations, pictures, rasters
 
     return render(
         "run.html",
@@ -158,7 +159,12 @@ def _run_page(render: Any, run: Run, places: Sequence[Place]) -> str:
         run=run,
         plots=[*curves.of_run(run, run.metrics), *rasters.over_time(run.samples)],
         places=places,
-        whole=[(m.name, wording.quantity(m.value, unit_of(m.name, m.unit))) for m in run.metrics if m.step is None],
+        whole=[
+            (m.name, wording.quantity(m.value, unit_of(m.name, m.unit)))
+            for m in run.metrics
+            if m.step is None and not m.name.startswith(PREFIX)
+        ],
+        operations=operations.of_run(run),
         samples=_samples(run),
         pictures=[pictures.drawn(picture) for picture in run.pictures if isinstance(picture, Picture)],
         rasters=[rasters.drawn(raster) for raster in run.pictures if not isinstance(raster, Picture)],

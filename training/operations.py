@@ -103,9 +103,10 @@ def _first_look(scheme: Scheme, split: Split, device: str, seed: int) -> tuple[i
     layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, (Neuron, Stateful))}
     hooks = [layer.register_forward_hook(partial(hold, name=name, layer=layer)) for name, layer in layers.items()]
     counted = {name for name, _ in watched(network)} | set(spiking(network))  # what a neuron computes is its own
-    first = split.subset(torch.arange(1))
+    processes = distributed.size()
+    first = split.subset(torch.arange(processes))  # one for each
     try:
-        elsewhere = uncounted(network, counted, lambda: evaluate(scheme, first, 1, device, list, seed=seed))
+        elsewhere = uncounted(network, counted, lambda: evaluate(scheme, first, processes, device, list, seed=seed))
     finally:
         for hook in hooks:
             hook.remove()

@@ -108,3 +108,15 @@ def test_the_page_of_the_table_has_them(store: Store, tmp_path: Path) -> None:
     store.record(measured(EXPERIMENT, 0.9, metrics=metrics()))
     assert "Operations and energy" in page()
     assert "1.08 nJ / 1.35 nJ" in page()
+
+
+def test_the_page_of_a_run_has_its_layers() -> None:
+    neurons = {"ops_neurons_conv.2": 64.0, "ops_spikes_conv.2": 32.0, "ops_updates_conv.2": None}
+    said = operations.of_run(measured(EXPERIMENT, 0.9, metrics=metrics(**neurons)))
+    assert said is not None
+    grids = {grid.title: dict(grid.lines) for grid in said.grids}
+    assert grids["Operations of each layer"] == {
+        "conv.0": ("0.150", "0.000", "9 k", "1.2 k", "0", "1.3 k", "1.5 k (×1.25)")
+    }
+    assert grids["Spikes of each layer"] == {"conv.2": ("64", "0.500", "–")}
+    assert operations.of_run(measured(EXPERIMENT, 0.9)) is None

@@ -17,6 +17,7 @@ from papers.operations import PREFIX as READ
 from papers.operations import Operations as Counted
 from papers.operations import read
 from tasks.arrays import ArraySplit
+from training import distributed
 from training.operations import PREFIX, Operations
 
 LIQUID: dict[str, Any] = {"shape": "channels", "gates": {"name": "conv"}}
@@ -162,6 +163,19 @@ def test_spikes_updates_and_state() -> None:
 def test_the_batch_decides_nothing(batch_size: int) -> None:
     network, x = made("fptt_images", "ltc", **LIQUID)
     assert of(network, x, batch_size)[0] == of(network, x, 3)[0]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_each_of_two_processes_counts_its_share(monkeypatch: pytest.MonkeyPatch, rank: int) -> None:
+    network, x = made("fs_recurrent", v_threshold=0.05)
+    whole, _ = of(network, x[rank::2])
+    monkeypatch.setattr(distributed, "size", lambda: 2)
+    monkeypatch.setattr(distributed, "rank", lambda: rank)
+    share, _ = of(network, x, batch_size=2)  # that of the other is missing in its sums
+    assert share.counts is not None
+    assert whole.counts is not None
+    assert share.counts.all == whole.counts.all / 2
+    assert share.state == whole.state
 
 
 def test_twice_the_steps_are_twice_the_operations() -> None:
