@@ -112,6 +112,10 @@ class Settings:
         if self.changes and self.measured:
             raise UsageError(f"Settings were given, but {self.measured[0]} is measured and has no training.")
         _ = self.wanted  # raises for a row or column that no table has
+        for table in () if ALL in self.asked else self.tables:
+            if not table.cells(self.scale):
+                scales = " or ".join(scale for scale in SCALES if table.cells(scale))
+                raise UsageError(f"{table.name} has nothing at scale {self.scale}. Take --scale {scales}.")
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:

@@ -1,13 +1,14 @@
-"""A small network that has as many trainable parameters as it is told, whatever its neurons have of their own."""
+"""A small network with a budget of trainable parameters, whatever its neurons have of their own."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
+from core.errors import Unsupported
 from core.randomness import seeded
 
 from . import NeuronFactory
-from .layers import BatchNorm1d
 from .network import Network, frames
 from .sequences import sequence
 
@@ -40,35 +41,36 @@ class BudgetedNet(Network):
 
 def parameters_of(width: int, values: int, outputs: int) -> int:
     """Trainable parameters of such a network of `width` neurons a layer that have none of their own."""
-    return width * (values + width + outputs + 4) + outputs  # 4: two batch norms of a scale and a shift each
+    return width * (values + width + outputs + 2) + outputs
 
 
 def budgeted(
     neuron: NeuronFactory,
     *,
-    parameters: int,
+    width: int,
     T: int,
     values: int,
     outputs: int,
     order: str = "",
     answer: int | None = None,
 ) -> BudgetedNet:
-    """{Linear without bias - batch norm over all steps - neuron} twice, then Linear, on every step.
+    """Linear - neuron - Linear - neuron - Linear on every step. Without batch norm, which sees a sequence in pieces
+    otherwise than as a whole, so that all schemes can train it.
 
-    Both layers have as many neurons as bring the number of trainable parameters nearest to `parameters`. ValueError
-    where one neuron a layer already has more than twice as many.
+    The budget are the trainable parameters of layers of `width` neurons that have none of their own; both layers have
+    as many neurons as come nearest to it. Unsupported where one neuron a layer is beyond it already.
     """
-    width = _width(neuron, parameters, values, outputs)
-    return BudgetedNet(_layers(neuron, width, values, outputs), order, T, values, answer)
+    own = int(torch.randint(2**62, ()))  # so that what is drawn later does not depend on the number of neurons
+    nearest = _width(neuron, parameters_of(width, values, outputs), values, outputs)
+    with seeded(own):
+        return BudgetedNet(_layers(neuron, nearest, values, outputs), order, T, values, answer)
 
 
 def _layers(neuron: NeuronFactory, width: int, values: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Linear(values, width, bias=False),
-        BatchNorm1d(width),
+        nn.Linear(values, width),
         neuron((width,)),
-        nn.Linear(width, width, bias=False),
-        BatchNorm1d(width),
+        nn.Linear(width, width),
         neuron((width,)),
         nn.Linear(width, outputs),
     )
@@ -78,12 +80,12 @@ def _width(neuron: NeuronFactory, parameters: int, values: int, outputs: int) ->
     """The number of neurons a layer, by halving: more neurons never have fewer parameters."""
 
     def of(width: int) -> int:
-        with seeded(0):  # what is drawn to be counted leaves the generators as they were
+        with seeded(0):
             return trainable(_layers(neuron, width, values, outputs))
 
-    if of(1) > 2 * parameters:
-        raise ValueError(
-            f"One neuron a layer has {of(1):,} trainable parameters already, and {parameters:,} are allowed; give more."
+    if of(1) > parameters:
+        raise Unsupported(
+            f"One neuron a layer makes {of(1):,} trainable parameters, and the budget is {parameters:,}; widen it."
         )
     low, high = 1, 2
     while of(high) < parameters and high < WIDEST:

@@ -65,7 +65,7 @@ def works(store: Store, scales: Collection[str] | None = None) -> list[str]:
     shown, _ = _table_pages(once, scales, None, [])
     kinds = {run.experiment["what"] for run in once.runs() if is_measurement(run)} if scales is None else set()
     measured = {t.paper for t in TABLES.values() if t.paper and any(claim.about in kinds for claim in t.claims)}
-    return sorted(measured | {page.result.table.paper for page in shown})
+    return sorted(measured | {page.result.table.paper for page in shown if page.result.table.paper})
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _pages(
     """Every file of the site: its path and text."""
     from results.published import CURVES
 
-    from . import axis, calibration, curves, kernels, parity
+    from . import axis, board, calibration, curves, kernels, parity
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
     shown, unloaded = _table_pages(store, scales, table_names, list(trainings(runs).values()))
@@ -99,7 +99,12 @@ def _pages(
     by_paper = store.all_published
     authors = {paper: curves.authors_curves(by_table.get(CURVES, ())) for paper, by_table in by_paper.items()}
     checks = store.parity()
-    links = {**kernels.links(runs), **parity.links(checks), **calibration.links(full)}
+    links = {
+        **kernels.links(runs),
+        **parity.links(checks),
+        **calibration.links(full),
+        **board.links([page.result for page in shown]),
+    }
     render = renderer(runs, by_paper, links)
     yield (
         "index.html",
@@ -109,6 +114,7 @@ def _pages(
     yield from kernels.pages(full, checks, render)
     yield from parity.pages(checks, render)
     yield from calibration.pages(full, render)
+    yield from board.pages([page.result for page in shown], metrics, render)
     for page in shown:
         groups = curves.groups(page.result, metrics, authors.get(page.result.table.paper, {}))
         over = [found for found in (axis.plots(page.result), *axis.drawings(page.result)) if found and found.plots]
