@@ -231,7 +231,9 @@ def _list(console: Console, json: bool) -> int:
         except PluginError as error:
             records.append({"table": name, "title": str(error), "work": None, "trained": True, "usable": False})
         else:
-            records.append({"table": name, "title": table.title, "work": table.paper, "trained": True, "usable": True})
+            records.append(
+                {"table": name, "title": table.title, "work": table.paper or None, "trained": True, "usable": True}
+            )
     records += [
         {"table": name, "title": table.title, "work": table.paper, "trained": False, "usable": True}
         for name, table in TABLES.items()
@@ -400,13 +402,17 @@ def _agreed(console: Console, settings: Settings, steps: list[Step], store: Stor
 
 def _show(console: Console, settings: Settings, store: Store) -> None:
     """Shows the wanted cells of each table; the report, where one is wanted, has all."""
+    from papers.board import board
     from papers.evaluate import evaluate
     from papers.operations import NAME, rows
-    from reports import operations, site, terminal
+    from reports import board_terminal, operations, site, terminal
 
     for table in settings.tables:
         result = evaluate(store, table, settings.scale).of(settings.wanted)
-        if result.cells:
+        if table.ranked:
+            ids = sorted({run.id for cell in result.cells for run in cell.runs})
+            board_terminal.show(result, board(result, store.metrics(ids)), console)
+        elif result.cells:
             terminal.show(result, console)
         cells = [cell.cell for cell in result.cells]
         counted = [cell for cell in cells if settings.operations or NAME in cell.experiment.measures]

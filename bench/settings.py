@@ -122,6 +122,10 @@ class Settings:
                 f"--operations was given, but nothing of {', '.join(self.names)} is a training whose network could be "
                 "counted. Leave it out."
             )
+        for table in () if ALL in self.asked else self.tables:
+            if not table.cells(self.scale):
+                scales = " or ".join(scale for scale in SCALES if table.cells(scale))
+                raise UsageError(f"{table.name} has nothing at scale {self.scale}. Take --scale {scales}.")
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:

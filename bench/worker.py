@@ -23,6 +23,7 @@ import models
 import tasks
 import training
 from core import memory
+from core.errors import Unsupported
 from core.randomness import seed_all
 from core.registry import PluginWarning
 from papers import checks, measures
@@ -88,6 +89,8 @@ def _guarded(request: Request, send: Send, clock: Clock | None = None) -> Result
         return Result("skipped", str(error))
     except (tasks.TaskError, distributed.DeviceMissing) as error:
         return Result("unavailable", str(error))
+    except Unsupported as error:
+        return Result("unsupported", str(error))
     except Exception as error:
         where = _log(request)
         if memory.ran_out(error):

@@ -18,3 +18,7 @@ class UsageError(SpikebenchError):
     """A command was used wrongly."""
 
     exit_status = WRONG_USAGE
+
+
+class Unsupported(SpikebenchError):
+    """What was asked for cannot be, here or anywhere: a result of an experiment, and no failure of it."""

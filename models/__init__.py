@@ -53,6 +53,7 @@ registry = Registry(
         "ttfs": "models.ttfs.networks:network",
         "ttfs_relu": "models.ttfs.networks:relu",
         "nir": "models.nir_graph:network",
+        "budgeted": "models.budgeted:budgeted",
     },
     group="spikebench.models",
 )

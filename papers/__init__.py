@@ -23,6 +23,7 @@ registry = Registry(
         "fs_table": "papers.first_spike.table:FS_TABLE",
         "fs_latency": "papers.first_spike.table:FS_LATENCY",
         "ttfs_table": "papers.ttfs.table:TTFS_TABLE",
+        "leaderboard": "papers.leaderboard.table:LEADERBOARD",
     },
     group="spikebench.tables",
 )

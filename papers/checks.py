@@ -11,5 +11,6 @@ registry = Registry(
         "psn_identities": "papers.psn.identities:measure",
         "ttfs_identities": "papers.ttfs.identities:measure",
         "ttfs_answers": "papers.ttfs.answers:measure",
+        "costs": "papers.leaderboard.costs:measure",
     },
 )

@@ -201,13 +201,13 @@ def _others(this: _Measured, every: Iterable[_Measured]) -> list[list[float]]:
     return [group for found in groups.values() for group in found]
 
 
-def _mean(measure: Measure, values: Sequence[float]) -> float:
+def mean_of(measure: Measure, values: Sequence[float]) -> float:
     """The mean of shown values on the scale of the measure; the plain one where a value has no place on it."""
     scaled = [measure.scaled(value) for value in values]
     return measure.unscaled(statistics.fmean(scaled)) if all(map(math.isfinite, scaled)) else statistics.fmean(values)
 
 
-def _interval(measure: Measure, values: Sequence[float], n: int | None, readings: Readings) -> Interval | None:
+def interval_of(measure: Measure, values: Sequence[float], n: int | None, readings: Readings) -> Interval | None:
     """The 95 % interval of that mean; that of a share ends at 0 and 1."""
     if measure.logarithmic and measure.interval == "student":
         scaled = [measure.scaled(value) for value in values]
@@ -222,7 +222,7 @@ def _interval(measure: Measure, values: Sequence[float], n: int | None, readings
 def _cell_result(this: _Measured, runs: Runs, every: Iterable[_Measured]) -> CellResult:
     cell, values, attempts = this.cell, this.values, runs.attempts(this.cell)
     n = runs.test_samples(this.runs)
-    bounds = _interval(cell.measure, values, n, runs.readings(this.runs, cell)) if values else None
+    bounds = interval_of(cell.measure, values, n, runs.readings(this.runs, cell)) if values else None
     around = runs.around(this.runs, cell) or bounds
     found = verdict(
         cell.measure,
@@ -244,7 +244,7 @@ def _cell_result(this: _Measured, runs: Runs, every: Iterable[_Measured]) -> Cel
         cell=cell,
         published=this.published,
         values=tuple(values),
-        measured=_mean(cell.measure, values) if values else None,
+        measured=mean_of(cell.measure, values) if values else None,
         low=around[0] if around else None,
         high=around[1] if around else None,
         test_samples=n,

@@ -123,13 +123,22 @@ TD50_FS, TD90_FS, TD50_FR, TD90_FR = (
 SPIKES = Measure("spikes_per_neuron", "1", "lower", "student")
 RIGHT_BY_STEP = {f"{measure.name}_by_step": measure for measure in (ACCURACY_FS, ACCURACY_FR)}  # samples of a run
 TIMING = (ACCURACY_FS, ACCURACY_FR, TD50_FS, TD90_FS, TD50_FR, TD90_FR, SPIKES)
-EVERY = {measure.name: measure for measure in (ACCURACY, MSE, AVERAGE_PRECISION, SAVED, RATE, *TIMING)}
+# What a trained network costs (papers.leaderboard.costs); the last two are multiples of the least time possible.
+INFERENCE, LATENCY, SPIKES_PER_SAMPLE, OVER_PRODUCTS, OVER_COPIES = RUNNING = (
+    Measure("inference_throughput", "samples/s", "higher", "student", over="", logarithmic=True),
+    Measure("latency", "ms", "lower", "student", over="", logarithmic=True),
+    Measure("spikes_per_sample", "count", "lower", "student", over="", logarithmic=True),
+    Measure("over_products", "1", "lower", "student", over="", logarithmic=True),
+    Measure("over_copies", "1", "lower", "student", over="", logarithmic=True),
+)
+EVERY = {m.name: m for m in (ACCURACY, MSE, AVERAGE_PRECISION, SAVED, RATE, *TIMING, *RUNNING)}
 # What a result costs: of trainings the seconds and the bytes of a run (results.run), and the metric of that name.
 SECONDS, PEAK_MEMORY, THROUGHPUT = COSTS = (
     Measure("seconds", "s", "lower", "student", over="", logarithmic=True),
     Measure("peak_memory", "B", "lower", "student", over="", logarithmic=True),
     Measure("train_throughput", "samples/s", "higher", "student", over="", logarithmic=True),
 )
+TRAIN_SECONDS = replace(SECONDS, name="train_seconds")  # of a training alone, without its evaluations
 CHEAPER = {
     "s": "lower", "ms": "lower", "us": "lower", "B": "lower", "MiB": "lower", "J": "lower",
     "samples/s": "higher", "updates/s": "higher",

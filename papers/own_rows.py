@@ -124,16 +124,16 @@ def _claim(table: Table, own: Own) -> Claim:
 
 def found(table: Table, scale: str, experiments: Iterable[Experiment]) -> list[Own]:
     """The neurons that `experiments`, which are no table's, have in place of the table's own."""
-    recipes = {_recipe(cell.experiment) for cell in table.cells(scale) if cell.row in table.like}
+    recipes = {recipe(cell.experiment) for cell in table.cells(scale) if cell.row in table.like}
     own = [
         Own(experiment.neuron, dict(experiment.neuron_options))
         for experiment in experiments
-        if experiment.neuron and _recipe(experiment) in recipes
+        if experiment.neuron and recipe(experiment) in recipes
     ]
     return list({one.row: one for one in own}.values())
 
 
-def _recipe(experiment: Experiment) -> str:
+def recipe(experiment: Experiment) -> str:
     """All of it but the neuron and the seed."""
     document: Mapping[str, Any] = experiment.document()
     return json.dumps(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .claims import Finding
 from .departures import Departure
@@ -93,14 +93,26 @@ class Claim:
     authors: str = ""
 
 
+class Span(NamedTuple):
+    """What who guesses comes to, and who makes no mistake, in the unit in which the measure is stored."""
+
+    guessed: float
+    perfect: float
+
+    def share(self, value: float) -> float:
+        """How far of the way from one to the other a value lies: 0 to 1, below 0 if it is worse than guessed."""
+        return (value - self.guessed) / (self.perfect - self.guessed)
+
+
 @dataclass(frozen=True)
 class Table:
-    """A table of a paper. `cells(scale)` lists its cells; `notes` tell what a reader of the published numbers
-    must know, `departures` where ours are made in another way.
+    """A table of a paper, or one across works, whose `paper` is empty. `cells(scale)` lists its cells; `notes` tell
+    what a reader of the published numbers must know, `departures` where ours are made in another way.
 
     `axis` names what the rows count up, each cell `at` its place; reports then draw the columns over it. `drawings`
     makes further plots out of what was measured. `like` are the rows as which another neuron is trained, one at a scale
-    (papers.own_rows); empty where the rows are no neurons of one recipe. `configured(table, path)` is it as a
+    (papers.own_rows); empty where the rows are no neurons of one recipe. Where rows are `ranked` over all columns
+    (papers.board), it tells the span of each. `configured(table, path)` is it as a
     configuration file of the work asks for it; it raises UsageError for a file that it makes no sense of.
     """
 
@@ -115,6 +127,7 @@ class Table:
     like: tuple[str, ...] = ()
     drawings: Callable[[Evidence], Sequence[Drawing]] | None = None
     configured: Callable[[Table, Path], Table] | None = None
+    ranked: Mapping[str, Span] = field(default_factory=dict)
 
     def experiments(
         self, scale: str, seeds: Iterable[int], wanted: Callable[[Cell], bool] = lambda cell: True

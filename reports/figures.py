@@ -71,17 +71,19 @@ def panel(
     ends = [end for line in lines for pair in line.ends if pair for end in pair if _drawable(end, log)]
     heights = [y for _, y in points if y is not None] + ends
     window = _Window(*_span([x for x, _ in points], x_log), *_padded(heights, log), log, x_log)
-    frame = f"{LEFT:g} {RIGHT:g} {window.x_low:.5g} {window.x_high:.5g} {int(x_log)}"
     described = "; ".join(filter(None, (_described(line) for line in lines if not line.faint)))
-    return "".join(
-        (
-            f'<svg class="plot" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" data-frame="{frame}" '
-            f'aria-label="{_text(title)}">'
-            f"<title>{_text(title)}</title><desc>{_text(f'{y_label} over {x_label}. {described}')}</desc>",
-            _rules(window, y_label, x_label),
-            *(_drawn(line, window) for line in lines),
-            "</svg>",
-        )
+    drawn = "".join(_drawn(line, window) for line in lines)
+    return svg(title, y_label, x_label, described, window, drawn)
+
+
+def svg(title: str, y_label: str, x_label: str, described: str, window: _Window, drawn: str) -> str:
+    """What was `drawn` in a window, with its frame, its labels and what is said to those who do not see it."""
+    frame = f"{LEFT:g} {RIGHT:g} {window.x_low:.5g} {window.x_high:.5g} {int(window.x_log)}"
+    return (
+        f'<svg class="plot" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" data-frame="{frame}" '
+        f'aria-label="{_text(title)}">'
+        f"<title>{_text(title)}</title><desc>{_text(f'{y_label} over {x_label}. {described}')}</desc>"
+        f"{_rules(window, y_label, x_label)}{drawn}</svg>"
     )
 
 

@@ -173,7 +173,8 @@ def _of_neurons(layer: Spiking) -> tuple[str, ...]:
 
 
 def _shortcut(one: Operations) -> str:
-    return _off(one.shortcut and one.shortcut.all, one.counts and one.counts.all)
+    usual, counts = (None if pair is None else pair.all for pair in (one.shortcut, one.counts))
+    return _off(usual, counts)
 
 
 def _off(usual: float | None, counts: float | None) -> str:

@@ -68,7 +68,7 @@ def works(store: Store, scales: Collection[str] | None = None) -> list[str]:
     shown, _ = _table_pages(once, scales, None, [])
     kinds = {run.experiment["what"] for run in once.runs() if is_measurement(run)} if scales is None else set()
     measured = {t.paper for t in TABLES.values() if t.paper and any(claim.about in kinds for claim in t.claims)}
-    return sorted(measured | {page.result.table.paper for page in shown})
+    return sorted(measured | {page.result.table.paper for page in shown if page.result.table.paper})
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _pages(
     from papers.operations import rows
     from results.published import CURVES
 
-    from . import axis, calibration, claims, curves, kernels, operations, parity
+    from . import axis, board, calibration, claims, curves, kernels, operations, parity
     from .head import head
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
@@ -108,7 +108,13 @@ def _pages(
     checks = store.parity()
     stated = claims.rows(((page.name, page.result) for page in shown), full, checks)
     claimed = {"Claims": "claims"} if stated else {}
-    links = {**claimed, **kernels.links(runs), **parity.links(checks), **calibration.links(full)}
+    links = {
+        **claimed,
+        **kernels.links(runs),
+        **parity.links(checks),
+        **calibration.links(full),
+        **board.links([page.result for page in shown]),
+    }
     render = renderer(names, by_paper, links)
     yield (
         "index.html",
@@ -126,6 +132,7 @@ def _pages(
     yield from kernels.pages(full, checks, render)
     yield from parity.pages(checks, render)
     yield from calibration.pages(full, render)
+    yield from board.pages([page.result for page in shown], metrics, render)
     for page in shown:
         groups = curves.groups(page.result, metrics, authors.get(page.result.table.paper, {}))
         over = [found for found in (axis.plots(page.result), *axis.drawings(page.result)) if found and found.plots]

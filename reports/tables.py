@@ -41,14 +41,14 @@ def to_csv(result: TableResult) -> str:
     """A line per cell with the columns COLUMNS, numbers in full; several values, seeds or runs joined by ";"."""
     lines = [
         (
-            _inert(result.table.name),
+            inert(result.table.name),
             result.scale,
-            _inert(cell.cell.row),
-            _inert(cell.cell.heading),
-            _inert(cell.cell.protocol.name),
-            _inert(cell.cell.measure.show),
+            inert(cell.cell.row),
+            inert(cell.cell.heading),
+            inert(cell.cell.protocol.name),
+            inert(cell.cell.measure.show),
             ";".join(f"{_full(value.value)} {value.unit}".rstrip() for value in cell.published),
-            _inert("; ".join(value.source for value in cell.published)),
+            inert("; ".join(value.source for value in cell.published)),
             _full(cell.measured),
             _full(cell.low),
             _full(cell.high),
@@ -56,8 +56,8 @@ def to_csv(result: TableResult) -> str:
             ";".join(str(run.seed) for run in cell.runs),
             "" if cell.test_samples is None else cell.test_samples,
             wording.verdict(cell),
-            _inert(cell.reason),
-            _inert(cell.stale),
+            inert(cell.reason),
+            inert(cell.stale),
             ";".join(run.id for run in cell.runs),
         )
         for cell in result.cells
@@ -106,7 +106,7 @@ def _full(value: float | None) -> str:
     return "" if value is None else f"{value:.10g}"
 
 
-def _inert(text: str) -> str:
+def inert(text: str) -> str:
     """`text` made plain; one that a spreadsheet would take for a formula gets an apostrophe in front."""
     text = plain(text)
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

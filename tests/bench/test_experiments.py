@@ -52,6 +52,7 @@ EMBEDDED = {
     "digits", "digits_events", "digits_recall", "plain_digits", "shuffled_digits", "adding", "motion_events", "randman",
     "shapes", "noisy_current",
 }  # fmt: skip
+FROM_FILES = {"leaderboard": {"fsdd"}}  # unavailable, and left out of the ranks, where the data root lacks them
 # With rows, lengths and last epochs that the work has no number for, as their notes and departures say.
 OWN_CELLS = {
     "fptt_adding", "fptt_sequential", "fptt_images", "fptt_dvs", "fptt_memory", "fptt_detector",
@@ -71,7 +72,7 @@ def test_tables_are_complete_and_say_what_is_not_comparable(name: str, scale: st
     if scale == "quick":
         trained = [cell for cell in cells if cell.experiment.kind == "training"]
         assert all(cell.not_comparable for cell in trained)
-        assert {cell.experiment.task for cell in trained} <= EMBEDDED
+        assert {cell.experiment.task for cell in trained} <= EMBEDDED | FROM_FILES.get(name, set())
 
 
 @pytest.mark.parametrize("name", registry.names())

@@ -80,7 +80,7 @@ def rows_by_network() -> dict[str, list[Experiment]]:
         for scale in SCALES:
             groups: dict[str, list[Experiment]] = {}
             for experiment in registry.get(table).experiments(scale, [2020]):
-                if not experiment.model:  # neurons alone
+                if experiment.model in ("", "budgeted"):  # neurons alone; networks of different size (test_budgeted)
                     continue
                 options = {key: value for key, value in experiment.model_options.items() if key != NO_WEIGHTS}
                 place = repr((experiment.model, options))

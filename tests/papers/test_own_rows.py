@@ -11,6 +11,7 @@ from finished_runs import measured
 from core.errors import UsageError
 from papers import registry
 from papers.evaluate import evaluate
+from papers.experiment import SCALES
 from papers.own_rows import Own, found, parsed, with_rows
 from papers.plif.tables import PLIF_ABLATION
 from papers.psn.tables import PSN_IMAGENET
@@ -51,8 +52,15 @@ def test_a_number_that_is_not_finite_is_told(given: str) -> None:
         parsed(f"mine:decay={given}")
 
 
-@pytest.mark.parametrize("scale", ["quick", "short", "paper"])
-@pytest.mark.parametrize("name", [name for name in registry.names() if registry.get(name).like])
+@pytest.mark.parametrize(
+    ("name", "scale"),
+    [
+        (name, scale)
+        for name in registry.names()
+        for scale in SCALES
+        if registry.get(name).like and registry.get(name).cells(scale)
+    ],
+)
 def test_a_row_has_the_recipe_of_the_tables_own(name: str, scale: str) -> None:
     table = registry.get(name)
     like = [cell for cell in table.cells(scale) if cell.row in table.like]

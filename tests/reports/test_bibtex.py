@@ -17,7 +17,7 @@ from reports.__main__ import app
 from results import Store, content_key
 
 ROOT = Path(__file__).parents[2]
-WORKS = {registry.get(name).paper for name in registry.names()}
+WORKS = {registry.get(name).paper for name in registry.names()} - {""}  # of no work: across works
 
 
 def entries(text: str) -> list[str]:

@@ -54,11 +54,11 @@ def test_csv_leaves_empty_what_was_not_measured(store: Store) -> None:
 
 
 def test_csv_text_is_never_a_formula_and_never_steers() -> None:
-    assert tables._inert("\t=1+1") == "'=1+1"
-    assert tables._inert("a\x1b[2J\u202eb\r\nc") == "a\ufffd[2J\ufffdb c"
-    assert tables._inert("=1+1") == "'=1+1"
-    assert tables._inert("@x") == "'@x"
-    assert tables._inert("a=1") == "a=1"
+    assert tables.inert("\t=1+1") == "'=1+1"
+    assert tables.inert("a\x1b[2J\u202eb\r\nc") == "a\ufffd[2J\ufffdb c"
+    assert tables.inert("=1+1") == "'=1+1"
+    assert tables.inert("@x") == "'@x"
+    assert tables.inert("a=1") == "a=1"
 
 
 def test_latex_is_a_table_of_six_columns(store: Store) -> None:

@@ -1,0 +1,235 @@
+"""The pages of ranked tables: how their rows stand against each other, and at what cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from papers.board import LEVELS, SAYS, SECONDS_RULE, board, front_of, letter
+
+from . import figures, wording
+from .figures import Line
+from .scatter import scatter
+from .tables import inert
+
+if TYPE_CHECKING:
+    from papers.board import League, Place, Standing
+    from papers.evaluate import CellResult, TableResult
+    from papers.measures import Measure
+    from papers.ranking import Estimate
+    from results import Metric
+
+Render = Callable[..., str]
+TOGETHER = 6  # lines in one plot
+TITLES = {
+    "train_seconds": "training",
+    "train_throughput": "training",
+    "inference_throughput": "inference",
+    "peak_memory": "peak memory",
+    "over_products": "× matrix products",
+    "over_copies": "× copies",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot and what it shows."""
+
+    svg: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A league as its page shows it."""
+
+    league: League
+    fronts: tuple[Figure, ...]
+    profiles: tuple[tuple[tuple[tuple[str, int], ...], Figure], ...]  # each with its legend
+
+
+def name_of(result: TableResult) -> str:
+    """The name of the page, without suffix."""
+    return f"{result.table.name}-{result.scale}-board"
+
+
+def links(results: Sequence[TableResult]) -> dict[str, str]:
+    """The pages to link from every page."""
+    shown = [result for result in results if result.table.ranked and any(cell.runs for cell in result.cells)]
+    return {f"{result.table.name.capitalize()}: {result.scale}": name_of(result) for result in shown}
+
+
+def pages(
+    results: Sequence[TableResult], metrics: Mapping[str, Sequence[Metric]], render: Render
+) -> Iterator[tuple[str, str]]:
+    """A page and its two files of numbers for each table that has a board: name and text."""
+    for result in results:
+        leagues = board(result, metrics) if result.table.ranked else ()
+        if not leagues:
+            continue
+        sections = [Section(league, tuple(_fronts(league)), tuple(_profiles(league))) for league in leagues]
+        name = name_of(result)
+        yield f"{name}.html", render("board.html", result=result, sections=sections, name=name, b=_words())
+        yield f"{name}.csv", to_csv(leagues)
+        yield f"{name}-pairs.csv", pairs_to_csv(leagues)
+
+
+def _words() -> dict[str, Any]:
+    return {
+        "estimate": estimate, "value": value, "cost": cost, "heading": heading, "incomplete": incomplete,
+        "seeds": seeds, "share": share, "letter": letter, "SAYS": SAYS, "SECONDS_RULE": SECONDS_RULE,
+    }  # fmt: skip
+
+
+def estimate(found: Estimate | None, places: int) -> str:
+    """ "2.5 [1.8, 3.3]"; nothing for none."""
+    if found is None:
+        return ""
+    return f"{wording.number(found.value, places)} {wording.interval(found.low, found.high, places)}"
+
+
+def share(found: Estimate) -> str:
+    """A probability in per cent."""
+    return f"{100 * found.value:.0f}"
+
+
+def value(cell: CellResult) -> str:
+    """The mean of a cell with its unit: "93.1 %", "0.0123"; a dash for none."""
+    if cell.measured is None:
+        return wording.NONE
+    return f"{cell.measured:.1f} %" if cell.cell.measure.share else f"{cell.measured:.3g}"
+
+
+def heading(measure: Measure) -> str:
+    """The name of a cost with its unit."""
+    unit = "MiB" if measure.show == "B" else "" if measure.show in ("", "count") else measure.show
+    return " ".join(filter(None, (TITLES.get(measure.name, measure.title), unit and f"({unit})")))
+
+
+def cost(place: Place | None, measure: Measure) -> tuple[str, str]:
+    """The mean of a cost and its interval, in three digits; a dash for none."""
+    if place is None or measure.name not in place.costs:
+        return wording.NONE, ""
+    mean, within = place.costs[measure.name]
+    factor = 2.0**-20 if measure.show == "B" else 1.0
+    digits = _three(mean * factor)
+    return digits, "" if within is None else f"[{_three(within[0] * factor)}, {_three(within[1] * factor)}]"
+
+
+def _three(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
+
+
+def seeds(result: TableResult) -> str:
+    return f"seed{'s' * (len(result.seeds) != 1)} {', '.join(map(str, result.seeds))}" if result.seeds else "no runs"
+
+
+def incomplete(league: League) -> list[str]:
+    """What is missing, a line for each row that is incomplete."""
+    return [
+        f"{standing.row} is incomplete: " + "; ".join(f"{column}: {why}" for column, why in lacking.items())
+        for standing in league.standings
+        if (lacking := _lacking(standing, league))
+    ]
+
+
+def _lacking(standing: Standing, league: League) -> dict[str, str]:
+    unknown = {column: "not among its tasks" for column in league.columns if column not in standing.places}
+    return {**standing.missing, **unknown}
+
+
+def _fronts(league: League) -> Iterator[Figure]:
+    """Score against each cost, a plot for each task."""
+    for measure in league.costs:
+        for column in league.columns:
+            points = league.points(measure, column)
+            kept = front_of(points, measure)
+            shown = {row: (_shown(cost, measure), score) for row, (score, cost) in points.items()}
+            title = f"{column}: score against {heading(measure)}"
+            svg = scatter(title, shown, kept, "score", heading(measure))
+            if svg:
+                yield Figure(svg, f"{title}. On the front: {', '.join(kept)}")
+
+
+def _shown(cost: float, measure: Measure) -> float:
+    return cost * 2.0**-20 if measure.show == "B" else cost
+
+
+def _profiles(league: League) -> Iterator[tuple[tuple[tuple[str, int], ...], Figure]]:
+    """The share of runs above a score, with the bounds of its interval, a few rows in a plot, in the order of ranks."""
+    profiles = league.profiles()
+    rows = list(profiles)
+    for first in range(0, len(rows), TOGETHER):
+        some = rows[first : first + TOGETHER]
+        lines = []
+        for style, row in enumerate(some):
+            lines.append(Line(row, LEVELS, tuple(point.value for point in profiles[row]), style))
+            for end in (1, 2):
+                lines.append(Line(row, LEVELS, tuple(point[end] for point in profiles[row]), style, faint=True))
+        title = f"Performance profile, ranks {first + 1} to {first + len(some)}"
+        svg = figures.panel(title, lines, "share of runs above", x_label="score")
+        yield tuple((row, style) for style, row in enumerate(some)), Figure(svg, title)
+
+
+COLUMNS = (
+    "league", "row", "rank", "rank_low", "rank_high", "groups", "rank_at_equal_seconds", "score", "task", "measure",
+    "unit", "value", "low", "high", "seeds", "missing",
+)  # fmt: skip
+
+
+def to_csv(leagues: Sequence[League]) -> str:
+    """A line for each row, task and measure, the task's own first; numbers in full, as shown."""
+    from pandas import DataFrame
+
+    lines = []
+    for league in leagues:
+        for standing in league.standings:
+            ends = standing.rank or (None, None, None)
+            second, score = (found and found.value for found in (standing.at_seconds, standing.score))
+            fixed = (
+                inert(league.title),
+                inert(standing.row),
+                *map(_full, ends),
+                standing.letters,
+                _full(second),
+                _full(score),
+            )
+            for column, place in standing.places.items():
+                cell, own = place.result, place.result.cell.measure
+                count = len(cell.values)
+                said = inert(place.missing)
+                lines.append(
+                    (
+                        *fixed,
+                        inert(column),
+                        own.name,
+                        own.show,
+                        *map(_full, (cell.measured, cell.low, cell.high)),
+                        count,
+                        said,
+                    )
+                )
+                for measure in league.costs:
+                    if measure.name in place.costs:
+                        mean, within = place.costs[measure.name]
+                        numbers = map(_full, (mean, *(within or (None, None))))
+                        lines.append((*fixed, inert(column), measure.name, measure.show, *numbers, count, said))
+    return DataFrame(lines, columns=COLUMNS).to_csv(index=False, lineterminator="\n")
+
+
+def pairs_to_csv(leagues: Sequence[League]) -> str:
+    """A line for each ordered pair: the probability that the first is better, and whether a test tells them apart."""
+    from pandas import DataFrame
+
+    lines = [
+        (inert(league.title), inert(one), inert(other), *map(_full, found), "yes" if league.apart(one, other) else "no")
+        for league in leagues
+        for (one, other), found in league.better.items()
+    ]
+    names = ("league", "row", "other", "probability", "low", "high", "told_apart")
+    return DataFrame(lines, columns=names).to_csv(index=False, lineterminator="\n")
+
+
+def _full(number: float | None) -> str:
+    return "" if number is None else f"{number:.10g}"
