@@ -173,7 +173,8 @@ def _of_neurons(layer: Spiking) -> tuple[str, ...]:
 
 
 def _shortcut(one: Operations) -> str:
-    return _off(one.shortcut and one.shortcut.all, one.counts and one.counts.all)
+    usual, counts = one.shortcut, one.counts
+    return _off(None if usual is None else usual.all, None if counts is None else counts.all)
 
 
 def _off(usual: float | None, counts: float | None) -> str:
