@@ -29,8 +29,13 @@ def tried(own: Own) -> None:
 
 def _made(own: Own) -> Any:
     import models
+    from papers.overrides import parameters
+    from papers.own_rows import require_alike
 
     try:
+        usual = parameters("neuron", own.neuron)
+        for name, given in own.options.items():
+            require_alike(name, usual.get(name), given)
         return models.factory(own.neuron, **own.options)(SHAPE[1:])
     except (TypeError, ValueError) as error:
         raise UsageError(f"The neuron {own.row} cannot be made: {error}") from error
@@ -40,6 +45,10 @@ def _made(own: Own) -> Any:
         ) from error
     except SpikebenchError:  # a sentence already
         raise
+    except SystemExit as error:
+        raise UsageError(
+            f"The neuron {own.row} cannot be made: its file ends the program when it is imported."
+        ) from error
     except Exception as error:
         raise UsageError(f"The neuron {own.row} cannot be made: {_said(own, error)}.") from error
 

@@ -266,9 +266,11 @@ def _plan(console: Console, settings: Settings, measure: bool, json: bool) -> in
         from reports import planned
 
         if json:
-            summary = {**planned.summary(steps, costs), "measured": commands}
+            summary = {**planned.summary(steps, costs), "measured": commands, "set": settings.changes}
             machine_readable.write("reproduce --plan", planned.records(steps, costs), **summary)
         else:
+            if settings.changes:
+                console.print(f"set: {', '.join(f'{name}={given}' for name, given in settings.changes.items())}")
             planned.show(console, steps, costs)
     return OK
 

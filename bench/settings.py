@@ -112,7 +112,10 @@ class Settings:
             if given and self.original:
                 raise UsageError(f"{option} and arguments of released code were given; give one of the two.")
         if self.changes and self.measured:
-            raise UsageError(f"Settings were given, but {self.measured[0]} is measured and has no training.")
+            raise UsageError(
+                f"Settings were given, but {self.measured[0]} is measured and has no training. "
+                "Name tables of trainings, or leave the settings out."
+            )
         _ = self.wanted  # raises for a row or column that no table has
         if self.operations and not any(experiment.kind == KIND for experiment in self.experiments()):
             raise UsageError(
@@ -132,13 +135,14 @@ class Settings:
 
     @property
     def names(self) -> list[str]:
-        """The tables that are asked for, each once; with `all`, every one."""
-        return names() if ALL in self.asked else list(dict.fromkeys(self.asked))
+        """The tables that are asked for, each once; with `all`, every one, or every one that has rows and columns."""
+        every = registry.names() if self.only else names()
+        return list(dict.fromkeys(name for asked in self.asked for name in (every if asked == ALL else [asked])))
 
     @property
     def _own_config(self) -> bool:
         """Whether the file of settings is one of ours."""
-        return self.config is not None and self.config.suffix == ".toml"
+        return self.config is not None and self.config.suffix.casefold() == ".toml"
 
     @cached_property
     def changes(self) -> dict[str, Any]:
@@ -223,7 +227,10 @@ def _configured(table: Table, path: Path) -> Table:
             if table.name in ORIGINALS.names()
             else ""
         )
-        raise UsageError(f"--config was given, but {table.name} takes no such file. Leave it out.{otherwise}")
+        raise UsageError(
+            f"--config was given {path}, but {table.name} takes no such file. Leave it out; settings of your own are "
+            f"TOML, in a file whose name ends in .toml.{otherwise}"
+        )
     return table.configured(table, path)
 
 

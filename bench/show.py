@@ -31,11 +31,11 @@ def since(given: object) -> str:
 
     try:
         moment = datetime.fromisoformat(str(given))
-    except ValueError:
+        return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):  # of a date that is none, and of one that is beyond the calendar in UTC
         raise typer.BadParameter(
             f"{str(given)!r} was given; it must be a date such as 2026-01-31, or one with a time in UTC."
         ) from None
-    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 @app.command(

@@ -1,11 +1,14 @@
-"""The HTML report: an index, a page per table and scale, a page per run, the published values. Plain files, no scripts.
+"""The HTML report: an index, a page per table and scale, a page per run, the published values. Plain files;
+one small script of ours sorts and filters, and without it the pages say all the same.
 
 The same store gives the same bytes: nothing of the building machine or moment is on the pages.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
 import re
 import statistics
 from collections import defaultdict
@@ -91,21 +94,34 @@ def _pages(
     from papers.operations import rows
     from results.published import CURVES
 
-    from . import axis, calibration, curves, kernels, operations, parity
+    from . import axis, calibration, claims, curves, kernels, operations, parity
+    from .head import head
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
-    shown, unloaded = _table_pages(store, scales, table_names, list(trainings(runs).values()))
+    described = trainings(runs)
+    names = names_of(runs, described)
     full = _full(store, runs)
+    shown, unloaded = _table_pages(store, scales, table_names, list(described.values()))
     metrics = {run.id: run.metrics for run in full}
     by_paper = store.all_published
     authors = {paper: curves.authors_curves(by_table.get(CURVES, ())) for paper, by_table in by_paper.items()}
     checks = store.parity()
-    links = {**kernels.links(runs), **parity.links(checks), **calibration.links(full)}
-    render = renderer(runs, by_paper, links)
+    stated = claims.rows(((page.name, page.result) for page in shown), full, checks)
+    claimed = {"Claims": "claims"} if stated else {}
+    links = {**claimed, **kernels.links(runs), **parity.links(checks), **calibration.links(full)}
+    render = renderer(names, by_paper, links)
     yield (
         "index.html",
-        render("index.html", tables=_by_table(shown), unloaded=unloaded, runs=runs, papers=sorted(by_paper)),
+        render(
+            "index.html",
+            tables=_by_table(shown),
+            head=head((page.result for page in shown), stated, runs),
+            unloaded=unloaded,
+            runs=runs,
+        ),
     )
+    if stated:
+        yield "claims.html", render("claims.html", rows=stated, ORDER=claims.ORDER)
     yield "runs.html", render("runs.html", runs=runs[::-1])
     yield from kernels.pages(full, checks, render)
     yield from parity.pages(checks, render)
@@ -120,7 +136,7 @@ def _pages(
         )
         yield f"{page.name}.csv", tables.to_csv(page.result)
         yield f"{page.name}.tex", tables.to_latex(page.result)
-    places, names = _places(shown), names_of(runs)
+    places = _places(shown)
     for run in full:
         name, counts = f"runs/{run.id}.html", places.get(run.id, [])
         shows = run, counts, names[run.experiment_key], sorted(by_paper), links
@@ -302,8 +318,11 @@ def _shown(value: Any) -> Any:
     return value if isinstance(value, Markup) else visible(str(value))
 
 
-def renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping[str, str]) -> Any:
-    """render(template, **values) -> HTML, with everything escaped that does not come from a template or a figure."""
+def renderer(names: Mapping[str, str], papers: Collection[str], links: Mapping[str, str]) -> Any:
+    """render(template, **values) -> HTML, with everything escaped that does not come from a template or a figure.
+
+    `names` of experiments by their key.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -312,7 +331,7 @@ def renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping[
     from . import kernels
     from .figures import swatch
 
-    names = names_of(runs)
+    script = (TEMPLATES / "site.js").read_text(encoding="utf-8")
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -333,6 +352,8 @@ def renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping[
         RULE=RULE,
         SCALES=SCALES,
         css=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         swatch=lambda style: Markup(swatch(style)),
         published_page=_published_page,
         kernels_page=kernels.page_of,

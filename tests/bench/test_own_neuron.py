@@ -89,6 +89,19 @@ def test_what_beginners_forget(neuron: type[Neuron], says: str, monkeypatch: pyt
         tried(Own("own"))
 
 
+def test_what_is_no_neuron_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neurons.registry, "get", lambda name: 3)
+    with pytest.raises(UsageError, match="The neuron own cannot be made: 3 is not a callable object"):
+        tried(Own("own"))
+
+    def ends(name: str) -> None:
+        raise SystemExit(3)
+
+    monkeypatch.setattr(neurons.registry, "get", ends)
+    with pytest.raises(UsageError, match="its file ends the program when it is imported"):
+        tried(Own("own"))
+
+
 @pytest.mark.parametrize("text", ["lif", "psn:T=8", "ltc", "glif:shape=channels", "alif", "adlif", "izhikevich"])
 def test_neurons_of_the_suite_pass(text: str) -> None:
     tried(parsed(text))
@@ -101,6 +114,8 @@ def test_neurons_of_the_suite_pass(text: str) -> None:
         (["--with", "lif:tau=0.5"], "The neuron lif tau=0.5 cannot be made"),
         (["--with", "life"], "Unknown neuron 'life'. Did you mean 'lif'"),
         (["--with", "psn"], "The neuron psn cannot be made"),
+        (["--with", "lif:tau=2,5"], 'tau was set to "2,5"; give a finite number, as in tau=2.0.'),
+        (["--with", "lif:detach_reset=no"], 'detach_reset was set to "no"; give true or false, as in'),
         (["--plugin", "absent.py"], "cannot be read: No such file or directory"),
     ],
 )
