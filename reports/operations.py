@@ -173,8 +173,8 @@ def _of_neurons(layer: Spiking) -> tuple[str, ...]:
 
 
 def _shortcut(one: Operations) -> str:
-    usual, counts = (None if pair is None else pair.all for pair in (one.shortcut, one.counts))
-    return _off(usual, counts)
+    usual, counts = one.shortcut, one.counts
+    return _off(None if usual is None else usual.all, None if counts is None else counts.all)
 
 
 def _off(usual: float | None, counts: float | None) -> str:

@@ -48,7 +48,10 @@ class Board:
         return value.value / 1000
 
     def _ask(self, function: str, *args: Any) -> None:
-        status = getattr(self.library, function)(*args)
+        try:
+            status = getattr(self.library, function)(*args)
+        except AttributeError:
+            raise Unmeasurable(f"this NVML has no {function}") from None
         if status == OLD:
             raise Unmeasurable("this board, or part of a board, has no counter of energy")
         if status:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
-from training import joules
+from training import joules, operations
 from training.joules import Board, Unmeasurable, measured
 
 
@@ -82,6 +84,63 @@ def test_the_counter_is_read_around_work_that_lasts() -> None:
 def test_what_the_library_refuses_is_said(errors: dict[str, int], said: str) -> None:
     with pytest.raises(Unmeasurable, match=said):
         Board("GPU-1", Library(Time(), **errors)).joules()
+
+
+def test_an_old_library_is_said() -> None:
+    with pytest.raises(Unmeasurable, match="this NVML has no nvmlInit_v2"):
+        Board("GPU-1", object())
+
+
+class OnGPU:
+    """A batch of four that says it is on the device."""
+
+    def to(self, device: str) -> torch.Tensor:
+        assert device == "cuda"
+        return torch.zeros(4, 2)
+
+
+class Split:
+    def __len__(self) -> int:
+        return 100
+
+    def batch(self, indices: torch.Tensor) -> tuple[OnGPU, None]:
+        assert len(indices) == 4
+        return OnGPU(), None
+
+
+class Scheme:
+    def outputs(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    def decide(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_joules_of_a_sample_or_a_reason(monkeypatch: pytest.MonkeyPatch, answers: bool) -> None:
+    """300 watts for 5 seconds, 25 batches of four, on a board that takes 50 watts at rest."""
+    time = Time()
+
+    def measured_there(work: Any, board: Board, wait: Any) -> joules.Energy:
+        work()
+        if not answers:
+            raise Unmeasurable("no counter")
+        return joules.Energy(1500.0, 5.0, 25, 50.0)
+
+    monkeypatch.setattr(joules, "Board", lambda uuid: Board(uuid, Library(time)))
+    monkeypatch.setattr(joules, "measured", measured_there)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="1-2"))
+    found, reason = operations._joules(Scheme(), Split(), "cuda", 4)  # type: ignore[arg-type]
+    if answers:
+        assert [(metric.name, metric.value, metric.unit) for metric in found] == [
+            ("ops_joules", 15.0, "J"),
+            ("ops_idle", 2.5, "J"),
+        ]
+        assert reason == ""
+    else:
+        assert [(metric.name, metric.value) for metric in found] == [("ops_joules", None)]
+        assert reason == "joules are not measured: no counter"
 
 
 def test_without_the_library_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

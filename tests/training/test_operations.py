@@ -281,7 +281,7 @@ def test_spikingjelly_counts_what_is_called_its_count() -> None:
 
 
 def test_neurobench_counts_the_same() -> None:
-    pytest.importorskip("neurobench", reason="NeuroBench is not installed (pip install neurobench)")
+    pytest.importorskip("neurobench", reason="NeuroBench is not installed (the extra neurobench)")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from neurobench.benchmarks import Benchmark
