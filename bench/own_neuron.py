@@ -71,11 +71,12 @@ def _step_of(own: Own, layer: Any) -> None:
         states = layer.load_states(x)
         try:
             found = layer.step(x, *states)
-        except TypeError as error:
-            raise UsageError(
-                f"The step of the neuron {own.row} cannot be called with x and {len(states)} states: {error}"
-            ) from error
         except Exception as error:
+            trace = error.__traceback__
+            if isinstance(error, TypeError) and trace and trace.tb_next is None:  # raised by the call, not within
+                raise UsageError(
+                    f"The step of the neuron {own.row} cannot be called with x and {len(states)} states: {error}"
+                ) from error
             raise UsageError(f"The step of the neuron {own.row} fails: {_said(own, error)}.") from error
     names = ", ".join(["spikes", *layer.states])
     if not isinstance(found, tuple):

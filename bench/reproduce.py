@@ -6,7 +6,7 @@ import core.early  # noqa: F401  # isort: skip
 
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -23,6 +23,7 @@ from core.options import AMOUNT, DEVICE, FOLDER, PLACE, PLUGIN, STORE, VERSION, 
 from core.registry import PluginError
 from core.shell import exit_status, typed
 from papers import ORIGINALS, registry
+from papers.loaded import load
 from papers.measured import TABLES, stored_findings
 
 from . import measured
@@ -227,7 +228,7 @@ def _list(console: Console, json: bool) -> int:
     records = []
     for name in registry.names():
         try:
-            table = registry.get(name)
+            table = load(name)
         except PluginError as error:
             records.append({"table": name, "title": str(error), "work": None, "trained": True, "usable": False})
         else:
@@ -347,7 +348,7 @@ def _train(console: Console, settings: Settings, command: str, yes: bool) -> int
     executor = EXECUTORS.get(settings.executor)(settings)
     device = executor.device()
     with Store(settings.url) as store:
-        published.sync(store, others=_beside_plugins())
+        published.sync(store, others=_beside_plugins(settings.names))
         steps = _steps(settings, store, present)
         if not (yes or _agreed(console, settings, steps, store, executor.share(device, len(steps)).jobs or 1)):
             console.print("Nothing was run.")
@@ -373,9 +374,9 @@ def _train(console: Console, settings: Settings, command: str, yes: bool) -> int
     return FAILED if tally.failed or tally.elsewhere else OK
 
 
-def _beside_plugins() -> list[Path]:
-    """The files of published values that lie beside the modules of plug-ins' tables, and are called like them."""
-    points = filter(None, map(registry.plugin, registry.names()))
+def _beside_plugins(tables: Iterable[str]) -> list[Path]:
+    """The files of published values that lie beside the modules of tables of plug-ins, and are called like them."""
+    points = filter(None, (registry.plugin(name) for name in tables if name not in TABLES))
     specs = map(find_spec, sorted({point.value.partition(":")[0] for point in points}))
     files = [Path(spec.origin).with_suffix(".toml") for spec in specs if spec is not None and spec.origin]
     return [file for file in files if file.is_file()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from core import device, options
 from core.errors import UsageError
-from core.registry import Registry, unknown
+from core.registry import PluginError, PluginWarning, Registry, unknown
 from papers import ORIGINALS, overrides, registry
 from papers.choice import choose
 from papers.experiment import SCALES, Experiment
+from papers.loaded import load
 from papers.measured import TABLES
 from papers.operations import KIND, counted
 from papers.overrides import overridden
@@ -35,6 +37,16 @@ EXECUTORS = Registry(
 def names() -> list[str]:
     """All tables: those that trainings fill, then those with a command of their own."""
     return [*registry.names(), *TABLES]
+
+
+def _usable(name: str) -> bool:
+    """Whether a table can be loaded; a plug-in's that cannot is warned of."""
+    try:
+        load(name)
+    except PluginError as error:
+        warnings.warn(str(error), PluginWarning, stacklevel=2)
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -132,15 +144,16 @@ class Settings:
         """The tables that trainings fill."""
         if self.original:
             return tuple(table for table, _ in self._as_original)
-        found = (registry.get(name) for name in self.names if name not in TABLES)
+        found = (load(name) for name in self.names if name not in TABLES)
         if self.config is not None and not self._own_config:
             found = (_configured(table, self.config) for table in found)
         return tuple(overridden(with_rows(table, self.added), self.changes) for table in found)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
-        """The tables that are asked for, each once; with `all`, every one, or every one that has rows and columns."""
-        every = registry.names() if self.only else names()
+        """The tables that are asked for, each once; with `all`, every one that can be used, with `only` of those that
+        have rows and columns."""
+        every = [*filter(_usable, registry.names()), *(() if self.only else TABLES)] if ALL in self.asked else []
         return list(dict.fromkeys(name for asked in self.asked for name in (every if asked == ALL else [asked])))
 
     @property

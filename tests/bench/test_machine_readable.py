@@ -153,3 +153,9 @@ def test_a_command_that_runs_experiments_prints_none() -> None:
     done = within(reproduce.app, "plif_table", "--json")
     assert (done.returncode, done.stdout) == (2, "")
     assert "Add --plan or --list" in done.stderr
+
+
+def test_the_rule_of_parity_is_text() -> None:
+    done = within(parity.app, "--rule", "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Give one of the two." in done.stderr

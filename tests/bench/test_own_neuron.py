@@ -64,6 +64,11 @@ class Broken(Spikes):
         self.half = 1 / 0
 
 
+class Confused(Spikes):
+    def step(self, x, v):
+        return self.fire(x + "v"), v
+
+
 class Unfinished(Spikes):
     def step(self, x, v):
         return self.leak(x), v
@@ -80,6 +85,7 @@ class Unfinished(Spikes):
         (Forgetful, "The neuron own begins without 'v'. Write self.reset() at the end of its constructor."),
         (Late, "Its constructor begins with super().__init__(**common)."),
         (Broken, "The neuron own cannot be made: ZeroDivisionError: division by zero (test_own_neuron.py, line"),
+        (Confused, "The step of the neuron own fails: TypeError: unsupported operand"),
         (Unfinished, "fails: AttributeError: 'Unfinished' object has no attribute 'leak' (test_own_neuron.py, line"),
     ],
 )
