@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from papers.claims import FAILS, HOLDS, MIXED, NOT_SHOWN, SEEDS, SHOWN, UNDECIDED
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from papers.table import Cell, Claim
 
 NONE = "–"
+COLUMN = "\0"  # stands for the name of a column
 STATES = (
     "reproduced",
     "higher",
@@ -189,13 +191,23 @@ def few(cell: CellResult) -> str:
     return f"too few seeds: {number} of at least {MIN_SEEDS}"
 
 
-def incomparable(result: TableResult) -> dict[str, int]:
-    """Why cells are not comparable, and how many cells each reason is of."""
-    found: dict[str, int] = {}
+def incomparable(result: TableResult) -> list[str]:
+    """Why cells are not comparable, each reason once with the columns that it is about and the number of cells."""
+    found: dict[str, list[str]] = {}
     for cell in result.cells:
         if cell.measured is not None and cell.verdict == "not comparable" and cell.reason:
-            found[cell.reason] = found.get(cell.reason, 0) + 1
-    return found
+            found.setdefault(cell.reason.replace(f" {cell.cell.column} ", COLUMN), []).append(cell.cell.column)
+    said = []
+    for reason, columns in found.items():
+        number = f"{len(columns)} cell{'s' * (len(columns) > 1)}"
+        said.append(f"{reason.replace(COLUMN, f' {listed(dict.fromkeys(columns))} ')} ({number})")
+    return said
+
+
+def listed(words: Iterable[str]) -> str:
+    """ "a, b and c"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def hints(result: TableResult) -> list[str]:

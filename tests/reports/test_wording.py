@@ -166,3 +166,11 @@ def test_what_may_not_be_compared_has_no_difference_and_few_seeds_are_told(store
     assert wording.apart(comparable, 1) == "-3.7 to published"  # 97.72
     assert wording.few(comparable) == "too few seeds: 1 of at least 3"
     assert wording.few(cell) == ""
+
+
+def test_a_reason_is_said_once_for_all_its_columns(store: Store) -> None:
+    said = wording.incomparable(evaluate(store, PLIF_TABLE, "quick"))
+    digits = [one for one in said if "8x8" in one]
+    assert len(digits) == 1
+    assert "stand in for MNIST, Fashion-MNIST and CIFAR-10 in" in digits[0]
+    assert digits[0].endswith("(6 cells)")
