@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import functools
+import gc
 import hashlib
 import re
 import statistics
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -56,9 +58,23 @@ def build(
     """
     place = Path(out) / "report"
     kept = Kept(place, folder.earlier(place))
-    files = dict(sorted(_pages(ReadOnce(store), scales, table_names, kept)))
-    folder.write(place, files, kept.keys)
+    with _no_collection():
+        files = dict(sorted(_pages(ReadOnce(store), scales, table_names, kept)))
+        folder.write(place, files, kept.keys)
     return place / "index.html"
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Leaves the garbage collector off: all that is read is needed to the end, and looking through it again and again
+    takes a seventh of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def works(store: Store, scales: Collection[str] | None = None) -> list[str]:
