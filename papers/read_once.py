@@ -38,6 +38,16 @@ class ReadOnce:
                 yield run.id, metric.name, metric.step, metric.value
         yield from self._store.values(others)
 
+    def last(self, run_ids: Iterable[str], names: Iterable[str]) -> dict[str, dict[str, tuple[float, str]]]:
+        known, others = self._known(run_ids)
+        wanted = set(names)
+        found = self._store.last(others, wanted) if others else {}
+        for run in known:
+            for metric in run.metrics:  # by name, the whole run before its epochs
+                if metric.name in wanted and metric.value is not None:
+                    found.setdefault(run.id, {})[metric.name] = metric.value, metric.unit
+        return found
+
     def samples(self, run_ids: Iterable[str]) -> dict[str, list[Sample]]:
         known, others = self._known(run_ids)
         return {run.id: list(run.samples) for run in known} | self._store.samples(others)

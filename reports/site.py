@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import functools
+import gc
 import hashlib
 import re
 import statistics
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from papers.experiment import Experiment
     from papers.table import Table
     from results import Published, Run, Store, StoredRun
+
+    from .changed import Changed
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCALES = {
@@ -54,9 +58,23 @@ def build(
     """
     place = Path(out) / "report"
     kept = Kept(place, folder.earlier(place))
-    files = dict(sorted(_pages(ReadOnce(store), scales, table_names, kept)))
-    folder.write(place, files, kept.keys)
+    with _no_collection():
+        files = dict(sorted(_pages(ReadOnce(store), scales, table_names, kept)))
+        folder.write(place, files, kept.keys)
     return place / "index.html"
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Leaves the garbage collector off: all that is read is needed to the end, and looking through it again and again
+    takes a seventh of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def works(store: Store, scales: Collection[str] | None = None) -> list[str]:
@@ -77,6 +95,7 @@ class TablePage:
 
     result: TableResult
     name: str  # without suffix
+    changed: Sequence[Changed] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +110,7 @@ def _pages(
     store: ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None, kept: Kept
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site: its path and text."""
+    from papers.headline import headlines
     from papers.operations import rows
     from results.published import CURVES
 
@@ -128,7 +148,7 @@ def _pages(
     )
     if stated:
         yield "claims.html", render("claims.html", rows=stated, ORDER=claims.ORDER)
-    yield "runs.html", render("runs.html", runs=runs[::-1])
+    yield "runs.html", render("runs.html", runs=runs[::-1], found=headlines(cast("Store", store), runs))
     yield from kernels.pages(full, checks, render)
     yield from parity.pages(checks, render)
     yield from calibration.pages(full, render)
@@ -193,11 +213,14 @@ def _table_pages(
 ) -> tuple[list[TablePage], list[str]]:
     """A page per table and scale, and what is wrong with plug-ins whose tables were not asked for by name.
 
-    Those of `described` that are no table's, but have the recipe of one with another neuron, make rows of their own.
+    Those of `described` that are no table's, but have the recipe of one with another neuron, make rows of their own;
+    those that have other settings stand beside the cell that they come from.
     """
     from core.registry import PluginError, unknown
     from papers import own_rows, registry
     from papers.evaluate import evaluate
+
+    from .changed import changed
 
     for scale in scales or ():
         if scale not in SCALES:
@@ -213,14 +236,19 @@ def _table_pages(
             unloaded.append(str(error))
     known = {c.experiment.template for table in tables_found for scale in SCALES for c in table.cells(scale)}
     others = [experiment for experiment in described if experiment.template not in known]
-    pages = []
+    results = []
     for name in table_names or [table.name for table in tables_found]:
         table = registry.get(name)
         for scale in SCALES if scales is None else [s for s in SCALES if s in scales]:
             extended = own_rows.with_rows(table, own_rows.found(table, scale, others))
-            result = evaluate(cast("Store", store), extended, scale)
-            if table_names or any(cell.published or cell.attempts for cell in result.cells):
-                pages.append(TablePage(result, f"{name}-{scale}"))
+            results.append(evaluate(cast("Store", store), extended, scale))
+    known |= {cell.cell.experiment.template for result in results for cell in result.cells}  # own rows, too
+    others = [experiment for experiment in others if experiment.template not in known]
+    pages = []
+    for result in results:
+        changes = changed(cast("Store", store), result, others)
+        if table_names or changes or any(cell.published or cell.attempts for cell in result.cells):
+            pages.append(TablePage(result, f"{result.table.name}-{result.scale}", changes))
     return pages, unloaded
 
 
@@ -240,6 +268,10 @@ def _places(pages: Sequence[TablePage]) -> dict[str, list[Place]]:
             text = f"{page.result.table.name}, {page.result.scale}: {cell.cell.row}, {cell.cell.heading}"
             for run_id in dict.fromkeys(run.id for run in (*cell.runs, *cell.attempts)):
                 found[run_id].append(Place(f"{page.name}.html#cell-{number}", text))
+        for one in page.changed:
+            text = f"{page.result.table.name}, {page.result.scale}: changed settings"
+            for run_id in dict.fromkeys(run.id for run in (*one.result.runs, *one.result.attempts)):
+                found[run_id].append(Place(f"{page.name}.html#changed", text))
     return found
 
 

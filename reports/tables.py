@@ -19,6 +19,7 @@ COLUMNS = (
     "scale",
     "row",
     "column",
+    "stand_in",
     "protocol",
     "unit",
     "published",
@@ -45,6 +46,7 @@ def to_csv(result: TableResult) -> str:
             result.scale,
             inert(cell.cell.row),
             inert(cell.cell.heading),
+            inert(cell.cell.stand_in),
             inert(cell.cell.protocol.name),
             inert(cell.cell.measure.show),
             ";".join(f"{_full(value.value)} {value.unit}".rstrip() for value in cell.published),
@@ -93,7 +95,7 @@ def to_latex(result: TableResult) -> str:
                 wording.verdict(cell),
             )
             mark = rf"\textsuperscript{{{reasons[cell.reason]}}}" if cell.reason else ""
-            lines.append(" & ".join([label, escape(cell.cell.heading), *map(escape, fields)]) + rf"{mark} \\")
+            lines.append(" & ".join([label, escape(wording.column(cell.cell)), *map(escape, fields)]) + rf"{mark} \\")
             label = ""
     lines.append(r"\bottomrule")
     notes = [rf"\textsuperscript{{{number}}} {escape(reason)}" for reason, number in reasons.items()]

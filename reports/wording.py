@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from papers.claims import FAILS, HOLDS, MIXED, NOT_SHOWN, SEEDS, SHOWN, UNDECIDED
@@ -14,9 +15,10 @@ from papers.verdict import distinct, documents
 if TYPE_CHECKING:
     from papers.claims import Finding
     from papers.evaluate import CellResult, PublishedValue, TableResult
-    from papers.table import Claim
+    from papers.table import Cell, Claim
 
 NONE = "–"
+COLUMN = "\0"  # stands for the name of a column
 STATES = (
     "reproduced",
     "higher",
@@ -144,6 +146,68 @@ def by_chance(result: TableResult) -> str:
     lie = "1 lies" if out == 1 else f"{out} lie"
     cells = f"{compared} published value{'s' * (compared > 1)} held against an interval"
     return f"Of {cells}, {lie} outside; by chance alone {chance:.2g} would, one in {1 / (1 - LEVEL):.0f}."
+
+
+def column(cell: Cell) -> str:
+    """The column of a cell in words: "MNIST, 8x8 digits standing in"; its `heading` is what commands know it by."""
+    return f"{cell.of_paper}, {cell.stand_in} standing in" if cell.stand_in else cell.of_paper
+
+
+def columns(result: TableResult) -> dict[str, str]:
+    """The columns of a table in words by their heading."""
+    return {one.cell.heading: column(one.cell) for one in result.cells}
+
+
+def best(result: TableResult) -> set[int]:
+    """The places of the cells with the best measured value of their column, where it has several rows."""
+    found: set[int] = set()
+    for heading in result.columns:
+        cells = [
+            (place, cell)
+            for place, cell in enumerate(result.cells)
+            if cell.cell.heading == heading and cell.measured is not None and cell.cell.measure.better
+        ]
+        values = [cell.measured for _, cell in cells if cell.measured is not None]
+        if len(set(values)) < 2 or len({cell.cell.measure for _, cell in cells}) > 1:
+            continue
+        top = max(values) if cells[0][1].cell.measure.better == "higher" else min(values)
+        found |= {place for place, cell in cells if cell.measured == top}
+    return found
+
+
+def apart(cell: CellResult, places: int) -> str:
+    """How far the measured value is from the first published one, where the two may be held against each other."""
+    firm = [value.value for value in cell.published if value.firm]
+    if cell.measured is None or not firm or cell.verdict == "not comparable":
+        return ""
+    return f"{cell.measured - firm[0]:+.{places}f} to published"
+
+
+def few(cell: CellResult) -> str:
+    """That a cell rests on too few seeds for a verdict; empty where it does not."""
+    number = len(cell.values)
+    if cell.verdict != "undecided" or not 0 < number < MIN_SEEDS:
+        return ""
+    return f"too few seeds: {number} of at least {MIN_SEEDS}"
+
+
+def incomparable(result: TableResult) -> list[str]:
+    """Why cells are not comparable, each reason once with the columns that it is about and the number of cells."""
+    found: dict[str, list[str]] = {}
+    for cell in result.cells:
+        if cell.measured is not None and cell.verdict == "not comparable" and cell.reason:
+            found.setdefault(cell.reason.replace(f" {cell.cell.column} ", COLUMN), []).append(cell.cell.column)
+    said = []
+    for reason, columns in found.items():
+        number = f"{len(columns)} cell{'s' * (len(columns) > 1)}"
+        said.append(f"{reason.replace(COLUMN, f' {listed(dict.fromkeys(columns))} ')} ({number})")
+    return said
+
+
+def listed(words: Iterable[str]) -> str:
+    """ "a, b and c"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def hints(result: TableResult) -> list[str]:

@@ -149,3 +149,28 @@ def test_the_number_of_an_epoch_is_no_count() -> None:
     assert wording.printed(5e6, "count") == "5,000,000"
     assert unit_of("epoch_a", "epochs") == unit_of("epoch_a", "epoch") == "epoch"  # as stored before and now
     assert unit_of("seen", "epochs") == "epochs"
+
+
+def test_the_best_value_of_a_column_is_marked_where_values_differ(store: Store) -> None:
+    result = evaluate(store, PLIF_ABLATION, "quick")
+    best = [result.cells[place].cell for place in wording.best(result)]
+    assert {cell.row for cell in best if cell.column == "MNIST"} == {"PLIF 2 max", "PLIF 2 avg"}  # equal ones are both
+    alike = evaluate(store, PLIF_TABLE, "quick")
+    assert wording.best(alike) == set()  # both protocols choose the same epoch
+
+
+def test_what_may_not_be_compared_has_no_difference_and_few_seeds_are_told(store: Store) -> None:
+    cell = evaluate(store, PLIF_TABLE, "quick").cells[0]
+    assert wording.apart(cell, 1) == ""
+    comparable = dataclasses.replace(cell, verdict="undecided", values=(94.0,), measured=94.0)
+    assert wording.apart(comparable, 1) == "-3.7 to published"  # 97.72
+    assert wording.few(comparable) == "too few seeds: 1 of at least 3"
+    assert wording.few(cell) == ""
+
+
+def test_a_reason_is_said_once_for_all_its_columns(store: Store) -> None:
+    said = wording.incomparable(evaluate(store, PLIF_TABLE, "quick"))
+    digits = [one for one in said if "8x8" in one]
+    assert len(digits) == 1
+    assert "stand in for MNIST, Fashion-MNIST and CIFAR-10 in" in digits[0]
+    assert digits[0].endswith("(6 cells)")
