@@ -58,8 +58,8 @@ def name_of(result: TableResult) -> str:
 
 def links(results: Sequence[TableResult]) -> dict[str, str]:
     """The pages to link from every page."""
-    shown = [result for result in results if result.table.ranked and any(cell.runs for cell in result.cells)]
-    return {f"{result.table.name.capitalize()}: {result.scale}": name_of(result) for result in shown}
+    ranked = [result for result in results if result.table.ranked and any(cell.runs for cell in result.cells)]
+    return {f"{result.table.name.capitalize()}: {result.scale}": name_of(result) for result in ranked}
 
 
 def pages(
@@ -147,9 +147,9 @@ def _fronts(league: League) -> Iterator[Figure]:
         for column in league.columns:
             points = league.points(measure, column)
             kept = front_of(points, measure)
-            shown = {row: (_shown(cost, measure), score) for row, (score, cost) in points.items()}
+            placed = {row: (_shown(cost, measure), score) for row, (score, cost) in points.items()}
             title = f"{column}: score against {heading(measure)}"
-            svg = scatter(title, shown, kept, "score", heading(measure))
+            svg = scatter(title, placed, kept, "score", heading(measure))
             if svg:
                 yield Figure(svg, f"{title}. On the front: {', '.join(kept)}")
 

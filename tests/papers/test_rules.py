@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.registry import PluginError, Registry, UnknownName
-from papers.evaluate import _interval
+from papers.evaluate import interval_of
 from papers.evidence import Evidence
 from papers.measures import ACCURACY, AVERAGE_PRECISION, Measure, of_metric
 from papers.protocols import BEST, CHOSEN, LAST, Curves, Selected, best_where
@@ -239,7 +239,7 @@ def test_a_broken_plug_in_is_named(name: str, value: str, sentence: str, monkeyp
 
 def test_the_interval_of_a_share_ends_at_0_and_1() -> None:
     measure = replace(AVERAGE_PRECISION, interval="student")
-    low, high = _interval(measure, [0.03, 0.08, 0.11], 100, ()) or (-1.0, -1.0)  # percent
+    low, high = interval_of(measure, [0.03, 0.08, 0.11], 100, ()) or (-1.0, -1.0)  # percent
     assert (low, high) == (0.0, pytest.approx(0.1738, abs=1e-3))
-    low, high = _interval(measure, [99.7, 99.9, 100.0], 100, ()) or (-1.0, -1.0)
+    low, high = interval_of(measure, [99.7, 99.9, 100.0], 100, ()) or (-1.0, -1.0)
     assert (low, high) == (pytest.approx(99.487, abs=1e-3), 100.0)
