@@ -118,10 +118,13 @@ def _size(experiment: Experiment, root: str | None) -> tuple[Cost, Amount | None
         return Cost(0), None
     if experiment.updates is not None:
         return Cost(experiment.epochs, experiment.updates * size, experiment.updates), None
-    found = amount(experiment.task, root, experiment.task_options)
-    if found is None:
+    try:
+        found = amount(experiment.task, root, experiment.task_options)
+        samples = found.here - math.ceil(found.here * experiment.task_options.get("validation", 0.0)) if found else 0
+    except (ArithmeticError, TypeError, ValueError):  # options that the task does not take: the training says so
+        found, samples = None, 0
+    if found is None or not 0 < samples <= found.here:
         return Cost(experiment.epochs), None
-    samples = found.here - math.ceil(found.here * experiment.task_options.get("validation", 0.0))
     batches = samples // size if experiment.batching.get("drop_last", True) else math.ceil(samples / size)
     return Cost(experiment.epochs, samples, batches, subset=found.subset), found
 

@@ -13,6 +13,7 @@ import typer
 from core.command import App
 from core.errors import FAILED, OK, UsageError
 from core.options import PLACE, VERSION
+from core.places import NoHome, at_home
 from core.registry import unknown
 from core.shell import exit_status
 
@@ -45,14 +46,15 @@ def list_sets(data: Annotated[Path | None, typer.Option(**DATA)] = None) -> int:
     """
     import tasks
     from core.console import Console
+    from tasks import archives
     from tasks.amount import amount
 
-    console, root = Console(highlight=False, markup=False), _root(data)
+    console, root = Console(highlight=False, markup=False), _read_root(data)
     for name in tasks.names():
         found = amount(name, root, {})
         missing = tasks.available(name, root)
         if missing is not None:
-            said = missing
+            said = missing + f" python -m bench.data get {name} does it, too." * (name in archives.SETS)
         elif tasks.registry.get(name).check is None:
             said = EMBEDDED
         elif found is None:
@@ -71,13 +73,15 @@ def check(
 ) -> int:
     """Read data sets, and compare their files with published sums.
 
-    They are read as a training would read them; sums are known of those that torchvision knows.
+    They are read as a training would read them; sums are known of MNIST, Fashion-MNIST and CIFAR.
     """
     import tasks
     from core.console import Console
     from tasks.archives import damaged
 
-    console, root = Console(highlight=False, markup=False), _root(data)
+    console, root = Console(highlight=False, markup=False), _read_root(data)
+    for name in names or ():
+        _require_known(name)
     wrong = 0
     chosen = names or _here(root)
     if not chosen:
@@ -85,7 +89,6 @@ def check(
         console.print(f"No data set is {where}.", soft_wrap=True)
         return FAILED
     for name in chosen:
-        _require_known(name)
         bad = damaged(name, root) if root else []
         try:
             info = tasks.load(name, root=root).dataset
@@ -109,12 +112,12 @@ def check(
 )
 @exit_status
 def get(
-    names: Annotated[list[str], typer.Argument(metavar="SET", help="Data sets that torchvision knows the address of.")],
+    names: Annotated[list[str], typer.Argument(metavar="SET", help="Data sets whose address is known here.")],
     data: Annotated[Path | None, typer.Option(**DATA)] = None,
 ) -> int:
     """Fetch data sets into the data root.
 
-    Each file is verified by its published sum.
+    Each file is verified by its published sum. Known are the addresses that torchvision, SpikingJelly and tonic know.
     """
     from rich import progress as bars
 
@@ -145,9 +148,24 @@ def get(
 
 
 def _root(data: Path | None) -> Path | None:
-    """The data root that was named."""
-    named = data or os.environ.get("SPIKEBENCH_DATA")
-    return Path(named).expanduser() if named else None
+    """The data root that was named. UsageError for one in the home folder of nobody."""
+    if data is not None:
+        return data
+    try:
+        named = at_home(os.environ.get("SPIKEBENCH_DATA", ""))
+    except NoHome as error:
+        raise UsageError(f"SPIKEBENCH_DATA: {error}") from None
+    return Path(named) if named else None
+
+
+def _read_root(data: Path | None) -> Path | None:
+    """The same, to read. UsageError where it is no folder."""
+    root = _root(data)
+    if root is not None and not root.is_dir():
+        raise UsageError(
+            f"The data root {root} is not a folder. Name that of the data sets with --data or SPIKEBENCH_DATA."
+        )
+    return root
 
 
 def _here(root: Path | None) -> list[str]:

@@ -29,8 +29,13 @@ def tried(own: Own) -> None:
 
 def _made(own: Own) -> Any:
     import models
+    from papers.overrides import parameters
+    from papers.own_rows import require_alike
 
     try:
+        usual = parameters("neuron", own.neuron)
+        for name, given in own.options.items():
+            require_alike(name, usual.get(name), given)
         return models.factory(own.neuron, **own.options)(SHAPE[1:])
     except (TypeError, ValueError) as error:
         raise UsageError(f"The neuron {own.row} cannot be made: {error}") from error
@@ -40,6 +45,10 @@ def _made(own: Own) -> Any:
         ) from error
     except SpikebenchError:  # a sentence already
         raise
+    except SystemExit as error:
+        raise UsageError(
+            f"The neuron {own.row} cannot be made: its file ends the program when it is imported."
+        ) from error
     except Exception as error:
         raise UsageError(f"The neuron {own.row} cannot be made: {_said(own, error)}.") from error
 
@@ -62,11 +71,12 @@ def _step_of(own: Own, layer: Any) -> None:
         states = layer.load_states(x)
         try:
             found = layer.step(x, *states)
-        except TypeError as error:
-            raise UsageError(
-                f"The step of the neuron {own.row} cannot be called with x and {len(states)} states: {error}"
-            ) from error
         except Exception as error:
+            trace = error.__traceback__
+            if isinstance(error, TypeError) and trace and trace.tb_next is None:  # raised by the call, not within
+                raise UsageError(
+                    f"The step of the neuron {own.row} cannot be called with x and {len(states)} states: {error}"
+                ) from error
             raise UsageError(f"The step of the neuron {own.row} fails: {_said(own, error)}.") from error
     names = ", ".join(["spikes", *layer.states])
     if not isinstance(found, tuple):

@@ -6,7 +6,7 @@ import core.early  # noqa: F401  # isort: skip
 
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -23,6 +23,7 @@ from core.options import AMOUNT, DEVICE, FOLDER, PLACE, PLUGIN, STORE, VERSION, 
 from core.registry import PluginError
 from core.shell import exit_status, typed
 from papers import ORIGINALS, registry
+from papers.loaded import load
 from papers.measured import TABLES, stored_findings
 
 from . import measured
@@ -157,6 +158,13 @@ def main(
             help="A row for this neuron, trained as the table's own: NAME or NAME:option=value,...; may be repeated.",
         ),
     ] = None,
+    operations: Annotated[
+        bool,
+        typer.Option(
+            "--operations",
+            help="Count operations and energy of the cells' networks, too, which are trained once more for it.",
+        ),
+    ] = False,
     plugin: Annotated[list[Path] | None, typer.Option(**PLUGIN)] = None,
     tensorboard: Annotated[
         Path | None, typer.Option(**FOLDER, help="Write the epochs of trainings here, for TensorBoard to show.")
@@ -201,6 +209,7 @@ def main(
         tuple(names or ()), scale, device, seeds, jobs, processes, executor, store, data, out, force,
         tuple(only or ()), timeout, memory, threads, report, config, tuple(altered or ()), tuple(own or ()),
         tuple(context.meta[ORIGINAL]), tensorboard, mlflow, ray, tuple(slurm or ()),
+        operations,
     )  # fmt: skip
     for sentence in settings.corrected:
         console.print(sentence, soft_wrap=True)
@@ -219,7 +228,7 @@ def _list(console: Console, json: bool) -> int:
     records = []
     for name in registry.names():
         try:
-            table = registry.get(name)
+            table = load(name)
         except PluginError as error:
             records.append({"table": name, "title": str(error), "work": None, "trained": True, "usable": False})
         else:
@@ -260,9 +269,11 @@ def _plan(console: Console, settings: Settings, measure: bool, json: bool) -> in
         from reports import planned
 
         if json:
-            summary = {**planned.summary(steps, costs), "measured": commands}
+            summary = {**planned.summary(steps, costs), "measured": commands, "set": settings.changes}
             machine_readable.write("reproduce --plan", planned.records(steps, costs), **summary)
         else:
+            if settings.changes:
+                console.print(f"set: {', '.join(f'{name}={given}' for name, given in settings.changes.items())}")
             planned.show(console, steps, costs)
     return OK
 
@@ -337,7 +348,7 @@ def _train(console: Console, settings: Settings, command: str, yes: bool) -> int
     executor = EXECUTORS.get(settings.executor)(settings)
     device = executor.device()
     with Store(settings.url) as store:
-        published.sync(store, others=_beside_plugins())
+        published.sync(store, others=_beside_plugins(settings.names))
         steps = _steps(settings, store, present)
         if not (yes or _agreed(console, settings, steps, store, executor.share(device, len(steps)).jobs or 1)):
             console.print("Nothing was run.")
@@ -363,9 +374,9 @@ def _train(console: Console, settings: Settings, command: str, yes: bool) -> int
     return FAILED if tally.failed or tally.elsewhere else OK
 
 
-def _beside_plugins() -> list[Path]:
-    """The files of published values that lie beside the modules of plug-ins' tables, and are called like them."""
-    points = filter(None, map(registry.plugin, registry.names()))
+def _beside_plugins(tables: Iterable[str]) -> list[Path]:
+    """The files of published values that lie beside the modules of tables of plug-ins, and are called like them."""
+    points = filter(None, (registry.plugin(name) for name in tables if name not in TABLES))
     specs = map(find_spec, sorted({point.value.partition(":")[0] for point in points}))
     files = [Path(spec.origin).with_suffix(".toml") for spec in specs if spec is not None and spec.origin]
     return [file for file in files if file.is_file()]
@@ -394,7 +405,8 @@ def _show(console: Console, settings: Settings, store: Store) -> None:
     """Shows the wanted cells of each table; the report, where one is wanted, has all."""
     from papers.board import board
     from papers.evaluate import evaluate
-    from reports import board_terminal, site, terminal
+    from papers.operations import NAME, rows
+    from reports import board_terminal, operations, site, terminal
 
     for table in settings.tables:
         result = evaluate(store, table, settings.scale).of(settings.wanted)
@@ -403,6 +415,9 @@ def _show(console: Console, settings: Settings, store: Store) -> None:
             board_terminal.show(result, board(result, store.metrics(ids)), console)
         elif result.cells:
             terminal.show(result, console)
+        cells = [cell.cell for cell in result.cells]
+        counted = [cell for cell in cells if settings.operations or NAME in cell.experiment.measures]
+        operations.show(rows(store, counted), console)
     if settings.report:
         console.print(f"Report: {site.build(store, settings.out)}", soft_wrap=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from core import device, options
 from core.errors import UsageError
-from core.registry import Registry, unknown
+from core.registry import PluginError, PluginWarning, Registry, unknown
 from papers import ORIGINALS, overrides, registry
 from papers.choice import choose
 from papers.experiment import SCALES, Experiment
+from papers.loaded import load
 from papers.measured import TABLES
+from papers.operations import KIND, counted
 from papers.overrides import overridden
 from papers.own_rows import Own, parsed, with_rows
 
@@ -34,6 +37,16 @@ EXECUTORS = Registry(
 def names() -> list[str]:
     """All tables: those that trainings fill, then those with a command of their own."""
     return [*registry.names(), *TABLES]
+
+
+def _usable(name: str) -> bool:
+    """Whether a table can be loaded; a plug-in's that cannot is warned of."""
+    try:
+        load(name)
+    except PluginError as error:
+        warnings.warn(str(error), PluginWarning, stacklevel=2)
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,7 @@ class Settings:
     mlflow: str | None = None  # a tracking server or database for the same
     ray: str | None = None  # address of a cluster; None: one of this machine's own
     slurm: tuple[str, ...] = ()  # options of sbatch, key=value
+    operations: bool = False  # whether the networks of the cells are counted, too (papers.operations)
 
     def __post_init__(self) -> None:
         if not self.asked:
@@ -110,8 +124,16 @@ class Settings:
             if given and self.original:
                 raise UsageError(f"{option} and arguments of released code were given; give one of the two.")
         if self.changes and self.measured:
-            raise UsageError(f"Settings were given, but {self.measured[0]} is measured and has no training.")
+            raise UsageError(
+                f"Settings were given, but {self.measured[0]} is measured and has no training. "
+                "Name tables of trainings, or leave the settings out."
+            )
         _ = self.wanted  # raises for a row or column that no table has
+        if self.operations and not any(experiment.kind == KIND for experiment in self.experiments()):
+            raise UsageError(
+                f"--operations was given, but nothing of {', '.join(self.names)} is a training whose network could be "
+                "counted. Leave it out."
+            )
         for table in () if ALL in self.asked else self.tables:
             if not table.cells(self.scale):
                 scales = " or ".join(scale for scale in SCALES if table.cells(scale))
@@ -122,20 +144,22 @@ class Settings:
         """The tables that trainings fill."""
         if self.original:
             return tuple(table for table, _ in self._as_original)
-        found = (registry.get(name) for name in self.names if name not in TABLES)
+        found = (load(name) for name in self.names if name not in TABLES)
         if self.config is not None and not self._own_config:
             found = (_configured(table, self.config) for table in found)
         return tuple(overridden(with_rows(table, self.added), self.changes) for table in found)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
-        """The tables that are asked for, each once; with `all`, every one."""
-        return names() if ALL in self.asked else list(dict.fromkeys(self.asked))
+        """The tables that are asked for, each once; with `all`, every one that can be used, with `only` of those that
+        have rows and columns."""
+        every = [*filter(_usable, registry.names()), *(() if self.only else TABLES)] if ALL in self.asked else []
+        return list(dict.fromkeys(name for asked in self.asked for name in (every if asked == ALL else [asked])))
 
     @property
     def _own_config(self) -> bool:
         """Whether the file of settings is one of ours."""
-        return self.config is not None and self.config.suffix == ".toml"
+        return self.config is not None and self.config.suffix.casefold() == ".toml"
 
     @cached_property
     def changes(self) -> dict[str, Any]:
@@ -184,8 +208,10 @@ class Settings:
         return range(FIRST_SEED, FIRST_SEED + self.seeds)
 
     def experiments(self) -> list[Experiment]:
-        """What fills the wanted cells, each experiment once."""
-        found = (e for table in self.tables for e in table.experiments(self.scale, self.seed_range, self.wanted))
+        """What fills the wanted cells and counts their networks, each experiment once."""
+        found = [e for table in self.tables for e in table.experiments(self.scale, self.seed_range, self.wanted)]
+        if self.operations:
+            found += [counted(experiment) for experiment in found if experiment.kind == KIND]
         return list({experiment.key: experiment for experiment in found}.values())
 
     @property
@@ -218,7 +244,10 @@ def _configured(table: Table, path: Path) -> Table:
             if table.name in ORIGINALS.names()
             else ""
         )
-        raise UsageError(f"--config was given, but {table.name} takes no such file. Leave it out.{otherwise}")
+        raise UsageError(
+            f"--config was given {path}, but {table.name} takes no such file. Leave it out; settings of your own are "
+            f"TOML, in a file whose name ends in .toml.{otherwise}"
+        )
     return table.configured(table, path)
 
 

@@ -31,11 +31,11 @@ def since(given: object) -> str:
 
     try:
         moment = datetime.fromisoformat(str(given))
-    except ValueError:
+        return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):  # of a date that is none, and of one that is beyond the calendar in UTC
         raise typer.BadParameter(
             f"{str(given)!r} was given; it must be a date such as 2026-01-31, or one with a time in UTC."
         ) from None
-    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 @app.command(
@@ -142,6 +142,7 @@ def _filters(
 def _of_table(name: str) -> Wanted:
     from papers import registry
     from papers.experiment import SCALES
+    from papers.loaded import load
     from papers.measured import TABLES
     from papers.measurement import is_measurement
     from papers.seeds import template_of
@@ -155,7 +156,7 @@ def _of_table(name: str) -> Wanted:
     if name in TABLES:
         whats = {word for word in COMMANDS[name].options if word != "--what"}
         return lambda run: is_measurement(run) and (not whats or run.experiment["what"] in whats)
-    cells = (cell for scale in SCALES for cell in registry.get(name).cells(scale))
+    cells = (cell for scale in SCALES for cell in load(name).cells(scale))
     templates = {cell.experiment.key for cell in cells}
     return lambda run: template_of(run) in templates
 

@@ -30,6 +30,7 @@ from papers import checks, measures
 from results import Dataset, Metric, Picture, Raster, Sample, timestamp
 from tasks.task import Indices
 from training import distributed, loop
+from training.afterwards import Afterwards
 from training.batching import Batching
 from training.clock import Clock
 from training.scheme import Scheme
@@ -138,8 +139,11 @@ def train(request: Request, send: Send, clock: Clock) -> Result:
         task, scheme, batching = prepared(request, send)
         network = scheme.network
         info = task.dataset
-        watched = replace(task, train=_Watched(task.train, send))
+        waiting = _Waiting()
+        watched = replace(task, train=_Watched(task.train, send, waiting))
         dataset = Dataset(info.digest, info.name, info.complete, {**info.counts, "test": len(task.test)}, info.note)
+        named = [measures.registry.get(name) for name in experiment.measures]
+        afterwards = [measure for measure in named if issubclass(measure, Afterwards)]
         send(("stage", "training"))
         try:
             history = loop.fit(
@@ -149,7 +153,7 @@ def train(request: Request, send: Send, clock: Clock) -> Result:
                 batch_size=experiment.batch_size,
                 seed=experiment.seed,
                 device=request.device,
-                measures=[measures.registry.get(name) for name in experiment.measures],
+                measures=[measure for measure in named if measure not in afterwards],
                 batching=batching,
                 **experiment.evaluation,
                 path=request.checkpoint,
@@ -162,6 +166,13 @@ def train(request: Request, send: Send, clock: Clock) -> Result:
             return Result("diverged", reason, backend=_backends(network), datasets=(dataset,))
         send(("stage", "measuring"))
         found = [checks.registry.get(name)(network, task.test, request.device) for name in experiment.checks]
+        for measure in afterwards:
+            last = task.test.for_epoch(max(0, experiment.epochs - 1), experiment.seed)
+            of_it = measure.of(
+                scheme, last, device=request.device, batch_size=experiment.batch_size, seed=experiment.seed
+            )
+            found.append(of_it.metrics)
+            notes += of_it.reasons
         shown, over_time = _pictures(scheme, task, request), _over_time(scheme, task, request)
     return Result(
         "ok",
@@ -171,6 +182,7 @@ def train(request: Request, send: Send, clock: Clock) -> Result:
         metrics=(
             *_curves(history),
             *_summary(history, network),
+            *waiting.share(history),
             *itertools.chain(*found),
             Metric("processes", request.processes, "count"),
         ),
@@ -182,11 +194,23 @@ def train(request: Request, send: Send, clock: Clock) -> Result:
     )
 
 
-class _Watched(tasks.Split):
-    """The training split, which tells now and then how many batches of an epoch are over."""
+class _Waiting:
+    """How long a training waited for its data."""
 
-    def __init__(self, split: tasks.Split, send: Send) -> None:
-        self._split, self._send = split, send
+    def __init__(self) -> None:
+        self.epochs, self.seconds = 0, 0.0
+
+    def share(self, history: loop.History) -> list[Metric]:
+        """The share of the time of the epochs that this process trained; nothing where there were none."""
+        trained = sum(record["train_seconds"] for record in history[len(history) - self.epochs :])
+        return [Metric("waiting", self.seconds / trained, "fraction")] if trained else []
+
+
+class _Watched(tasks.Split):
+    """The training split, which tells now and then how many batches of an epoch are over, and how long they took."""
+
+    def __init__(self, split: tasks.Split, send: Send, waiting: _Waiting) -> None:
+        self._split, self._send, self._waiting = split, send, waiting
 
     def __len__(self) -> int:
         return len(self._split)
@@ -196,17 +220,23 @@ class _Watched(tasks.Split):
 
     def batches(self, chosen: Iterable[Indices]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         chosen, told = list(chosen), time.monotonic()
-        for over, batch in enumerate(self._split.batches(chosen)):
-            if time.monotonic() - told > BETWEEN_BATCHES:
-                told = time.monotonic()
+        batches = iter(self._split.batches(chosen))
+        self._waiting.epochs += 1
+        for over in range(len(chosen)):
+            asked = time.monotonic()
+            batch = next(batches)
+            got = time.monotonic()
+            self._waiting.seconds += got - asked
+            if got - told > BETWEEN_BATCHES:
+                told = got
                 self._send(("batches", over, len(chosen)))
             yield batch
 
     def subset(self, indices: Indices) -> _Watched:
-        return _Watched(self._split.subset(indices), self._send)
+        return _Watched(self._split.subset(indices), self._send, self._waiting)
 
     def for_epoch(self, epoch: int, seed: int) -> _Watched:
-        return _Watched(self._split.for_epoch(epoch, seed), self._send)
+        return _Watched(self._split.for_epoch(epoch, seed), self._send, self._waiting)
 
 
 def prepared(request: Request, send: Send) -> tuple[tasks.Task, Scheme, Batching]:

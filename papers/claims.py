@@ -20,13 +20,25 @@ NO_PLAN = "no plan recorded, all seeds found count"
 
 
 @dataclass(frozen=True)
+class Effect:
+    """The number behind a comparison with its 95 % interval; at `none` neither side is ahead."""
+
+    low: float
+    mean: float
+    high: float
+    unit: str
+    none: float = 0.0
+
+
+@dataclass(frozen=True)
 class Comparison:
     """One thing that a claim says, tested.
 
     `column` is what it is about as it is shown, `name` tells several of one column apart. `supports`: it is shown to be
     so. `against` is the one-sided p of what speaks against it, None where nothing could be tested; exact statements
     have 0 or 1. `lacks` is what would decide it. `further` ones are shown and decide nothing. `planned` says whether
-    the number of seeds was fixed before, None where seeds do not matter.
+    the number of seeds was fixed before, None where seeds do not matter. `effects` are its numbers, one a reading,
+    where it has such.
     """
 
     evidence: str
@@ -37,6 +49,7 @@ class Comparison:
     lacks: str = SEEDS
     further: bool = False
     planned: bool | None = None
+    effects: tuple[Effect, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,7 @@ class Part:
     status: str
     evidence: str
     further: bool = False
+    effects: tuple[Effect, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,11 @@ class Finding:
             f"{part.name}{' (further evidence)' * part.further}: {part.status}, {part.evidence}" for part in self.parts
         )
         return "; ".join([*([self.evidence] if self.evidence else []), *parts])
+
+
+def times(ratios: Iterable[tuple[float, float, float]]) -> tuple[Effect, ...]:
+    """Ratios of times, each with its interval behind it."""
+    return tuple(Effect(low, middle, high, "times", 1.0) for middle, low, high in ratios)
 
 
 def nothing(why: str = "nothing was measured yet", stand_in: bool = False) -> Finding:
@@ -151,7 +170,7 @@ def _counted(statuses: Iterable[str], words: dict[str, str], unit: str) -> str:
 def _each(found: Sequence[tuple[Comparison, str]], words: dict[str, str]) -> Iterable[Part]:
     for c, status in found:
         name = f"{c.name} ({c.column})" if c.name and c.column else c.name or c.column
-        yield Part(name, words[status], c.evidence, c.further)
+        yield Part(name, words[status], c.evidence, c.further, c.effects)
 
 
 def _brief(found: Sequence[tuple[Comparison, str]], words: dict[str, str]) -> Iterable[Part]:
@@ -162,4 +181,5 @@ def _brief(found: Sequence[tuple[Comparison, str]], words: dict[str, str]) -> It
         for told in (FAILS, UNDECIDED):
             if names := [c.name for c, status in inside if status == told]:
                 text += f"; {words[told]}: {', '.join(names)}"
-        yield Part(column, words[_together(status for _, status in inside)], text, further)
+        effects = tuple(effect for c, _ in inside for effect in c.effects)
+        yield Part(column, words[_together(status for _, status in inside)], text, further, effects)

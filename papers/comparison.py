@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from .claims import RESULTS, SCALE, UNDECIDED, Comparison, Finding, Part, conclude
+from .claims import RESULTS, SCALE, UNDECIDED, Comparison, Effect, Finding, conclude
 from .evidence import Evidence
 from .hypotheses import ALPHA, MIN_SEEDS, Estimate, welch
 from .measures import TEST, Measure
@@ -169,6 +169,7 @@ def compare(
     texts: list[str] = []
     supports, against = [], []
     arms: list[Sample] = []
+    effects: list[Effect] = []
     readings = score.readings(evidence.scale)
     least = evidence.resolution(first[1], score.measure)
     for reading in readings:
@@ -184,7 +185,9 @@ def compare(
         p_for, p_against = rule(a.values, b.values, least)
         supports.append(p_for <= ALPHA)
         against.append(p_against)
-        texts.append(f"{bounds(welch(a.values, b.values, least))} {unit}{says} ({seeds})")
+        difference_of_means = welch(a.values, b.values, least)
+        effects.append(effect(difference_of_means, unit))
+        texts.append(f"{bounds(difference_of_means)} {unit}{says} ({seeds})")
     tested = len(against) == len(readings)
     return [
         Comparison(
@@ -193,6 +196,7 @@ def compare(
             max(against) if tested else None,
             name,
             planned=all(arm.planned for arm in arms),
+            effects=tuple(effects),
         )
     ]
 
@@ -203,6 +207,12 @@ def bounds(estimate: Estimate, sign: str = "+") -> str:
     places = 1 if high - low >= 1 else 2
     mean, low, high = (round(value, places) + 0.0 for value in (estimate.mean, low, high))  # no -0.0
     return f"{mean:{sign}.{places}f} [{low:{sign}.{places}f}, {high:{sign}.{places}f}]"
+
+
+def effect(estimate: Estimate, unit: str, none: float = 0.0) -> Effect:
+    """The estimate as a number behind a comparison."""
+    low, high = estimate.interval()
+    return Effect(low, estimate.mean, high, unit, none)
 
 
 def counted(*arms: Sample) -> str:
@@ -256,7 +266,7 @@ def decided_at(*scales: str) -> Callable[[Decide], Decide]:
             finding = decide(evidence)
             if evidence.scale in scales or not finding.test:  # without a test nothing was measured
                 return finding
-            parts = tuple(Part(part.name, UNDECIDED, part.evidence, part.further) for part in finding.parts)
+            parts = tuple(replace(part, status=UNDECIDED) for part in finding.parts)
             return replace(finding, status=UNDECIDED, evidence=SHOWN_ONLY[evidence.scale], parts=parts, lacks=SCALE)
 
         return decided

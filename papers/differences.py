@@ -140,7 +140,7 @@ def compare(first: Side, second: Side) -> Compared:
     differences = [
         difference for group in both for difference in _differences(first.counted[group], second.counted[group])
     ]
-    unchanged = {group for group in first.counted if group in second.shared and group not in second.counted}
+    unchanged = first.counted.keys() & second.shared - second.counted.keys() - second.failed.keys()
     gone = [group for group in first.counted if group not in second.counted and group not in unchanged]
     new = [group for group in second.counted if group not in first.counted]
     return Compared(

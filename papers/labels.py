@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .experiment import Experiment
-from .measures import shown
+from .measures import USUAL, shown
 
 PARTS = ("task", "model", "neuron")
 ALWAYS = (
@@ -90,6 +90,8 @@ def _words(name: str, value: Any) -> str:
     own = name.rpartition(".")[2]
     if name in OWN_WORDS and isinstance(value, str if name in ("scale", "scheme") else (int, float)):
         return OWN_WORDS[name](value)
+    if name == "measures" and (beyond := [measure for measure in value if measure not in USUAL]):
+        return f"{', '.join(beyond)} measured"
     if own == "max_pool" and isinstance(value, bool):
         return POOLING[value]
     if isinstance(value, bool):

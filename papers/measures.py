@@ -170,6 +170,7 @@ registry = Registry(
         "td90_fr": "training.spike_timing:FiringRateDelay90",
         "spikes_per_neuron": "training.spike_timing:SpikeCounts",
         "single_spikes": "training.single_spikes:SingleSpikes",
+        "operations": "training.operations:Operations",
     },
     group="spikebench.measures",
 )

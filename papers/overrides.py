@@ -18,7 +18,7 @@ from core.errors import UsageError
 from core.registry import unknown
 
 from .experiment import Experiment
-from .own_rows import require_plain, value
+from .own_rows import require_alike, require_plain, value
 from .table import Cell, Table
 
 NUMBERS = ("epochs", "batch_size", "updates")  # of an experiment itself
@@ -42,10 +42,10 @@ def parsed(texts: Iterable[str]) -> dict[str, Any]:
 def read(path: Path) -> dict[str, Any]:
     """The same from a TOML file, in which `[model] channels = 64` is model.channels. UsageError where it is none."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"The settings {path} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"The settings {path} are no TOML: {error}.") from None
     return dict(flat(document))
 
@@ -101,7 +101,8 @@ def _changed(experiment: Experiment, changes: Changes) -> tuple[Experiment, Chan
                 raise UsageError(f"{name} was set to {given!r}; give a whole number, at least 1.")
             fields[name] = given
         elif (place := _place(experiment, options, name)) is not None:
-            inner, key = place
+            inner, key, usual = place
+            require_alike(name, usual, given)
             inner[key] = given
         else:
             continue
@@ -110,7 +111,10 @@ def _changed(experiment: Experiment, changes: Changes) -> tuple[Experiment, Chan
     return made, taken
 
 
-def _place(experiment: Experiment, options: dict[str, dict[str, Any]], name: str) -> tuple[dict[str, Any], str] | None:
+Place = tuple[dict[str, Any], str, Any]  # what holds an option, its key, and what it is there or by default
+
+
+def _place(experiment: Experiment, options: dict[str, dict[str, Any]], name: str) -> Place | None:
     """Where a name of options stands: "model.channels", "scheme.optimizer.lr", or "lr" alone where it stands once."""
     group, *rest = name.split(".")
     if group in GROUPS and rest:
@@ -119,24 +123,26 @@ def _place(experiment: Experiment, options: dict[str, dict[str, Any]], name: str
             if not isinstance(inner.get(key), dict):
                 return None
             inner = inner[key]
-        known = rest[-1] in inner or (len(rest) == 1 and rest[0] in _parameters(group, getattr(experiment, group)))
-        return (inner, rest[-1]) if known else None
-    found = [place for group in GROUPS for place in _named(options[group], name)]
+        defaults = {} if len(rest) > 1 or rest[0] in inner else parameters(group, getattr(experiment, group))
+        known = {**defaults, **inner}
+        return (inner, rest[-1], known[rest[-1]]) if rest[-1] in known else None
+    found = dict(place for group in GROUPS for place in _named(options[group], name, group))
     if len(found) > 1:
-        raise UsageError(f"{name} is an option of several parts; write model.{name}, scheme.{name} or the like.")
-    return found[0] if found else None
+        raise UsageError(f"{name} is an option of several parts; write {' or '.join(found)}.")
+    return next(iter(found.values()), None)
 
 
-def _named(options: dict[str, Any], name: str) -> Iterable[tuple[dict[str, Any], str]]:
+def _named(options: dict[str, Any], name: str, place: str) -> Iterable[tuple[str, Place]]:
+    """The options called `name`, by their dotted names."""
     if name in options:
-        yield options, name
-    for inner in options.values():
+        yield f"{place}.{name}", (options, name, options[name])
+    for key, inner in options.items():
         if isinstance(inner, dict):
-            yield from _named(inner, name)
+            yield from _named(inner, name, f"{place}.{key}")
 
 
-def _parameters(group: str, name: str) -> list[str]:
-    """The options that a part takes, of which an experiment names those that are not as usual."""
+def parameters(group: str, name: str) -> dict[str, Any]:
+    """The options that a part takes, of which an experiment names those that are not as usual, with their defaults."""
     import models
     import neurons
     import tasks
@@ -146,14 +152,15 @@ def _parameters(group: str, name: str) -> list[str]:
         "task": tasks.registry, "model": models.registry, "neuron": neurons.registry, "scheme": training.registry
     }  # fmt: skip
     if not name:
-        return []
+        return {}
     part = registries[group].get(name)
     signatures = [part.load] if group == "task" else [part]
     if inspect.isclass(part):  # a neuron hands on to its bases what it does not know
         signatures = [vars(base)["__init__"] for base in part.__mro__ if "__init__" in vars(base)]
     kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-    parameters = [p for made in signatures for p in inspect.signature(made).parameters.values() if p.kind not in kinds]
-    return [p.name for p in parameters if p.name not in ("self", "root", "cache", "progress", "neuron", "network")]
+    found = [p for made in signatures for p in inspect.signature(made).parameters.values() if p.kind not in kinds]
+    given = ("self", "root", "cache", "progress", "neuron", "network")  # not for an experiment to choose
+    return {p.name: p.default for p in reversed(found) if p.name not in given}
 
 
 def _refused(name: str, experiments: Iterable[Experiment]) -> UsageError:
@@ -161,5 +168,8 @@ def _refused(name: str, experiments: Iterable[Experiment]) -> UsageError:
     for experiment in {one.template: one for one in experiments}.values():
         for group in GROUPS:
             known |= {f"{group}.{key}" for key, _ in flat(getattr(experiment, f"{group}_options"))}
-            known |= {f"{group}.{key}" for key in _parameters(group, getattr(experiment, group))}
+            known |= {f"{group}.{key}" for key in parameters(group, getattr(experiment, group))}
+    meant = sorted(one for one in known if one.rpartition(".")[2].casefold() == name.casefold())
+    if meant:
+        return UsageError(f"Unknown setting {name!r}. Did you mean {' or '.join(map(repr, meant))}?")
     return UsageError(str(unknown("setting", name, sorted(known))))

@@ -66,6 +66,16 @@ def require_plain(name: str, given: object) -> None:
         ) from None
 
 
+def require_alike(name: str, usual: object, given: object) -> None:
+    """UsageError for a text or a truth in place of a number, and for no truth in place of one: "no" would be true."""
+    truth = isinstance(usual, bool)
+    if not isinstance(usual, int | float) or given is None:
+        return
+    if isinstance(given, str) or isinstance(given, bool) != truth:
+        wanted = "true or false" if truth else "a finite number"
+        raise UsageError(f"{name} was set to {json.dumps(given)}; give {wanted}, as in {name}={json.dumps(usual)}.")
+
+
 def with_rows(table: Table, own: Sequence[Own]) -> Table:
     """The table with a row for each neuron, which a claim compares with the others. UsageError where none fits in."""
     if not own:

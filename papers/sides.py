@@ -83,7 +83,7 @@ def side(
 ) -> Side:
     """The wanted runs of `store`; those whose ids are in `without` belong to the other side."""
     groups: dict[str, list[StoredRun]] = defaultdict(list)
-    shared: set[str] = set()
+    shared: dict[str, StoredRun] = {}  # the newest of each
     others = 0
     for run in store.runs():  # oldest first
         if not wanted(run):
@@ -92,7 +92,7 @@ def side(
         if group is None:
             others += 1
         elif run.id in without:
-            shared.add(group)
+            shared[group] = run
         else:
             groups[group].append(run)
     finished = {group: [run for run in runs if run.outcome == "ok"] for group, runs in groups.items()}
@@ -114,7 +114,13 @@ def side(
         seeds = {run.seed for run in diverged} - {run.seed for run in runs}
         unverified = is_measurement(newest) and not backed(newest)
         counted[group] = Counted(tuple(runs), own, data[newest.id], next(sizes, None), len(seeds), unverified)
-    failed = {group: runs[-1] for group, runs in groups.items() if group not in counted and runs[-1].outcome in FAILED}
+    failed = {
+        group: runs[-1]
+        for group, runs in groups.items()
+        if group not in counted
+        and runs[-1].outcome in FAILED
+        and not (group in shared and shared[group].started > runs[-1].started)
+    }
     left_out = len(ids) - sum(len(runs) for runs in counting.values())
     return Side(name, counted, failed, left_out, frozenset(shared), others)
 

@@ -228,7 +228,7 @@ def write(compared: Compared, out: Path) -> Path:
     from .site import renderer
 
     every = [difference.run for difference in compared.differences]
-    render = renderer([*every, *compared.only[0], *compared.only[1], *compared.failed], (), {})
+    render = renderer(names_of([*every, *compared.only[0], *compared.only[1], *compared.failed]), (), {})
     page = render(
         "differences.html",
         compared=compared,

@@ -1,23 +1,21 @@
 """Line plots as inline SVG: the same bytes for the same lines, readable on light and dark ground.
 
-Matplotlib's axes take many times as long as all the rest of a panel, so the few rules and ticks are placed here.
-Text and rules carry a placeholder colour that becomes `currentColor`; fonts come from the page.
+The SVG is written here, because a canvas of matplotlib takes fifty times as long for the few rules and lines of a
+panel; matplotlib chooses the ticks. Text and rules have the colour and the font of the page. Each line carries its
+values, from which the script of the page tells them.
 """
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import html
-import io
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from core.plain import plain
 
-INK = "#010203"  # becomes currentColor
 # Contrast of at least 3 to 1 on white and on near-black; dashes tell lines apart where colours do not.
 STYLES: tuple[tuple[str, tuple[float, ...]], ...] = (
     ("#2f7fd1", ()),
@@ -29,8 +27,8 @@ STYLES: tuple[tuple[str, tuple[float, ...]], ...] = (
     ("#1f93a0", (2, 3)),
     ("#7d7d86", (4, 1.5, 1, 1.5, 1, 1.5)),
 )
-SIZE = (3.6, 2.3)  # inches
-FRAME = (0.115, 0.15, 0.865, 0.73)  # of the figure: left, bottom, width, height
+WIDTH, HEIGHT = 260.0, 166.0  # of the drawing; letters are 8 high
+LEFT, RIGHT, TOP, FOOT = 30.0, 254.0, 20.0, 141.0  # edges of the frame
 BOUND = 1e100  # not drawn beyond: ticks and scales overflow
 EPOCH = "epoch, the first is 0"
 MOST_TICKS = 9  # of a logarithmic axis; beyond it powers of ten alone
@@ -39,13 +37,17 @@ LEAST_SPAN = 1e-3  # of the value: what moves less is drawn flat, because its la
 
 @dataclass(frozen=True)
 class Line:
-    """y over x, gaps where y is None; `style` counts through STYLES; `faint` for one of several seeds."""
+    """y over x, gaps where y is None; `style` counts through STYLES; `faint` for one of several seeds.
+
+    With `ends`, the lower and upper end of the interval of each point, the points are marked and have error bars.
+    """
 
     label: str
     x: tuple[float, ...]
     y: tuple[float | None, ...]
     style: int = 0
     faint: bool = False
+    ends: tuple[tuple[float, float] | None, ...] = ()
 
 
 def swatch(style: int) -> str:
@@ -63,24 +65,31 @@ def panel(
 
     `log` is of y, `x_log` of x, whose values must then be positive.
     """
-    from matplotlib.figure import Figure
-
     points = [(float(x), y) for line in lines for x, y in zip(line.x, line.y, strict=True) if _drawable(y, log)]
     if not points:
         return ""
-    x_ends = _span([x for x, _ in points], x_log)
-    window = _Window(*x_ends, *_padded([y for _, y in points if y is not None], log), log, x_log)
-    figure = Figure(figsize=SIZE, facecolor="none")
-    _rules(figure, window, y_label, x_label)
-    for line in lines:
-        figure.add_artist(_drawn(line, window))
+    ends = [end for line in lines for pair in line.ends if pair for end in pair if _drawable(end, log)]
+    heights = [y for _, y in points if y is not None] + ends
+    window = _Window(*_span([x for x, _ in points], x_log), *_padded(heights, log), log, x_log)
     described = "; ".join(filter(None, (_described(line) for line in lines if not line.faint)))
-    return _svg(figure, title, f"{y_label} over {x_label}. {described}")
+    drawn = "".join(_drawn(line, window) for line in lines)
+    return svg(title, y_label, x_label, described, window, drawn)
+
+
+def svg(title: str, y_label: str, x_label: str, described: str, window: _Window, drawn: str) -> str:
+    """What was `drawn` in a window, with its frame, its labels and what is said to those who do not see it."""
+    frame = f"{LEFT:g} {RIGHT:g} {window.x_low:.5g} {window.x_high:.5g} {int(window.x_log)}"
+    return (
+        f'<svg class="plot" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" data-frame="{frame}" '
+        f'aria-label="{_text(title)}">'
+        f"<title>{_text(title)}</title><desc>{_text(f'{y_label} over {x_label}. {described}')}</desc>"
+        f"{_rules(window, y_label, x_label)}{drawn}</svg>"
+    )
 
 
 @dataclass(frozen=True)
 class _Window:
-    """The part of the plane that is shown, and how it maps to fractions of the figure."""
+    """The part of the plane that is shown, and how it maps to places of the drawing."""
 
     x_low: float
     x_high: float
@@ -93,39 +102,43 @@ class _Window:
         low, high = self.x_low, self.x_high
         if self.x_log:
             value, low, high = math.log(value), math.log(low), math.log(high)
-        return FRAME[0] + FRAME[2] * (value - low) / (high - low)
+        return LEFT + (RIGHT - LEFT) * (value - low) / (high - low)
 
     def y(self, value: float) -> float:
         low, high = self.y_low, self.y_high
         if self.log:
             value, low, high = math.log(value), math.log(low), math.log(high)
-        return FRAME[1] + FRAME[3] * (value - low) / (high - low)
+        return FOOT - (FOOT - TOP) * (value - low) / (high - low)
 
 
-def _rules(figure: Any, window: _Window, y_label: str, x_label: str) -> None:
-    from matplotlib.lines import Line2D
-
-    left, right = FRAME[0], FRAME[0] + FRAME[2]
-    text = {"fontsize": 8, "color": INK, "parse_math": False}
-    figure.text(0.012, 0.985, plain(y_label), ha="left", va="top", **text)
-    figure.text(right, 0.005, plain(x_label), ha="right", va="bottom", **text)
-    for tick in _ticks(window.y_low, window.y_high, window.log):
-        y = window.y(tick)
-        figure.add_artist(Line2D((left, right), (y, y), color=INK, linewidth=0.5, alpha=0.16))
-        figure.text(left - 0.015, y, f"{tick:.6g}", ha="right", va="center", **text)
-    for tick in _ticks(window.x_low, window.x_high, window.x_log, whole=True):
-        figure.text(window.x(tick), FRAME[1] - 0.035, _short(tick), ha="center", va="top", **text)
+def _rules(window: _Window, y_label: str, x_label: str) -> str:
+    at_y = [(tick, window.y(tick)) for tick in _ticks(window.y_low, window.y_high, window.log)]
+    at_x = [(tick, window.x(tick)) for tick in _ticks(window.x_low, window.x_high, window.x_log, whole=True)]
+    grid = "".join(f"M{LEFT:g} {y:.2f}H{RIGHT:g}" for _, y in at_y)
+    return "".join(
+        (
+            f'<path class="grid" d="{grid}"/>',
+            f'<text x="3" y="9">{_text(y_label)}</text>',
+            f'<text class="end" x="{RIGHT:g}" y="163">{_text(x_label)}</text>',
+            *(f'<text class="end" x="{LEFT - 4:g}" y="{y + 2.8:.2f}">{tick:.6g}</text>' for tick, y in at_y),
+            *(f'<text class="mid" x="{x:.2f}" y="{FOOT + 12:g}">{_short(tick)}</text>' for tick, x in at_x),
+        )
+    )
 
 
 def _ticks(low: float, high: float, log: bool, whole: bool = False) -> list[float]:
     """Round values from `low` to `high`, integers if `whole`; on a logarithmic axis 1, 2, 5, 10 ... if two fit."""
-    from matplotlib.ticker import MaxNLocator
-
     if log and len(round_ones := _log_ticks(low, high)) > 1:
         return round_ones
-    steps = [1, 2, 5, 10] if whole else [1, 2, 2.5, 5, 10]
-    ticks = MaxNLocator(5, integer=whole, steps=steps).tick_values(low, high)  # which breaks whole ones where few fit
+    ticks = _locator(whole).tick_values(low, high)  # which breaks whole ones where few fit
     return [tick for tick in ticks if low <= tick <= high and not (whole and tick % 1)]
+
+
+@functools.cache
+def _locator(whole: bool) -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(5, integer=whole, steps=[1, 2, 5, 10] if whole else [1, 2, 2.5, 5, 10])
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
@@ -145,24 +158,48 @@ def _short(value: float) -> str:
     return f"{value:.10g}"
 
 
-def _drawn(line: Line, window: _Window) -> Any:
-    from matplotlib.lines import Line2D
-
+def _drawn(line: Line, window: _Window) -> str:
     colour, dashes = STYLES[line.style % len(STYLES)]
-    y = [window.y(v) if v is not None and _drawable(v, window.log) else math.nan for v in line.y]
-    return Line2D(
-        [window.x(value) for value in line.x],
-        y,
-        color=colour,
-        linewidth=0.7 if line.faint else 1.5,
-        alpha=0.45 if line.faint else 1.0,
-        linestyle=(0, dashes) if dashes and not line.faint else "-",
-        marker="o" if sum(map(math.isfinite, y)) == 1 else "",
-        markersize=3,
-    )
+    drawable = [(x, y) if _drawable(y, window.log) else None for x, y in zip(line.x, line.y, strict=True)]
+    places = [point and (window.x(point[0]), window.y(point[1])) for point in drawable]
+    path, alone = _path(places)
+    bars = [
+        f"M{place[0]:.2f} {window.y(pair[0]):.2f}V{window.y(pair[1]):.2f}"
+        for place, pair in zip(places, line.ends, strict=False)
+        if place and pair and all(_drawable(end, window.log) for end in pair)
+    ]
+    marked = [place for place in places if place] if line.ends else alone
+    dash = f' stroke-dasharray="{" ".join(f"{1.5 * d:g}" for d in dashes)}"' if dashes and not line.faint else ""
+    parts = [f'<path d="{path}"{dash}/>'] if path else []
+    parts += [f'<path class="bars" d="{"".join(bars)}"/>'] if bars else []
+    parts += [f'<circle cx="{x:.2f}" cy="{y:.2f}" r="1.8"/>' for x, y in marked]
+    if not parts:
+        return ""
+    if line.faint:
+        return f'<g class="line faint" color="{colour}">{"".join(parts)}</g>'
+    told = [point for point in drawable if point]
+    at, values = _listed(x for x, _ in told), _listed(y for _, y in told)
+    data = f'data-label="{_text(line.label)}" data-x="{at}" data-y="{values}"'
+    return f'<g class="line" color="{colour}" {data}>{"".join(parts)}</g>'
 
 
-def _drawable(value: float | None, log: bool) -> bool:
+def _path(places: Sequence[tuple[float, float] | None]) -> tuple[str, list[tuple[float, float]]]:
+    """The lines between neighbours, and the places that have none."""
+    pieces: list[list[tuple[float, float]]] = [[]]
+    for place in places:
+        if place:
+            pieces[-1].append(place)
+        elif pieces[-1]:
+            pieces.append([])
+    drawn = ("M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in piece) for piece in pieces if len(piece) > 1)
+    return "".join(drawn), [piece[0] for piece in pieces if len(piece) == 1]
+
+
+def _listed(values: Iterable[float]) -> str:
+    return " ".join(f"{value:.5g}" for value in values)
+
+
+def _drawable(value: float | None, log: bool) -> TypeGuard[float]:
     return value is not None and abs(value) < BOUND and (value > 1 / BOUND or not log)
 
 
@@ -190,29 +227,3 @@ def _described(line: Line) -> str:
 
 def _text(text: str) -> str:
     return html.escape(plain(text))
-
-
-def _svg(figure: Any, title: str, description: str) -> str:
-    import matplotlib
-
-    buffer = io.StringIO()
-    salt = hashlib.sha256(f"{title}\n{description}".encode()).hexdigest()[:10]
-    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": salt, "path.simplify": True}
-    with matplotlib.rc_context(settings):
-        figure.savefig(buffer, format="svg", facecolor="none", metadata={"Date": None})
-    drawing = buffer.getvalue()
-    drawing = drawing[drawing.index("<svg") :]
-    drawing = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", drawing, flags=re.DOTALL)
-    drawing = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", "", drawing, flags=re.DOTALL)
-    keep = {name for pair in re.findall(r"url\(#([^)]+)\)|href=\"#([^\"]+)\"", drawing) for name in pair}
-    drawing = re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in keep else "", drawing)
-    drawing = re.sub(r" font-family: [^;\"]*;| transform=\"rotate\(-?0 [^)]*\)\"", "", drawing)
-    drawing = drawing.replace(INK, "currentColor")
-    drawing = re.sub(r"\s*\n\s*", " ", drawing)
-    width, height = (72 * inches for inches in SIZE)
-    opening = (
-        f'<svg class="plot" viewBox="0 0 {width:g} {height:g}" xmlns="http://www.w3.org/2000/svg" '
-        f'xmlns:xlink="http://www.w3.org/1999/xlink" role="img" aria-label="{_text(title)}">'
-        f"<title>{_text(title)}</title><desc>{_text(description)}</desc>"
-    )
-    return opening + drawing[drawing.index(">") + 1 :].strip()

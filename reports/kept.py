@@ -47,5 +47,7 @@ def _sha(content: bytes) -> str:
 def _code() -> str:
     """A digest of all that makes pages of values."""
     files = sorted(path for room in MADE_BY for path in Path(ROOT, room).rglob("*") if path.suffix != ".pyc")
-    contents = (path.read_bytes() for path in files if path.is_file() and path.suffix in (".py", ".html", ".css"))
+    contents = (
+        path.read_bytes() for path in files if path.is_file() and path.suffix in (".py", ".html", ".css", ".js")
+    )
     return _sha(b"".join(contents) + " ".join(map(version, DRAWN_BY)).encode())

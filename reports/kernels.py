@@ -5,6 +5,7 @@ Figures whose parity is not green in the store are marked unverified and take pa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from results import Parity, Run, StoredRun
 
 Render = Callable[..., str]
+OPEN = 8  # groups of a section whose tables stand open
 NANO, PER_NS = 1e9, "ns per element"
 TITLES = {
     "psn": "PSN against LIF",
@@ -67,6 +69,27 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Warm:
+    """A ratio with its interval; `kind` says who is faster, `share` is the strength of its colour in per cent."""
+
+    text: str
+    interval: str
+    kind: str
+    share: int
+
+
+@dataclass(frozen=True)
+class Heat:
+    """How many times as long the `first` takes, by steps and neurons; None where it was not measured."""
+
+    title: str
+    setting: str
+    first: str
+    columns: tuple[int, ...]
+    rows: tuple[tuple[int, tuple[Warm | None, ...]], ...]
+
+
+@dataclass(frozen=True)
 class Section:
     """All groups of one kind of measurement, and its plots with their legend."""
 
@@ -75,6 +98,35 @@ class Section:
     groups: tuple[Group, ...]
     plots: tuple[Figure, ...]
     legend: tuple[tuple[str, int], ...]
+    heats: tuple[Heat, ...] = ()
+
+    @property
+    def folded(self) -> bool:
+        """Whether its tables are too many to stand open."""
+        return len(self.groups) > OPEN
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A number of the overview in words, with its interval, and the value that it is sorted by."""
+
+    text: str = wording.NONE
+    interval: str = ""
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Our kernel of a neuron at the largest size that was timed in float32: its times, the loop's and SpikingJelly's
+    time of a training step as multiples of its own, its memory, and what parity checks say of it."""
+
+    size: str
+    forward: Entry
+    training: Entry
+    loop: Entry
+    jelly: Entry
+    memory: Entry
+    parity: str
 
 
 def label(run: StoredRun) -> str:
@@ -101,7 +153,8 @@ def pages(runs: Sequence[Run], parities: Sequence[Parity], render: Render) -> It
         by_neuron.setdefault(run.experiment["neuron"], []).append(run)
     sections = {neuron: _sections(found, parities) for neuron, found in sorted(by_neuron.items())}
     if sections:
-        yield "kernels.html", render("kernels.html", neurons=sections)
+        overviews = {neuron: _overview(found, parities) for neuron, found in by_neuron.items()}
+        yield "kernels.html", render("kernels.html", neurons=sections, overviews=overviews)
     for neuron, found in sections.items():
         rows = (row for section in found for group in section.groups for row in group.rows)
         remarks = list(dict.fromkeys(row.remark for row in rows if row.remark))
@@ -124,8 +177,47 @@ def _claims(runs: Sequence[Run], parities: Sequence[Parity]) -> dict[str, list[t
     return found
 
 
-def _sections(runs: Sequence[Run], parities: Sequence[Parity]) -> list[Section]:
+def _overview(runs: Sequence[Run], parities: Sequence[Parity]) -> Overview | None:
+    """None where no layer of the neuron was timed."""
+    from . import measurements as show
 
+    groups: dict[tuple[str, str, str], dict[str, Run]] = {}
+    for run in runs:  # oldest first
+        if run.experiment["what"] == "speed" and run.experiment["dtype"] == "float32" and run.outcome == "ok":
+            groups.setdefault(_alike(run), {})[run.experiment["contender"]] = run
+    timed = [group for group in groups.values() if next(iter(group.values())).experiment["base"] in group]
+    if not timed:
+        return None
+    group = max(timed, key=lambda group: math.prod(_size(next(iter(group.values())))))
+    base = group[next(iter(group.values())).experiment["base"]]
+    sound = trust.trusted(group.values(), parities)
+
+    def ratio(name: str) -> Entry:
+        fair = name in group and {name, base_name} <= sound
+        return _entry(group[name], "training_ratio", "ratio") if fair else Entry()
+
+    base_name = base.experiment["contender"]
+    memory = [run for run in runs if run.experiment["what"] == "memory" and run.experiment["contender"] == base_name]
+    return Overview(
+        show.size(base),
+        _entry(base, "forward_seconds", "time"),
+        _entry(base, "training_seconds", "time"),
+        ratio("torch"),
+        ratio("spikingjelly"),
+        _entry(memory[-1], "live_bytes", "number") if memory else Entry(),
+        trust.state(base, parities),
+    )
+
+
+def _entry(run: Run, name: str, kind: str) -> Entry:
+    from . import measurements as show
+
+    values = {metric.name: metric.value for metric in run.metrics}
+    text, _, interval = show.form(kind, *(values.get(name + end) for end in ("", "_low", "_high"))).partition(" [")
+    return Entry(text, f"[{interval}" if interval else "", values.get(name))
+
+
+def _sections(runs: Sequence[Run], parities: Sequence[Parity]) -> list[Section]:
     latest: dict[tuple[str, str, str, str], Run] = {}
     for run in runs:  # oldest first
         latest[*_alike(run), run.experiment["contender"]] = run
@@ -140,7 +232,7 @@ def _sections(runs: Sequence[Run], parities: Sequence[Parity]) -> list[Section]:
             trusted = {key: trust.trusted(group, parities) for key, group in groups.items()}
             plots, legend = _plots(what, groups, trusted)
             tables = tuple(_group(*key, group, trusted[key], parities) for key, group in groups.items())
-            found.append(Section(what, TITLES[what], tables, plots, legend))
+            found.append(Section(what, TITLES[what], tables, plots, legend, tuple(_heats(what, groups, trusted))))
     return found
 
 
@@ -236,6 +328,38 @@ def _over_neurons(
     return tuple(plots), legend if plots else ()
 
 
+def _heats(what: str, groups: Groups, trusted: Mapping[tuple[str, str, str], set[str]]) -> Iterator[Heat]:
+    """A map a setting and phase, where a kind was measured over steps and neurons against one contender."""
+    from papers.psn.speed import LIF
+
+    first = {"psn": LIF, "first-spike": "torch"}.get(what)
+    found: dict[tuple[str, str], dict[tuple[int, int], Run]] = {}
+    for key, group in groups.items():
+        for run in group:
+            if run.experiment["contender"] == first and {first, key[2]} <= trusted[key]:
+                found.setdefault((_setting(run), f"{key[1]}; over {key[2]}"), {})[_size(run)] = run
+    for (setting, machine), runs in found.items():
+        columns = sorted({neurons for _, neurons in runs})
+        for phase in ("forward", "training"):
+            ratios = [abs(math.log(ratio)) for run in runs.values() if (ratio := _ratio(run, phase))]
+            strongest = max(ratios, default=0.0) or 1.0
+            rows = tuple(
+                (steps, tuple(_warm(runs.get((steps, neurons)), phase, strongest) for neurons in columns))
+                for steps in sorted({steps for steps, _ in runs})
+            )
+            yield Heat(f"Time of {first}, {phase}", f"{setting}; {machine}", str(first), tuple(columns), rows)
+
+
+def _warm(run: Run | None, phase: str, strongest: float) -> Warm | None:
+    values = {metric.name: metric.value for metric in run.metrics} if run else {}
+    ratio, low, high = (values.get(f"{phase}_ratio{end}") for end in ("", "_low", "_high"))
+    if not ratio or low is None or high is None:
+        return None
+    kind = "even" if low <= 1 <= high else "slower" if ratio > 1 else "faster"
+    share = 8 + round(52 * abs(math.log(ratio)) / strongest)
+    return Warm(f"{ratio:.3g}", f"[{low:.3g}, {high:.3g}]", kind, share)
+
+
 def _ratio(run: Run, phase: str) -> float | None:
     return next((metric.value for metric in run.metrics if metric.name == f"{phase}_ratio"), None)
 
@@ -294,17 +418,24 @@ def _plot(
 
     `per_element`: the factor to `unit` by which the value is given per element (T x N), None for the value as it is.
     """
-    points: dict[str, dict[int, float]] = {}
+    points: dict[str, dict[int, tuple[float, ...]]] = {}  # the value, and the ends of its interval where it has one
     for run in runs:
-        value = next((m.value for m in run.metrics if m.name == metric), None)
-        if value is not None:
+        values = {m.name: m.value for m in run.metrics}
+        known = [value for end in ("", "_low", "_high") if (value := values.get(metric + end)) is not None]
+        if values.get(metric) is not None:
             size = _size(run)
-            shown = value if per_element is None else value * per_element / (size[0] * size[1])
-            points.setdefault(run.experiment["contender"], {})[size[axis]] = shown
+            factor = 1.0 if per_element is None else per_element / (size[0] * size[1])
+            points.setdefault(run.experiment["contender"], {})[size[axis]] = tuple(value * factor for value in known)
     if len({x for found in points.values() for x in found}) < 2:
         return
     lines = [
-        figures.Line(name, tuple(sorted(found)), tuple(y for _, y in sorted(found.items())), styles[name])
+        figures.Line(
+            name,
+            tuple(sorted(found)),
+            tuple(of[0] for _, of in sorted(found.items())),
+            styles[name],
+            ends=tuple((of[1], of[2]) if len(of) == 3 else None for _, of in sorted(found.items())),
+        )
         for name, found in points.items()
     ]
     svg = figures.panel(title, lines, unit, x_label="TN"[axis], log=True, x_log=True)

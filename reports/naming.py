@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from results import StoredRun
 
 
-def names_of(runs: Sequence[StoredRun]) -> dict[str, str]:
-    """The names of the experiments behind `runs` by their key."""
+def names_of(runs: Sequence[StoredRun], described: Mapping[str, Experiment] | None = None) -> dict[str, str]:
+    """The names of the experiments behind `runs` by their key; `described` are their `trainings`, where known."""
     from papers.calibration.rates import is_calibration
     from papers.labels import labels
     from papers.measurement import is_measurement
@@ -20,7 +20,7 @@ def names_of(runs: Sequence[StoredRun]) -> dict[str, str]:
     from . import kernels
 
     names: dict[str, str] = {}
-    described = trainings(runs)
+    described = trainings(runs) if described is None else described
     for run in runs:
         if is_measurement(run):
             names[run.experiment_key] = kernels.label(run)
@@ -41,10 +41,14 @@ def trainings(runs: Sequence[StoredRun]) -> dict[str, Experiment]:
     from papers.labels import label
 
     found: dict[str, Experiment] = {}
+    labelled = set()  # another seed does not change the label
     for run in runs:
         if run.experiment_key not in found:
             with suppress(TypeError, AttributeError):
-                label(experiment := Experiment.of(run.experiment))
+                experiment = Experiment.of(run.experiment)
+                if experiment.template not in labelled:
+                    label(experiment)
+                    labelled.add(experiment.template)
                 found[run.experiment_key] = experiment
     return found
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from core.parity_rule import RULE, WHOLE, closed
 
+from . import folder
+
 if TYPE_CHECKING:
     from results import Parity
 
@@ -48,6 +50,16 @@ class Summary:
         return sum(check.flips or 0 for check in self.checks)
 
     @property
+    def flipped(self) -> int:
+        """How many of the checks have such a spike; how many spikes were compared is not stored."""
+        return sum(bool(check.flips) for check in self.checks)
+
+    @property
+    def place(self) -> str:
+        """The id of its row on the page."""
+        return "-".join(folder.named(part) for part in (self.neuron, self.backend, self.dtype, self.device))
+
+    @property
     def kernels(self) -> list[str]:
         """What really ran."""
         return sorted({check.kernel for check in self.checks})
@@ -68,7 +80,28 @@ def pages(parities: Sequence[Parity], render: Callable[..., str]) -> Iterator[tu
         found = summaries(parities)
         red = [check for summary in found for check in summary.red]
         left_out = [check for summary in found for check in summary.left_out]
-        yield "parity.html", render("parity.html", summaries=found, red=red, left_out=left_out, rule=_paragraphs(RULE))
+        matrix = _matrix(found)
+        yield (
+            "parity.html",
+            render(
+                "parity.html",
+                summaries=found,
+                columns=list(dict.fromkeys(column for row in matrix.values() for column in row)),
+                matrix=matrix,
+                red=red,
+                left_out=left_out,
+                rule=_paragraphs(RULE),
+            ),
+        )
+
+
+def _matrix(found: Sequence[Summary]) -> dict[str, dict[str, list[Summary]]]:
+    """The summaries by neuron and by backend with its device."""
+    matrix: dict[str, dict[str, list[Summary]]] = {}
+    for summary in sorted(found, key=lambda one: (one.device, one.backend)):
+        column = f"{summary.backend}, {summary.device}"
+        matrix.setdefault(summary.neuron, {}).setdefault(column, []).append(summary)
+    return dict(sorted(matrix.items()))
 
 
 def _paragraphs(text: str) -> list[str]:

@@ -1,11 +1,14 @@
-"""The HTML report: an index, a page per table and scale, a page per run, the published values. Plain files, no scripts.
+"""The HTML report: an index, a page per table and scale, a page per run, the published values. Plain files;
+one small script of ours sorts and filters, and without it the pages say all the same.
 
 The same store gives the same bytes: nothing of the building machine or moment is on the pages.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
 import re
 import statistics
 from collections import defaultdict
@@ -88,28 +91,43 @@ def _pages(
     store: ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None, kept: Kept
 ) -> Iterator[tuple[str, str]]:
     """Every file of the site: its path and text."""
+    from papers.operations import rows
     from results.published import CURVES
 
-    from . import axis, board, calibration, curves, kernels, parity
+    from . import axis, board, calibration, claims, curves, kernels, operations, parity
+    from .head import head
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
-    shown, unloaded = _table_pages(store, scales, table_names, list(trainings(runs).values()))
+    described = trainings(runs)
+    names = names_of(runs, described)
     full = _full(store, runs)
+    shown, unloaded = _table_pages(store, scales, table_names, list(described.values()))
     metrics = {run.id: run.metrics for run in full}
     by_paper = store.all_published
     authors = {paper: curves.authors_curves(by_table.get(CURVES, ())) for paper, by_table in by_paper.items()}
     checks = store.parity()
+    stated = claims.rows(((page.name, page.result) for page in shown), full, checks)
+    claimed = {"Claims": "claims"} if stated else {}
     links = {
+        **claimed,
         **kernels.links(runs),
         **parity.links(checks),
         **calibration.links(full),
         **board.links([page.result for page in shown]),
     }
-    render = renderer(runs, by_paper, links)
+    render = renderer(names, by_paper, links)
     yield (
         "index.html",
-        render("index.html", tables=_by_table(shown), unloaded=unloaded, runs=runs, papers=sorted(by_paper)),
+        render(
+            "index.html",
+            tables=_by_table(shown),
+            head=head((page.result for page in shown), stated, runs),
+            unloaded=unloaded,
+            runs=runs,
+        ),
     )
+    if stated:
+        yield "claims.html", render("claims.html", rows=stated, ORDER=claims.ORDER)
     yield "runs.html", render("runs.html", runs=runs[::-1])
     yield from kernels.pages(full, checks, render)
     yield from parity.pages(checks, render)
@@ -118,10 +136,14 @@ def _pages(
     for page in shown:
         groups = curves.groups(page.result, metrics, authors.get(page.result.table.paper, {}))
         over = [found for found in (axis.plots(page.result), *axis.drawings(page.result)) if found and found.plots]
-        yield f"{page.name}.html", render("table.html", page=page, result=page.result, groups=groups, over=over)
+        counted = operations.shown(rows(cast("Store", store), [cell.cell for cell in page.result.cells]))
+        yield (
+            f"{page.name}.html",
+            render("table.html", page=page, result=page.result, groups=groups, over=over, operations=counted),
+        )
         yield f"{page.name}.csv", tables.to_csv(page.result)
         yield f"{page.name}.tex", tables.to_latex(page.result)
-    places, names = _places(shown), names_of(runs)
+    places = _places(shown)
     for run in full:
         name, counts = f"runs/{run.id}.html", places.get(run.id, [])
         shows = run, counts, names[run.experiment_key], sorted(by_paper), links
@@ -132,10 +154,11 @@ def _pages(
 
 
 def _run_page(render: Any, run: Run, places: Sequence[Place]) -> str:
+    from papers.operations import PREFIX
     from results import Picture
     from results.units import unit_of
 
-    from . import curves, pictures, rasters
+    from . import curves, operations, pictures, rasters
 
     return render(
         "run.html",
@@ -143,7 +166,12 @@ def _run_page(render: Any, run: Run, places: Sequence[Place]) -> str:
         run=run,
         plots=[*curves.of_run(run, run.metrics), *rasters.over_time(run.samples)],
         places=places,
-        whole=[(m.name, wording.quantity(m.value, unit_of(m.name, m.unit))) for m in run.metrics if m.step is None],
+        whole=[
+            (m.name, wording.quantity(m.value, unit_of(m.name, m.unit)))
+            for m in run.metrics
+            if m.step is None and not m.name.startswith(PREFIX)
+        ],
+        operations=operations.of_run(run),
         samples=_samples(run),
         pictures=[pictures.drawn(picture) for picture in run.pictures if isinstance(picture, Picture)],
         rasters=[rasters.drawn(raster) for raster in run.pictures if not isinstance(raster, Picture)],
@@ -297,8 +325,11 @@ def _shown(value: Any) -> Any:
     return value if isinstance(value, Markup) else visible(str(value))
 
 
-def renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping[str, str]) -> Any:
-    """render(template, **values) -> HTML, with everything escaped that does not come from a template or a figure."""
+def renderer(names: Mapping[str, str], papers: Collection[str], links: Mapping[str, str]) -> Any:
+    """render(template, **values) -> HTML, with everything escaped that does not come from a template or a figure.
+
+    `names` of experiments by their key.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -307,7 +338,7 @@ def renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping[
     from . import kernels
     from .figures import swatch
 
-    names = names_of(runs)
+    script = (TEMPLATES / "site.js").read_text(encoding="utf-8")
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -328,6 +359,8 @@ def renderer(runs: Sequence[StoredRun], papers: Collection[str], links: Mapping[
         RULE=RULE,
         SCALES=SCALES,
         css=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         swatch=lambda style: Markup(swatch(style)),
         published_page=_published_page,
         kernels_page=kernels.page_of,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import TYPE_CHECKING
 
 from core.plain import plain
@@ -37,8 +39,6 @@ COLUMNS = (
 
 def to_csv(result: TableResult) -> str:
     """A line per cell with the columns COLUMNS, numbers in full; several values, seeds or runs joined by ";"."""
-    from pandas import DataFrame
-
     lines = [
         (
             inert(result.table.name),
@@ -62,7 +62,9 @@ def to_csv(result: TableResult) -> str:
         )
         for cell in result.cells
     ]
-    return DataFrame(lines, columns=COLUMNS).to_csv(index=False, lineterminator="\n")
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([COLUMNS, *lines])
+    return text.getvalue()
 
 
 def to_latex(result: TableResult) -> str:

@@ -28,7 +28,7 @@ from sqlalchemy.util import asbool
 from core.masking import hidden
 from core.places import NoHome, at_home
 from results import schema
-from results.errors import Damaged, NoStore, StoreError, damaged, explain
+from results.errors import Damaged, Foreign, NoStore, StoreError, damaged, explain
 from results.spare import BESIDE, is_database
 from results.units import UNITS
 
@@ -283,7 +283,7 @@ def reading(engine: Engine, shown: str) -> Iterator[Connection]:
             yield connection
         except UnicodeError:  # of what was asked for
             raise
-        except Damaged:
+        except (Damaged, Foreign):
             raise
         except StoreError as error:  # records say what they are not made of
             raise damaged(shown, f"a row is not as it was written. {str(error).rstrip('.')}") from error
@@ -339,7 +339,10 @@ def prepare(engine: Engine, shown: str, *, create: bool, read_only: bool) -> Non
             return
         state = "holds no tables" if found is None else f"has the older schema {found}"
         kind = NoStore if found is None else StoreError
-        raise kind(f"The store {shown} {state}; open it once for writing, as every run of the suite does.")
+        raise kind(
+            f"The store {shown} {state}. What writes to it brings it up to date, such as python -m bench.reproduce or "
+            "python -m results import; keep a copy if you need it as it is."
+        )
     if engine.dialect.name == "sqlite":
         _write_ahead(engine, shown)
     elif missing == set():
@@ -364,7 +367,7 @@ def revision(connection: Connection, shown: str) -> str | None:
             raise damaged(shown, "it does not say which schema it has")
         return found
     if tables:
-        raise StoreError(
+        raise Foreign(
             f"The database {shown} is no spikebench store: it holds other tables ({', '.join(sorted(tables)[:3])}). "
             "It was left as it is; name an empty database or another file with --store."
         )

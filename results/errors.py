@@ -16,6 +16,10 @@ class NoStore(StoreError):
     """A store that was to be read does not exist, or holds no tables yet."""
 
 
+class Foreign(StoreError):
+    """A database that holds something else."""
+
+
 class Damaged(StoreError):
     """What a store holds is not what was written to it."""
 

@@ -55,6 +55,13 @@ class Stores:
         with Store(Path(folder, "store.db"), read_only=True) as store:
             evaluate(store, registry.get("plif_ablation"), "quick")
 
+    def time_report(self, folder: str) -> None:
+        from reports import site
+        from results import Store
+
+        with tempfile.TemporaryDirectory() as place, Store(Path(folder, "store.db"), read_only=True) as store:
+            site.build(store, Path(place))
+
     def time_export(self, folder: str) -> None:
         from results import Store, lines
 

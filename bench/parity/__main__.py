@@ -14,7 +14,7 @@ import typer
 from core import device as devices
 from core import machine_readable
 from core.command import App
-from core.errors import FAILED, OK, PARITY_RED
+from core.errors import FAILED, OK, PARITY_RED, UsageError
 from core.options import DEVICE, PLUGIN, STORE, VERSION
 from core.parity_rule import RULE
 from core.registry import unknown
@@ -58,6 +58,8 @@ def main(
     import neurons
 
     if rule:
+        if json:
+            raise UsageError("--rule and --json were given; the rule is text. Give one of the two.")
         print(RULE)
         return OK
     names = list(dict.fromkeys(names or neurons.names()))

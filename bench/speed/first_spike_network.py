@@ -5,7 +5,7 @@
 | both         | products  | the dense matrix products of the step alone: outputs, weights, inputs of layers |
 | both         | torch     | every neuron as a loop over the steps, with autograd                            |
 | feed-forward | fused     | the network of the tables: hidden neurons by kernels, the output step by step   |
-| feed-forward | sparse    | kernels throughout, the first layer reads the spikes alone                      |
+| feed-forward | sparse    | kernels throughout, the linear layers read the spikes alone                     |
 | recurrent    | whole     | the same, and the recurrent layer in one piece (models.first_spike.whole)       |
 
 The feed-forward network is that of AdLIF, the recurrent one that of PCuLIF in the SuperSpike form. Dropout is off. All

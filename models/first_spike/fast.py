@@ -1,4 +1,4 @@
-"""Networks with a first layer for sparse inputs and an output that runs as a sequence.
+"""Networks with layers for sparse inputs and an output that runs as a sequence.
 
 The same parameters, spikes and decisions but for rounding; of potentials the highest of each silent neuron alone, and
 that is all that first-spike coding asks of them.
@@ -44,20 +44,19 @@ class WithFirstPotentials(nn.Module):
         return torch.stack([self.neuron(x), potentials], 2)
 
 
-def with_fast_ends(network: EventNet) -> EventNet:
-    """`network` with its first layer made for sparse inputs, its output for whole sequences; the parameters stay."""
+def fast(network: EventNet) -> EventNet:
+    """`network` with its layers made for sparse inputs, its output for whole sequences; the parameters stay."""
     layers = network.fc
     assert isinstance(layers, nn.Sequential)
-    first, last = layers[0], layers[-1]
-    assert isinstance(first, nn.Linear)
-    sparse = SparseLinear(first.in_features, first.out_features)
-    sparse.weight = first.weight
-    layers[0] = sparse
-    if isinstance(last, WithPotentials):
+    for place, layer in enumerate(layers):
+        if type(layer) is nn.Linear:
+            layers[place] = SparseLinear(layer.in_features, layer.out_features)
+            layers[place].weight = layer.weight
+    if isinstance(last := layers[-1], WithPotentials):
         layers[-1] = WithFirstPotentials(last.neuron)
     return network
 
 
 def sparse_feed_forward(neuron: NeuronFactory, **options: Any) -> EventNet:
     """models.first_spike.dense.feed_forward, of the same options and start, for inputs of which few are not zero."""
-    return with_fast_ends(feed_forward(neuron, **options))
+    return fast(feed_forward(neuron, **options))

@@ -22,10 +22,12 @@ from neurons.current_based import CuLIF, PCuLIF
 from neurons.surrogate import FastSigmoid
 
 from .. import NeuronFactory
+from . import sparse_cpp, whole_cpp
 from .dense import fed_back
-from .fast import with_fast_ends
+from .fast import fast
 from .feedback import SameStep
 from .layers import EventNet
+from .sparse import MOST
 
 
 class WholeSameStep(SameStep):
@@ -41,8 +43,8 @@ class WholeSameStep(SameStep):
         decays: list[Tensor] = [neuron.p_m, neuron.p_s] if isinstance(neuron, PCuLIF) else []
         if isinstance(neuron, CuLIF):
             decays = [x.new_tensor(math.exp(-1 / tau)) for tau in (neuron.tau_m, neuron.tau_s)]
-        slope = neuron.surrogate.slope
-        spikes, v, i = _Steps.apply(x, feedback.weight, *decays, neuron.v_threshold, slope)
+        steps = _Compiled if _compiled(x, feedback.weight) else _Steps
+        spikes, v, i = steps.apply(x, feedback.weight, *decays, neuron.v_threshold, neuron.surrogate.slope)
         neuron.store_states([v, i])
         self.spikes = spikes[-1]
         return spikes
@@ -110,9 +112,57 @@ class _Steps(torch.autograd.Function):
         return of_i, g_weight, g_beta, g_alpha, None, None
 
 
+def _compiled(x: Tensor, weight: Tensor) -> bool:
+    plain = all(tensor.dtype is torch.float32 and tensor.device.type == "cpu" for tensor in (x, weight))
+    return plain and whole_cpp.LIBRARY.functions is not None
+
+
+class _Compiled(torch.autograd.Function):
+    """_Steps in float32 on a CPU with a compiler; what few spikes are sent, and the gradient of R, are sparse."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, beta: Tensor, alpha: Tensor, theta: float, slope: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        T, N, width = x.shape
+        v, i = (x.new_empty((T + 1, N, width)) for _ in range(2))
+        v[0], i[0] = 0, 0
+        spikes = torch.empty((T, N, width))
+        wide = [decay.detach().expand(width).contiguous() for decay in (beta, alpha)]
+        arrays = [x.contiguous(), weight.t().contiguous(), *wide, spikes, v, i]
+        whole_cpp.LIBRARY.call("forward", arrays, N, (T, N, width), (theta,))
+        ctx.save_for_backward(weight, beta, alpha, *wide, spikes, v, i)
+        ctx.theta, ctx.slope = theta, slope
+        last = v[-1].clone(), i[-1].clone()
+        ctx.mark_non_differentiable(*last)
+        return spikes, *last
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+        weight, beta, alpha, *wide, spikes, v, i = ctx.saved_tensors
+        T, N, width = spikes.shape
+        of_v, of_i = torch.empty_like(v), torch.empty_like(i)  # before step t; behind the last one there is none
+        of_v[-1], of_i[-1] = 0, 0
+        of_decays = [torch.zeros(N, width) for _ in range(2)]
+        at_spikes, scalars = torch.empty(N, width), (ctx.theta, ctx.slope)
+        for t in reversed(range(T)):
+            torch.addmm(gradient[t], of_i[t + 1], weight, out=at_spikes)
+            around = [at_spikes, of_v[t + 1], of_i[t + 1], of_v[t], of_i[t], *of_decays]
+            whole_cpp.LIBRARY.call("back", [*wide, spikes[t], v[t], i[t], *around], N, (T, N, width), scalars)
+        into = of_i[1:].reshape(-1, width)
+        found = sparse_cpp.entries(spikes, MOST)
+        of_weight = sparse_cpp.transposed_product(found, into) if found else spikes.reshape(-1, width).t() @ into
+        of_beta, of_alpha = (
+            total.sum_to_size(decay.shape) if decay.requires_grad else None
+            for total, decay in zip(of_decays, (beta, alpha), strict=True)
+        )
+        return of_i[1:], of_weight.t(), of_beta, of_alpha, None, None
+
+
 def whole_fed_back(neuron: NeuronFactory, **options: Any) -> EventNet:
     """models.first_spike.dense.fed_back, of the same options and start, its layers in one piece where they can be."""
-    network = with_fast_ends(fed_back(neuron, **options))
+    network = fast(fed_back(neuron, **options))
     for layer in network.fc.modules():
         if type(layer) is SameStep:
             layer.__class__ = WholeSameStep

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import trust
-from ..claims import RESULTS, Comparison, Finding, conclude, nothing
+from ..claims import RESULTS, Comparison, Finding, conclude, nothing, times
 from ..table import Claim
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _phase(measured: Sequence[dict[str, Run]], phase: str) -> Comparison:
     text = f"the eager loop took {min(middles):.3g} to {max(middles):.3g} times as long at {len(ratios)} sizes"
     # The intervals come with the measurement: one wholly below the limit at every size speaks against the claim.
     against = 0.0 if max(high for _, _, high in ratios) < MUCH else 1.0
-    return Comparison(text, min(low for _, low, _ in ratios) > MUCH, against, lacks="")
+    return Comparison(text, min(low for _, low, _ in ratios) > MUCH, against, lacks="", effects=times(ratios))
 
 
 def _ratio(run: Run, phase: str) -> Interval | None:

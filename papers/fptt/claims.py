@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ..claims import Comparison, Finding, conclude
+from ..claims import Comparison, Effect, Finding, conclude
 from ..comparison import (
     AGAINST,
     MARGIN,
@@ -28,6 +28,7 @@ from ..comparison import (
     compare,
     counted,
     decided_at,
+    effect,
     greater,
     lacking,
     level,
@@ -183,6 +184,7 @@ def _told(evidence: Evidence, column: str) -> list[Comparison]:
         return []
     texts: list[str] = []
     supports, against = [], []
+    effects: list[Effect] = []
     readings = GESTURES.readings(evidence.scale)
     planned = True
     for reading in readings:
@@ -197,10 +199,12 @@ def _told(evidence: Evidence, column: str) -> list[Comparison]:
         estimate = student(ours.values, evidence.resolution(column, ACCURACY))
         supports.append(estimate.above(TOLD) <= ALPHA)
         against.append(estimate.below(TOLD))
+        effects.append(effect(estimate, ACCURACY.show, TOLD))
         texts.append(f"{bounds(estimate, '')} {says}")
     tested = len(against) == len(readings)
     supported = tested and all(supports)
-    return [Comparison("; ".join(texts), supported, max(against) if tested else None, planned=planned)]
+    p_against = max(against) if tested else None
+    return [Comparison("; ".join(texts), supported, p_against, planned=planned, effects=tuple(effects))]
 
 
 def _fptt_against(ltc: str, cnn: str, rule: Rule, says: str) -> Decide:

@@ -26,6 +26,7 @@ from ..comparison import (
     comparable,
     compare,
     decided_at,
+    effect,
     greater,
     lacking,
     level,
@@ -104,7 +105,8 @@ def _c3(evidence: Evidence, column: str) -> list[Comparison]:
         return [Comparison(f"{statistics.fmean(left):.2f} of it left ({seeds}), {why}", False, None, planned=planned)]
     found = student(left)
     text = f"{bounds(found, '')} of it left ({seeds})"
-    return [Comparison(text, found.below(2 / 3) <= ALPHA, found.above(1.0), planned=planned)]
+    left_over = effect(found, "of it left", 1.0)
+    return [Comparison(text, found.below(2 / 3) <= ALPHA, found.above(1.0), planned=planned, effects=(left_over,))]
 
 
 def _c4(evidence: Evidence, column: str) -> list[Comparison]:

@@ -29,6 +29,7 @@ from ..comparison import (
     compare,
     counted,
     decided_at,
+    effect,
     finish,
     greater,
     level,
@@ -210,6 +211,7 @@ def _reached(evidence: Evidence) -> Finding:
                 missing.above(REACHED),
                 column=where,
                 planned=ours.planned,
+                effects=(effect(missing, ACCURACY.difference),),
             )
         )
     finding = finish(evidence, found, test, unit="row")

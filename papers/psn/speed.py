@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import trust
-from ..claims import RESULTS, Comparison, Finding, conclude, nothing
+from ..claims import RESULTS, Comparison, Finding, conclude, nothing, times
 from ..table import Claim
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def _phase(measured: Sequence[tuple[int, int, dict[str, Run]]], phase: str) -> C
     text += f", {FUSED_LIF} {_range(fused)} times" if fused else ""
     text += f", {LIF} at {len(outside)} other sizes {_range(outside)} times" if outside else ""
     # The intervals come with the measurement and are taken as they are: one wholly below 1 speaks against the claim.
-    return Comparison(text, min(lows) > 1, 0.0 if min(highs) < 1 else 1.0, lacks="")
+    against = 0.0 if min(highs) < 1 else 1.0
+    return Comparison(text, min(lows) > 1, against, lacks="", effects=times(inside))
 
 
 def _ratio(run: Run | None, phase: str) -> tuple[float, float, float] | None:

@@ -12,7 +12,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from .. import trust
-from ..claims import RESULTS, Comparison, Finding, conclude, nothing
+from ..claims import RESULTS, Comparison, Finding, conclude, nothing, times
 from ..table import Claim
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _compared(group: dict[str, Run], where: str) -> Comparison:
     rises = all(first[0] < second[0] for first, second in itertools.pairwise(values))
     holds = rises and min(low for _, low, _ in values) > 1
     against = min(high for _, _, high in values) < 1
-    return Comparison(text, holds, 0.0 if against else 1.0, column=where, lacks="")
+    return Comparison(text, holds, 0.0 if against else 1.0, column=where, lacks="", effects=times(values))
 
 
 def _ratio(run: Run | None) -> tuple[float, float, float] | None:

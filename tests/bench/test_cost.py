@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import data_files
@@ -45,6 +46,12 @@ def to_run(experiment=EXPERIMENT, status: str = "to run", **changes) -> Step:
 
 def test_nothing_is_known_but_the_size() -> None:
     assert of(to_run()) == Cost(24, samples=1190, batches=18)  # 15 % of 1,400 held out, batches of 64
+
+
+@pytest.mark.parametrize("held", ["x", None, [], 2, 1, -1, 1e308])
+def test_a_part_that_cannot_be_held_out_leaves_the_size_open(held: object) -> None:
+    options = {**EXPERIMENT.task_options, "validation": held}
+    assert of(to_run(replace(EXPERIMENT, task_options=options))) == Cost(24)
 
 
 def test_a_run_of_another_seed_on_such_a_machine_tells(store: Store) -> None:

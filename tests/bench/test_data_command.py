@@ -26,6 +26,8 @@ def test_the_list_says_what_is_here(root: Path) -> None:
     assert lines["cifar10"] == "a subset: 2 of 50,000 training samples"
     assert lines["nmnist"] == "a subset: 2 of 60,000 training samples"
     assert lines["mnist"].startswith("MNIST is missing: nothing usable at")
+    assert lines["mnist"].endswith("python -m bench.data get mnist does it, too.")
+    assert "bench.data get" not in lines["fsdd"]
 
 
 def test_a_check_reads_and_compares(root: Path) -> None:
@@ -43,17 +45,31 @@ def test_a_check_reads_and_compares(root: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
-        (["get", "shd"], 1, "No address of shd is known here. Known: mnist"),
+        (["get", "fsdd"], 1, "No address of fsdd is known here. Known: mnist"),
         (["get", "mnst"], 2, "Unknown data set 'mnst'. Did you mean 'mnist'"),
         (["check", "mnst"], 2, "Unknown data set 'mnst'. Did you mean 'mnist'"),
         (["check", "mnist"], 1, ""),
-        (["get", "mnist", "shd"], 1, "No address of shd is known here"),
+        (["check", "digits", "mnst"], 2, "Unknown data set 'mnst'"),
+        (["get", "mnist", "fsdd"], 1, "No address of fsdd is known here"),
     ],
 )
 def test_wrong_names(words: list[str], status: int, says: str, tmp_path: Path) -> None:
     done = within(app, *words, "--data", str(tmp_path))
     assert done.returncode == status
     assert says in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["list", "check"])
+def test_a_root_that_is_no_folder_is_told(verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = within(app, verb, "--data", str(tmp_path / "absent"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"The data root {tmp_path / 'absent'} is not a folder." in done.stderr
+    monkeypatch.setenv("SPIKEBENCH_DATA", "~nobody-here/data")
+    done = within(app, verb)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        "SPIKEBENCH_DATA: ~nobody-here/data begins with ~nobody-here, but there is no user nobody-here" in done.stderr
+    )
 
 
 def test_a_check_of_nothing_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

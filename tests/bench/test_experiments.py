@@ -14,10 +14,12 @@ import tasks
 from bench import fingerprint
 from bench.plan import done, plan
 from bench.present import Present
+from bench.settings import Settings
 from core import sources
 from papers import registry
 from papers.evaluate import evaluate
 from papers.experiment import SCALES, Experiment
+from papers.measured import TABLES
 from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
 from reports import wording
 from results import Dataset, Standing, Store, published
@@ -296,3 +298,12 @@ def test_a_fingerprint_follows_imports() -> None:
     assert "neurons.base" in sources._read("neurons.integrate_and_fire")[1]
     lif = PLIF_ABLATION.cells("quick")[0].experiment
     assert fingerprint.implementation(lif) == fingerprint.implementation(lif.with_seed(4))
+
+
+def test_all_are_those_that_have_what_is_chosen() -> None:
+    every = Settings(("all",))
+    assert set(every.measured) == set(TABLES)
+    chosen = Settings(("all",), only=("MNIST",))
+    assert chosen.measured == ()
+    assert [table.name for table in chosen.tables] == registry.names()
+    assert Settings(("parity", "all"), only=("MNIST",)).measured == ("parity",)

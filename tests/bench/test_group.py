@@ -21,6 +21,7 @@ from bench.job import Request, Result
 from bench.local import Local
 from bench.settings import Settings
 from papers.experiment import Experiment
+from tests.campaign.judge import OF_TIME
 from training.bptt import BPTT
 from training.loop import evaluate
 from training.measures import Accuracy
@@ -121,8 +122,7 @@ def run(asked: Request, on_epoch: OnEpoch = lambda epoch: None) -> Result:
 
 
 def values(result: Result) -> dict[tuple[str, int | None], float | None]:
-    timed = ("train_seconds", "train_throughput", "processes")
-    return {(m.name, m.step): m.value for m in result.metrics if m.name not in timed}
+    return {(m.name, m.step): m.value for m in result.metrics if m.name not in (*OF_TIME, "processes")}
 
 
 def members(asked: Request) -> list[psutil.Process]:

@@ -74,6 +74,11 @@ def test_plans(path: Path) -> None:
     (old,) = (one for one in found["records"] if one["run"])
     assert (old["status"], old["experiment_key"], old["seconds"]) == ("stale", EXPERIMENT.key, 12.0)
     assert old["epochs"] == EXPERIMENT.epochs
+    assert found["summary"]["set"] == {}
+    words = ("plif_table", "--plan", "--set", "epochs=2", "--set", "lr=0.5", "--store", str(path))
+    assert within(reproduce.app, *words).stdout.startswith("set: epochs=2, lr=0.5\n")
+    altered = json.loads(within(reproduce.app, *words, "--json").stdout)
+    assert altered["summary"]["set"] == {"epochs": 2, "lr": 0.5}
     alone = json.loads(within(reproduce.app, "kernels", "--plan", "--json", "--store", str(path)).stdout)
     assert (alone["summary"]["experiments"], alone["records"]) == (0, [])
 
@@ -148,3 +153,9 @@ def test_a_command_that_runs_experiments_prints_none() -> None:
     done = within(reproduce.app, "plif_table", "--json")
     assert (done.returncode, done.stdout) == (2, "")
     assert "Add --plan or --list" in done.stderr
+
+
+def test_the_rule_of_parity_is_text() -> None:
+    done = within(parity.app, "--rule", "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Give one of the two." in done.stderr

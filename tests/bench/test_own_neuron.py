@@ -64,6 +64,11 @@ class Broken(Spikes):
         self.half = 1 / 0
 
 
+class Confused(Spikes):
+    def step(self, x, v):
+        return self.fire(x + "v"), v
+
+
 class Unfinished(Spikes):
     def step(self, x, v):
         return self.leak(x), v
@@ -80,12 +85,26 @@ class Unfinished(Spikes):
         (Forgetful, "The neuron own begins without 'v'. Write self.reset() at the end of its constructor."),
         (Late, "Its constructor begins with super().__init__(**common)."),
         (Broken, "The neuron own cannot be made: ZeroDivisionError: division by zero (test_own_neuron.py, line"),
+        (Confused, "The step of the neuron own fails: TypeError: unsupported operand"),
         (Unfinished, "fails: AttributeError: 'Unfinished' object has no attribute 'leak' (test_own_neuron.py, line"),
     ],
 )
 def test_what_beginners_forget(neuron: type[Neuron], says: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neurons.registry, "get", lambda name: neuron)
     with pytest.raises(UsageError, match=re.escape(says)):
+        tried(Own("own"))
+
+
+def test_what_is_no_neuron_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neurons.registry, "get", lambda name: 3)
+    with pytest.raises(UsageError, match="The neuron own cannot be made: 3 is not a callable object"):
+        tried(Own("own"))
+
+    def ends(name: str) -> None:
+        raise SystemExit(3)
+
+    monkeypatch.setattr(neurons.registry, "get", ends)
+    with pytest.raises(UsageError, match="its file ends the program when it is imported"):
         tried(Own("own"))
 
 
@@ -101,6 +120,8 @@ def test_neurons_of_the_suite_pass(text: str) -> None:
         (["--with", "lif:tau=0.5"], "The neuron lif tau=0.5 cannot be made"),
         (["--with", "life"], "Unknown neuron 'life'. Did you mean 'lif'"),
         (["--with", "psn"], "The neuron psn cannot be made"),
+        (["--with", "lif:tau=2,5"], 'tau was set to "2,5"; give a finite number, as in tau=2.0.'),
+        (["--with", "lif:detach_reset=no"], 'detach_reset was set to "no"; give true or false, as in'),
         (["--plugin", "absent.py"], "cannot be read: No such file or directory"),
     ],
 )

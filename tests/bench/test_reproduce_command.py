@@ -21,6 +21,7 @@ from papers.measures import ACCURACY
 from papers.protocols import LAST, Selected
 from papers.psn.claims import CLOSED
 from results import Store
+from tests.campaign.judge import OF_TIME
 
 
 @pytest.mark.parametrize(
@@ -118,8 +119,9 @@ def test_a_table_is_measured_once_and_then_answered_from_the_store(reproduce: Co
     with Store(tmp_path / "store.db") as store:
         repeated = store.run(store.runs()[-1].id)
         original = next(store.run(run.id) for run in runs if run.experiment_key == repeated.experiment_key)
-    timed = {"train_seconds", "train_throughput"}
-    assert [m for m in repeated.metrics if m.name not in timed] == [m for m in original.metrics if m.name not in timed]
+    assert [m for m in repeated.metrics if m.name not in OF_TIME] == [
+        m for m in original.metrics if m.name not in OF_TIME
+    ]
 
 
 @pytest.mark.slow
@@ -176,7 +178,7 @@ def _losses(store_path: Path) -> Losses:
             run.experiment_key: [
                 (metric.name, metric.step, metric.value)
                 for metric in store.run(run.id).metrics
-                if metric.name not in ("train_seconds", "train_throughput")
+                if metric.name not in OF_TIME
             ]
             for run in store.runs(outcome="ok")
         }

@@ -156,6 +156,7 @@ def test_wrong_usage_is_one_sentence(path: Path) -> None:
         (("--outcome", "omm"), "Unknown outcome 'omm'. Did you mean 'oom'"),
         (("--sort", "speed"), "Unknown column to sort by 'speed'"),
         (("--since", "yesterday"), "'yesterday' was given; it must be a date such as 2026-01-31"),
+        (("--since", "0001-01-01T00:00+12:00"), "it must be a date such as 2026-01-31"),
         (("--limit", "0"), "--limit was given 0; it must be at least 1"),
         ((RUNS[0].id, "--limit", "2"), "One run was named, and others are filtered"),
     ):

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 import models
+import tasks
 from bench import worker
 from bench.job import Request, Result
 from core.errors import Unsupported
 from papers.experiment import Experiment
+from results import Metric
+from training.resume import History
 
 
 def guarded(folder: Path, task: str, batch_size: int, **task_options: Any) -> tuple[Result, list[tuple[Any, ...]]]:
@@ -78,3 +84,32 @@ def test_what_cannot_be_is_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     result, _ = guarded(tmp_path, "digits", 128)
     assert (result.outcome, result.reason) == ("unsupported", "The budget is too small; widen it.")
     assert not (tmp_path / "logs").exists()
+
+
+class Six(tasks.Split):
+    labels = torch.zeros(6)
+
+    def batch(self, indices: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.labels[indices], self.labels[indices]
+
+    def subset(self, indices: Any) -> Six:
+        return self
+
+
+def test_the_share_of_a_training_that_waited_for_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "time", SimpleNamespace(monotonic=itertools.count().__next__))  # a second each time
+    waiting, sent = worker._Waiting(), []
+    split = worker._Watched(Six(), sent.append, waiting)
+    for epoch in (1, 2):
+        assert len(list(split.for_epoch(epoch, 0).batches(torch.arange(6).split(2)))) == 3
+    assert sent == [("batches", 2, 3)] * 2  # five seconds and more after the epoch began
+    history = History([{"train_seconds": 100.0}, {"train_seconds": 8.0}, {"train_seconds": 12.0}])
+    assert waiting.share(history) == [Metric("waiting", 0.3, "fraction")]  # the first was trained by another process
+    assert worker._Waiting().share(history) == []
+
+
+def test_a_training_tells_how_long_it_waited(tmp_path: Path) -> None:
+    result, _ = guarded(tmp_path, "digits", 700)
+    (share,) = (metric.value for metric in result.metrics if metric.name == "waiting")
+    assert share is not None
+    assert 0 < share < 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from results import Store
+from tests.campaign.judge import OF_TIME
 
 Curves = dict[str, dict[tuple[str, int | None], float | None]]
 
@@ -16,9 +17,7 @@ def curves(path: Path) -> Curves:
     assert len({run.experiment_key for run in runs}) == len(runs)
     return {
         run.experiment_key: {
-            (metric.name, metric.step): metric.value
-            for metric in run.metrics
-            if metric.name not in ("train_seconds", "train_throughput")
+            (metric.name, metric.step): metric.value for metric in run.metrics if metric.name not in OF_TIME
         }
         for run in runs
     }

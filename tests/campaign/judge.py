@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from results import Run, Store, StoreError
 
 Curves = dict[str, dict[tuple[str, int | None], float | None]]
-OF_TIME = ("train_seconds", "train_throughput")  # what differs from run to run
+OF_TIME = ("train_seconds", "train_throughput", "waiting")  # what differs from run to run
 FINISHED = re.compile(r"^\[\d+/\d+\] .* seed \d+: A [\d.]+ %.* in \d+ s$", re.MULTILINE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,16 +11,17 @@ from torch import nn
 
 import models
 import neurons
+from models.first_spike import whole_cpp
 from models.first_spike.feedback import SameStep
 from models.first_spike.whole import WholeSameStep
 
 
-def layers(name: str, **options: Any) -> list[SameStep]:
+def layers(name: str, width: int = 8, **options: Any) -> list[SameStep]:
     found: list[SameStep] = []
     for kind in (SameStep, WholeSameStep):
         torch.manual_seed(0)
         neuron = neurons.create(name, tau_m=4.0, tau_s=6.0, v_threshold=0.3, variant="superspike", **options)
-        found.append(kind(neuron, nn.Linear(8, 8, bias=False)).double())
+        found.append(kind(neuron, nn.Linear(width, width, bias=False)).double())
     return found
 
 
@@ -42,6 +44,36 @@ def test_it_is_what_the_steps_are(name: str, options: dict[str, Any]) -> None:
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
     assert type(whole(x[:1]).grad_fn).__name__ != "_StepsBackward", "with a state it goes on step by step"
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize(("T", "N", "width"), [(15, 5, 8), (20, 1, 3), (9, 4, 40)])
+def test_in_single_precision_it_is_compiled(
+    T: int, N: int, width: int, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        monkeypatch.setattr(whole_cpp, "LIBRARY", SimpleNamespace(functions=None))
+    elif whole_cpp.LIBRARY.functions is None:
+        pytest.skip("no C++ compiler")
+    plain, whole = (layer.float() for layer in layers("pculif", width, shape=width))
+    x = torch.randn(T, N, width)
+    node = whole(x.clone().requires_grad_()).grad_fn
+    assert type(node).__name__ == ("_CompiledBackward" if compiled else "_StepsBackward")
+    models.reset(whole)
+    expected, found = run(plain, x), run(whole, x)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_few_spikes_and_many_give_the_same_gradient_of_what_is_fed_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for most in (0.0, 1.0):
+        monkeypatch.setattr("models.first_spike.whole.MOST", most)
+        _, whole = (layer.float() for layer in layers("culif", 20))
+        found.append(run(whole, torch.randn(12, 3, 20, generator=torch.Generator().manual_seed(1))))
+    assert 0 < found[0][0].mean() < 1
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("options", [{"v_reset": None}, {"detach_reset": False}, {"surrogate": "atan"}])

@@ -193,6 +193,16 @@ def test_a_run_of_both_sides_is_no_difference() -> None:
     assert (found.unchanged, only(found).second) == (0, pytest.approx(0.8))
 
 
+def test_what_fails_after_a_run_of_both_sides_is_no_unchanged_one() -> None:
+    """As where a store is copied, the code changed, and the same command run with the copy."""
+    run = training(1, 0.9)
+    found = compared([run], [run, failed(2)])
+    assert [one.outcome for one in found.failed] == ["oom"]
+    assert found.unchanged == 0
+    mended = compared([run], [failed(0), run])
+    assert (mended.failed, mended.unchanged) == ((), 1)
+
+
 def test_other_data_and_other_machines_are_told() -> None:
     other = Dataset("d2" * 32, "digits", True, {"train": 1400, "test": 397})
     first = [training(0, 0.9, seconds=1.0)]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from papers import registry
 from papers.experiment import SCALES, Experiment
 from papers.labels import label, labels
+from papers.operations import counted
 
 EXPERIMENT = Experiment(
     task="mnist",
@@ -100,3 +101,11 @@ OPTIONS = st.dictionaries(st.sampled_from(["T", "tau", "validation", "max_pool",
 def test_different_experiments_have_different_lines(changes: list[dict[str, Any]]) -> None:
     experiments = {e.key: e for e in (replace(EXPERIMENT, **change) for change in changes)}
     assert len(set(labels(experiments.values()).values())) == len(experiments)
+
+
+def test_an_experiment_that_is_counted_says_so() -> None:
+    """Beside the one that is not, and any that measures something else."""
+    others = [replace(EXPERIMENT, measures=("accuracy", *more)) for more in ((), ("mse", "operations"))]
+    names = told_apart(EXPERIMENT, counted(EXPERIMENT), *others)
+    assert names[1] == f"{names[0]} · operations measured"
+    assert len(set(names)) == 4

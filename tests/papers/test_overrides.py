@@ -64,7 +64,14 @@ def test_without_changes_a_table_is_itself(name: str) -> None:
         ("model.chanels=3", "Unknown setting 'model.chanels'. Did you mean 'model.channels'"),
         ("chanels=3", "Unknown setting 'chanels'."),
         ("scheme.lr.value=3", "Unknown setting 'scheme.lr.value'. Did you mean 'scheme.lr'"),
-        ("T=3", "T is an option of several parts; write model.T, scheme.T or the like."),
+        ("T=3", "T is an option of several parts; write task.T or model.T."),
+        ("loss=3", "Unknown setting 'loss'. Did you mean 'scheme.loss'?"),
+        ("LR=3", "Unknown setting 'LR'. Did you mean 'scheme.lr'?"),
+        ("lr=0,001", 'lr was set to "0,001"; give a finite number, as in lr=0.001.'),
+        ("lr=true", "lr was set to true; give a finite number"),
+        ("model.max_pool=no", 'model.max_pool was set to "no"; give true or false, as in model.max_pool=true.'),
+        ("model.max_pool=0", "model.max_pool was set to 0; give true or false"),
+        ("neuron.detach_reset=off", 'neuron.detach_reset was set to "off"; give true or false'),
         ("seed=3", "Unknown setting 'seed'."),
         ("lr=NaN", "lr was set to nan; give a finite number"),
     ],
@@ -86,6 +93,14 @@ def test_settings_in_a_file(tmp_path: Path) -> None:
     file.write_text("[model]\nT = 2026-01-02\n", encoding="utf-8")
     with pytest.raises(UsageError, match=r"model\.T was set to 2026-01-02; give a finite number, a text"):
         overridden(PLIF_TABLE, read(file))
+    file.write_bytes(b"\xef\xbb\xbfepochs = 4\r\n")  # as editors of Windows write it
+    assert read(file) == {"epochs": 4}
+    file.write_text(f"lr = {'[' * 10**5}", encoding="utf-8")
+    with pytest.raises(UsageError, match="are no TOML"):
+        read(file)
+    file.write_text(f"epochs = {'9' * 10**4}", encoding="utf-8")
+    with pytest.raises(UsageError, match="are no TOML"):
+        read(file)
     file.write_text("epochs = \n", encoding="utf-8")
     with pytest.raises(UsageError, match="are no TOML"):
         read(file)

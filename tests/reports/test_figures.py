@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -10,18 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.curves import of_run
-from reports.figures import BOUND, FRAME, SIZE, Line, panel, swatch
+from reports.figures import BOUND, FOOT, LEFT, RIGHT, TOP, Line, panel, swatch
 from results import Metric
 
-SVG = "{http://www.w3.org/2000/svg}"
 UP = Line("up", (0.0, 1.0, 2.0), (10.0, 20.0, 30.0))
 
 
-def points(svg: str, colour: str) -> list[tuple[float, float]]:
-    """The corners of the line of that colour."""
-    path = next(p for p in ET.fromstring(svg).iter(f"{SVG}path") if f"stroke: {colour}" in p.get("style", ""))
-    numbers = [word for word in path.get("d", "").split() if word not in "MLz"]
+def points(svg: str) -> list[tuple[float, float]]:
+    """The corners of the first line."""
+    numbers = re.findall(r"[0-9.]+", path_of(svg))
     return list(zip(map(float, numbers[::2]), map(float, numbers[1::2]), strict=True))
+
+
+def path_of(svg: str) -> str:
+    path = ET.fromstring(svg).find("g[@class='line']/path")
+    assert path is not None
+    return path.get("d", "")
 
 
 @pytest.mark.parametrize(
@@ -50,23 +55,42 @@ def test_same_lines_same_bytes() -> None:
 
 def test_points_lie_where_they_should() -> None:
     # y from 10 to 30 with 5 % margins spans 9 ... 31; a point at 20 lies in the middle of the frame.
-    width, height = (72 * inches for inches in SIZE)
-    middle = (width * (FRAME[0] + FRAME[2] / 2), height * (1 - FRAME[1] - FRAME[3] / 2))
-    found = points(panel("a", [Line("x", (0.0, 1.0, 2.0), (10.0, 20.0, 30.0)), UP], "y"), "#2f7fd1")
-    assert found[0][0] == round(width * FRAME[0], 6)
-    assert found[-1][0] == round(width * (FRAME[0] + FRAME[2]), 6)
-    bent = points(panel("a", [Line("x", (0.0, 1.0, 2.0), (10.0, 30.0, 20.0))], "y"), "#2f7fd1")
-    assert abs(bent[-1][1] - middle[1]) < 1e-4
-    logarithmic = points(panel("a", [Line("x", (0.0, 1.0, 2.0), (1.0, 100.0, 10.0))], "y", log=True), "#2f7fd1")
-    assert abs(logarithmic[-1][1] - middle[1]) < 1e-4
+    found = points(panel("a", [Line("x", (0.0, 1.0, 2.0), (10.0, 20.0, 30.0)), UP], "y"))
+    assert found[0][0] == LEFT
+    assert found[-1][0] == RIGHT
+    middle = (FOOT + TOP) / 2
+    bent = points(panel("a", [Line("x", (0.0, 1.0, 2.0), (10.0, 30.0, 20.0))], "y"))
+    assert bent[-1][1] == middle
+    logarithmic = points(panel("a", [Line("x", (0.0, 1.0, 2.0), (1.0, 100.0, 10.0))], "y", log=True))
+    assert logarithmic[-1][1] == middle
 
 
 def test_gaps_stay_gaps() -> None:
     assert panel("a", [Line("x", (0.0, 1.0), (None, None))], "y") == ""
     assert panel("a", [Line("x", (0.0, 1.0), (0.0, -1.0))], "y", log=True) == ""
     svg = panel("a", [Line("x", (0.0, 1.0, 2.0, 3.0, 4.0), (1.0, 2.0, None, 3.0, 1.0))], "y")
-    path = next(p for p in ET.fromstring(svg).iter(f"{SVG}path") if "#2f7fd1" in p.get("style", ""))
-    assert path.get("d", "").count("M") == 2
+    assert path_of(svg).count("M") == 2
+
+
+def test_a_point_without_neighbours_is_a_dot() -> None:
+    svg = ET.fromstring(panel("a", [Line("x", (0.0, 1.0, 2.0, 3.0), (1.0, None, 3.0, 1.0))], "y"))
+    assert len(svg.findall("g/circle")) == 1
+
+
+def test_intervals_are_bars_inside_the_frame() -> None:
+    line = Line("x", (0.0, 1.0), (1.0, 2.0), ends=((0.0, 4.0), None))
+    svg = ET.fromstring(panel("a", [line], "y"))
+    bars = svg.find("g/path[@class='bars']")
+    assert bars is not None
+    _, low, high = map(float, re.findall(r"[0-9.]+", bars.get("d", "")))
+    assert FOOT > low > high > TOP
+    assert len(svg.findall("g/circle")) == 2
+
+
+def test_a_line_carries_its_values() -> None:
+    line = ET.fromstring(panel("a", [UP, Line("faint", (0.0,), (1.0,), faint=True)], "y")).findall("g")
+    assert [line[0].get(f"data-{name}") for name in ("label", "x", "y")] == ["up", "0 1 2", "10 20 30"]
+    assert line[1].get("data-y") is None
 
 
 def test_it_is_readable_by_machines_and_in_the_dark() -> None:
@@ -74,12 +98,9 @@ def test_it_is_readable_by_machines_and_in_the_dark() -> None:
     root = ET.fromstring(svg)
     assert root.get("role") == "img"
     assert root.get("aria-label") == "Tau & <co>"
-    assert [element.text for element in root.iter(f"{SVG}title")] == ["Tau & <co>"]
-    assert [e.text for e in root.iter(f"{SVG}desc")] == ["tau over epoch, the first is 0. up: 10 at first, 30 at last"]
-    assert "currentColor" in svg
-    assert "#010203" not in svg
-    assert "#ffffff" not in svg
-    assert "Matplotlib" not in svg
+    assert [element.text for element in root.iter("title")] == ["Tau & <co>"]
+    assert [e.text for e in root.iter("desc")] == ["tau over epoch, the first is 0. up: 10 at first, 30 at last"]
+    assert {element.get("color") for element in root.iter("g")} == {"#2f7fd1"}  # all else has the page's
 
 
 @settings(max_examples=25)
@@ -93,12 +114,12 @@ def test_any_line_gives_well_formed_svg_or_none(label: str, values: list[float |
     drawable = [v for v in values if v is not None and abs(v) < BOUND and (v > 1 / BOUND or not log)]
     assert bool(svg) == bool(drawable)
     if svg:
-        assert ET.fromstring(svg).find(f"{SVG}title") is not None
+        assert ET.fromstring(svg).find("title") is not None
 
 
 def labels(svg: str) -> list[str]:
     """What is written on the drawing, title and description left out."""
-    return ["".join(text.itertext()).strip() for text in ET.fromstring(svg).iter(f"{SVG}text")]
+    return ["".join(text.itertext()).strip() for text in ET.fromstring(svg).iter("text")]
 
 
 @pytest.mark.parametrize("moves", [0.0, 1e-12, 1e-7, 1e-5, 1e-3])

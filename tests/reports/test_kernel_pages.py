@@ -188,7 +188,7 @@ def test_every_table_has_its_contenders_in_the_same_order(tmp_path: Path) -> Non
     again = kernel(9, "fused", 4, 0.0011, 1.0)
     folder = built(tmp_path, [check(1)], [*RUNS, again])
     page = (folder / "kernels-lif.html").read_text()
-    orders = [re.findall(r"<tr><th scope=\"row\"><a [^>]*>(\w+)</a>", part) for part in page.split("<h3 class")[1:]]
+    orders = [re.findall(r"<tr><th scope=\"row\"><a [^>]*>(\w+)</a>", part) for part in page.split("<tbody>")[1:]]
     assert orders == [["fused", "norse", "torch"], ["fused", "norse"]]
 
 
@@ -206,12 +206,12 @@ def test_only_what_was_measured_alike_shares_a_table(tmp_path: Path) -> None:
         changed(14, what="frontier", limit=2**30),
     ]
     page = (built(tmp_path, [check(1)], [*RUNS, *others]) / "kernels-lif.html").read_text()
-    assert len(re.findall(r">T=4 N=1000 · float32 · 2 threads · pooled</h3>", page)) == 2
+    assert len(re.findall(r">T=4 N=1000 · float32 · 2 threads · pooled <span", page)) == 2
     assert '<th scope="col">× fused</th>' in page
     assert '<th scope="col">× torch</th>' in page
-    assert ">reset not detached · T=4 N=1000 · float32 · 2 threads · pooled</h3>" in page
-    assert "pooled · in 64.0 MiB</h3>" in page
-    assert "pooled · in 1,024.0 MiB</h3>" in page
+    assert ">reset not detached · T=4 N=1000 · float32 · 2 threads · pooled <span" in page
+    assert "pooled · in 64.0 MiB <span" in page
+    assert "pooled · in 1,024.0 MiB <span" in page
 
 
 def test_a_hostile_name_stays_inside_the_folder(tmp_path: Path) -> None:
@@ -259,8 +259,36 @@ def test_parity_page_states_the_rule_and_what_a_green_check_left_out(tmp_path: P
     assert "3. Each gradient (input, every parameter) differs, relative to its size" in words
     assert "Red checks" not in words
     assert "2 0 0 1.0e-07 3.0e-07 unchecked" in words
+    assert "lif float32 unchecked" in words  # in the matrix
     folder = built(tmp_path, [closing(3, checks=2)], [])  # the same store
     assert "2 0 0 1.0e-07 3.0e-07 green" in " ".join(Page(folder / "parity.html").text.split())
+
+
+def test_the_overview_has_the_largest_size_and_what_may_be_compared(tmp_path: Path) -> None:
+    jelly = kernel(6, "spikingjelly", 100, 0.04, 2.0)
+    words = " ".join(Page(built(tmp_path, [check(1), closing(2)], [*RUNS, jelly]) / "kernels.html").text.split())
+    assert "lif T=100 N=1000 – 20 ms – 2 [1.8, 2.2] – green" in words
+    unchecked = " ".join(Page(built(tmp_path / "u", [], [*RUNS, jelly]) / "kernels.html").text.split())
+    assert "lif T=100 N=1000 – 20 ms – – – unchecked" in unchecked
+
+
+def test_times_over_steps_and_neurons_are_a_map(tmp_path: Path) -> None:
+    usual = kernel(1, "fused", 4, 0.001, 1.0)
+    runs = []
+    for count, (contender, neurons, ratio) in enumerate(
+        [("fused", 10, 1.0), ("torch", 10, 8.0), ("fused", 20, 1.0), ("torch", 20, 1.05)], start=1
+    ):
+        changed = {"what": "first-spike", "contender": contender, "size": {"T": 4, "N": neurons}}
+        key = f"{contender}{neurons}"
+        runs.append(
+            kernel(count, contender, 4, 0.001, ratio, experiment=usual.experiment | changed, experiment_key=key)
+        )
+    page = (built(tmp_path, [check(1), closing(2)], runs) / "kernels-lif.html").read_text()
+    heat = page.split('<table class="heat">')[-1].partition("</table>")[0]
+    assert re.findall(r'<td class="(\w+)" style="--share: (\d+)%">([\d.]+)<', heat) == [
+        ("slower", "60", "8"),
+        ("even", "9", "1.05"),
+    ]
 
 
 def test_a_store_without_kernels_has_no_such_pages(tmp_path: Path) -> None:

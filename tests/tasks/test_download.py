@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import tarfile
 import threading
+import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -166,7 +168,40 @@ def test_an_archive_is_unpacked_within_its_folder(
     assert not (tmp_path / "outside").exists()
 
 
-def test_torchvision_knows_the_rest() -> None:
+def test_zipped_parts_are_fetched_once(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def zipped(*names: str) -> bytes:
+        data = io.BytesIO()
+        with zipfile.ZipFile(data, "w") as archive:
+            for name in names:
+                archive.writestr(name, CONTENT)
+        return data.getvalue()
+
+    def files() -> list[archives.File]:
+        return [
+            archives.File(
+                (server.url("right", name),), f"NMNIST/{name}", hashlib.md5(server.files[name]).hexdigest(), packed=True
+            )
+            for name in ("Train.zip", "Test.zip")
+        ]
+
+    server.files |= {
+        "Train.zip": zipped("Train/0/1.bin", "../../outside", "/absolute"),
+        "Test.zip": zipped("Test/0/1.bin"),
+    }
+    monkeypatch.setattr(archives, "SETS", {"nmnist": archives.Archive(files, dict)})
+    for _ in range(2):
+        archives.get("nmnist", tmp_path, lambda file: lambda done, of: None)
+    assert len(server.asked) == 2  # the second time all is there
+    assert (tmp_path / "NMNIST/Train/0/1.bin").read_bytes() == CONTENT
+    assert (tmp_path / "NMNIST/Test/0/1.bin").read_bytes() == CONTENT
+    assert not (tmp_path / "outside").exists()
+    assert not (tmp_path.parent / "outside").exists()
+    shutil.rmtree(tmp_path / "NMNIST" / "Train")  # what an archive left is gone, though its mark is there
+    archives.get("nmnist", tmp_path, lambda file: lambda done, of: None)
+    assert (tmp_path / "NMNIST/Train/0/1.bin").read_bytes() == CONTENT
+
+
+def test_packages_know_the_rest() -> None:
     for name, known in archives.SETS.items():
         files = known.files()
         assert files, name

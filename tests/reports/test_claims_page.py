@@ -1,0 +1,60 @@
+"""The page of all claims: every finding is there, and its plot says what its words say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from papers.claims import Comparison, Effect, Finding, conclude
+from papers.table import Claim
+from reports.claims import EDGE, WIDTH, _row
+
+
+def drawn(*comparisons: Comparison) -> list[list[float]]:
+    """Where the line that decides, the ends and the point of each part of a finding lie."""
+    claim = Claim("C1", "A is larger", "p. 1", lambda evidence: Finding("holds", "", ""))
+    row = _row("work", "table", "quick", "table.html", claim, conclude(comparisons, "t"))
+    found = []
+    for line in row.lines:
+        none, left, right = re.findall(r'd="M([\d.]+) .*?"/><path d="M([\d.]+) [\d.]+H([\d.]+)"', line.svg)[0]
+        found.append([float(none), float(left), float(re.findall(r'cx="([\d.]+)"', line.svg)[0]), float(right)])
+    return found
+
+
+def test_parts_share_an_axis_on_which_the_numbers_lie() -> None:
+    first = Comparison("1", True, 0.1, column="a", effects=(Effect(0.0, 5.0, 10.0, "points"),))
+    second = Comparison("2", False, 0.1, column="b", effects=(Effect(-10.0, -5.0, 0.0, "points"),))
+    middle, quarter = WIDTH / 2, (WIDTH - 2 * EDGE) / 4
+    assert drawn(first, second) == [
+        [middle, middle, middle + quarter, WIDTH - EDGE],
+        [middle, EDGE, middle - quarter, middle],
+    ]
+
+
+def test_half_the_time_is_as_far_from_the_line_as_twice() -> None:
+    (found,) = drawn(Comparison("1", True, 0.1, column="a", effects=(Effect(0.5, 1.0, 2.0, "times", 1.0),)))
+    assert found == [WIDTH / 2, EDGE, WIDTH / 2, WIDTH - EDGE]
+
+
+def test_what_is_not_measured_is_said_once() -> None:
+    claim = Claim("C1", "A is larger", "p. 1", lambda evidence: Finding("holds", "", ""))
+    parts = [Comparison("not measured yet", False, None, column=column) for column in ("a", "b")]
+    row = _row("work", "table", "quick", "table.html", claim, conclude(parts, "t"))
+    assert [(line.name, line.svg) for line in row.lines] == [("a, b", "")]
+
+
+def test_the_page_has_every_claim_of_the_tables_that_were_run(built: Path) -> None:
+    page = (built / "claims.html").read_text()
+    on_tables = 0
+    for path in built.glob("*-*.html"):
+        text = path.read_text()
+        if "Nothing was run at this scale yet" not in text:
+            on_tables += text.count('<article class="claim">')
+    assert page.count('<tr>\n<td data-sort="') == on_tables > 0
+    assert '<svg class="forest"' in page
+
+
+def test_the_index_says_first_what_came_out(built: Path) -> None:
+    head = (built / "index.html").read_text().partition('<dl class="head">')[2].partition("</dl>")[0]
+    for said in ("not comparable", "undecided", "Never run", "invented", "2024-01-02 03:04 UTC"):
+        assert said in head, said
