@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from papers.board import LEVELS, SAYS, SECONDS_RULE, board, front_of, letter
+from papers.measures import shown
 
 from . import figures, wording
 from .figures import Line
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 Render = Callable[..., str]
 TOGETHER = 6  # lines in one plot
+WHOLE = 1e2  # from which three digits are whole numbers
 TITLES = {
     "train_seconds": "training",
     "train_throughput": "training",
@@ -56,8 +58,8 @@ def name_of(result: TableResult) -> str:
 
 def links(results: Sequence[TableResult]) -> dict[str, str]:
     """The pages to link from every page."""
-    shown = [result for result in results if result.table.ranked and any(cell.runs for cell in result.cells)]
-    return {f"{result.table.name.capitalize()}: {result.scale}": name_of(result) for result in shown}
+    ranked = [result for result in results if result.table.ranked and any(cell.runs for cell in result.cells)]
+    return {f"{result.table.name.capitalize()}: {result.scale}": name_of(result) for result in ranked}
 
 
 def pages(
@@ -91,7 +93,7 @@ def estimate(found: Estimate | None, places: int) -> str:
 
 def share(found: Estimate) -> str:
     """A probability in per cent."""
-    return f"{100 * found.value:.0f}"
+    return f"{shown(found.value, 'fraction')[0]:.0f}"
 
 
 def value(cell: CellResult) -> str:
@@ -118,7 +120,7 @@ def cost(place: Place | None, measure: Measure) -> tuple[str, str]:
 
 
 def _three(number: float) -> str:
-    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
+    return f"{number:,.0f}" if abs(number) >= WHOLE else f"{number:.3g}"
 
 
 def seeds(result: TableResult) -> str:
@@ -145,9 +147,9 @@ def _fronts(league: League) -> Iterator[Figure]:
         for column in league.columns:
             points = league.points(measure, column)
             kept = front_of(points, measure)
-            shown = {row: (_shown(cost, measure), score) for row, (score, cost) in points.items()}
+            placed = {row: (_shown(cost, measure), score) for row, (score, cost) in points.items()}
             title = f"{column}: score against {heading(measure)}"
-            svg = scatter(title, shown, kept, "score", heading(measure))
+            svg = scatter(title, placed, kept, "score", heading(measure))
             if svg:
                 yield Figure(svg, f"{title}. On the front: {', '.join(kept)}")
 

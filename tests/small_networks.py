@@ -19,6 +19,7 @@ SMALL: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "sew_resnet34": ({"channels": 2, "classes": 6, "T": 5}, (1, 3, 32, 32)),
     "sew_resnet50": ({"channels": 2, "classes": 6, "T": 5}, (1, 3, 32, 32)),
     "sequential_fc": ({"side": 4, "hidden": 5, "order": "rows"}, (3, 1, 4, 4)),
+    "budgeted": ({"width": 20, "T": 5, "values": 6, "outputs": 3, "answer": 2}, (3, 5, 6)),
     "fptt_adding": ({"T": 5, "hidden": 6}, (3, 5, 2)),
     "fptt_adding_lstm": ({"T": 5, "hidden": 6}, (3, 5, 2)),
     "fptt_adding_rnn": ({"T": 5, "hidden": 6}, (3, 5, 2)),

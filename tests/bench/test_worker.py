@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 import torch
 
+import models
 import tasks
 from bench import worker
 from bench.job import Request, Result
+from core.errors import Unsupported
 from papers.experiment import Experiment
 from results import Metric
 from training.resume import History
@@ -72,6 +74,16 @@ def test_the_preparation_of_events_is_told_now_and_then(
 def test_a_network_that_starts_from_a_file_is_told_the_data_root() -> None:
     assert worker._root("sew_resnet18", "/data") == {"root": "/data"}
     assert worker._root("plif_mnist", "/data") == {}
+
+
+def test_what_cannot_be_is_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def beyond(**options: Any) -> None:
+        raise Unsupported("The budget is too small; widen it.")
+
+    monkeypatch.setattr(models.registry, "get", lambda name: beyond)
+    result, _ = guarded(tmp_path, "digits", 128)
+    assert (result.outcome, result.reason) == ("unsupported", "The budget is too small; widen it.")
+    assert not (tmp_path / "logs").exists()
 
 
 class Six(tasks.Split):
