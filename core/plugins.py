@@ -95,11 +95,20 @@ def _entries(file: Path) -> tuple[EntryPoint, ...]:
         tree = ast.parse(file.read_bytes(), str(file))
     except OSError as error:
         raise UsageError(f"The plug-in {file} cannot be read: {error.strerror}. Name a file with --plugin.") from None
+    except (RecursionError, MemoryError):
+        said = f"The plug-in {file} is nested too deeply to be read. Write it in shorter expressions."
+        raise UsageError(said) from None
     except (SyntaxError, ValueError) as error:
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise UsageError(f"The plug-in {file}{where} is no valid Python: {getattr(error, 'msg', error)}.") from None
-    found = {("neurons", name): attribute for name, attribute in _neurons(file, tree)}
-    found |= {(kind, name): attribute for kind, name, attribute in _listed(file, tree)}
+    found: dict[tuple[str, str], str] = {}
+    for kind, name, attribute in (*(("neurons", *own) for own in _neurons(file, tree)), *_listed(file, tree)):
+        if not name.strip() or ":" in name:
+            raise UsageError(f"The plug-in {file} calls {attribute} {name!r}; give it a name without a colon.")
+        if (kind, name) in found:
+            first = found[kind, name]
+            raise UsageError(f"The plug-in {file} calls both {first} and {attribute} {name!r}; rename one of them.")
+        found[kind, name] = attribute
     if not found:
         raise UsageError(
             f'The plug-in {file} brings nothing: no class of a neuron with name = "...", and no {TABLE} = {{...}}.'

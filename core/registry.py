@@ -70,7 +70,7 @@ class Registry:
         module, _, attribute = entry.partition(":")
         try:
             return getattr(importlib.import_module(module), attribute)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a module that ends the program ends itself alone
             if name in self._entries:
                 raise
             raise PluginError(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from core.registry import PluginError
 
-from . import registry
 from .experiment import SCALES
 
 if TYPE_CHECKING:
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 def load(name: str) -> Table:
     """The table. UnknownName for a name that none has, PluginError for one of a plug-in that cannot be used."""
+    from . import registry
+
     point = registry.plugin(name)
     try:
         table: Table = registry.get(name)

@@ -219,6 +219,7 @@ def _table_pages(
     from core.registry import PluginError, unknown
     from papers import own_rows, registry
     from papers.evaluate import evaluate
+    from papers.loaded import load
 
     from .changed import changed
 
@@ -229,7 +230,7 @@ def _table_pages(
     unloaded = []
     for name in registry.names():
         try:
-            tables_found.append(registry.get(name))
+            tables_found.append(load(name))
         except PluginError as error:
             if name in (table_names or ()):
                 raise

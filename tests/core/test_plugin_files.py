@@ -14,6 +14,7 @@ from core.errors import UsageError
 from core.registry import PluginWarning, Registry
 
 NEURON = "class Mine(ThresholdNeuron):\n    name = 'mine'\n    def step(self, x, v): ...\n"
+STEPPED = "class {}(Neuron):\n    name = '{}'\n    def step(self, x): ...\n"
 Write = Callable[..., Path]
 
 
@@ -81,6 +82,10 @@ def test_a_registry_has_them_and_keeps_its_own(write: Write) -> None:
         ("PLUGINS = {'tasks': [1]}\n", "is not written as"),
         ("PLUGINS = {'tasks': {'a': A}}\n", "is not written as"),
         ("\0", "is no valid Python"),
+        pytest.param(f"x = {'-' * 100_000}1\n", "is nested too deeply", id="deep"),
+        (STEPPED.format("One", "a") + STEPPED.format("Two", "a"), "calls both One and Two 'a'; rename one"),
+        (STEPPED.format("One", "a:b"), "calls One 'a:b'; give it a name without a colon"),
+        (STEPPED.format("One", ""), "calls One ''"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said(write: Write, text: str, says: str) -> None:

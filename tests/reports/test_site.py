@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shutil
+import sys
 import uuid
 from html.parser import HTMLParser
 from pathlib import Path
@@ -334,22 +335,32 @@ def test_what_no_longer_belongs_is_removed_and_nothing_else(store: Store, built:
     assert len([name for name in left if name.startswith("runs/")]) == 2  # the run at short scale, and mine.html
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("raise RuntimeError('half <written>')", "that cannot be loaded: RuntimeError: half <written>."),
+        ("raise SystemExit('half <written>')", "that cannot be loaded: SystemExit: half <written>."),
+        ("class TABLE:\n    def cells(scale):\n        raise RuntimeError('half <written>')", "that cannot be used: "),
+    ],
+)
 def test_a_plug_in_that_cannot_be_loaded_costs_its_own_table_alone(
-    empty_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, says: str, empty_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty_store.record(invented.run(PLIF_TABLE.cells("quick")[0].experiment))
     info = tmp_path / "half_plugin-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: half-plugin\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[spikebench.tables]\nmine = half_plugin:TABLE\n")
-    (tmp_path / "half_plugin.py").write_text("raise RuntimeError('half <written>')")
+    (tmp_path / "half_plugin.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "half_plugin", raising=False)
     registry = Registry("table", {"plif_table": "papers.plif.tables:PLIF_TABLE"}, "spikebench.tables")
     monkeypatch.setattr(papers, "registry", registry)
     folder = build(empty_store, tmp_path / "out", ["quick"]).parent
     assert (folder / "plif_table-quick.html").exists()
     words = " ".join(Page(folder / "index.html").text.split())
-    assert "half_plugin:TABLE, that cannot be loaded: RuntimeError: half <written>. Mend the plug-in" in words
+    assert f"half_plugin:TABLE, {says}" in words
+    assert "half <written>. Mend the plug-in" in words
     with pytest.raises(PluginError, match="half <written>"):
         build(empty_store, tmp_path / "asked", ["quick"], ["mine"])
 
