@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from papers.board import LEVELS, SAYS, SECONDS_RULE, board, front_of, letter
-from papers.measures import shown
+from papers.board import LEVELS, SAYS, SECONDS_RULE, TABLE, board, front_of, letter
+from papers.measures import ENERGY, shown
 
 from . import figures, wording
 from .figures import Line
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 Render = Callable[..., str]
 TOGETHER = 6  # lines in one plot
 WHOLE = 1e2  # from which three digits are whole numbers
+SCALED = {"B": ("MiB", 2.0**-20), "J": ("nJ", 1e9), "count": ("", 1.0), "op": ("", 1.0)}  # the unit on the page
 TITLES = {
     "train_seconds": "training",
     "train_throughput": "training",
     "inference_throughput": "inference",
     "peak_memory": "peak memory",
+    "multiply_accumulates": "multiply-accumulates",
     "over_products": "× matrix products",
     "over_copies": "× copies",
 }
@@ -104,9 +106,15 @@ def value(cell: CellResult) -> str:
 
 
 def heading(measure: Measure) -> str:
-    """The name of a cost with its unit."""
-    unit = "MiB" if measure.show == "B" else "" if measure.show in ("", "count") else measure.show
-    return " ".join(filter(None, (TITLES.get(measure.name, measure.title), unit and f"({unit})")))
+    """The name of a cost with its unit; of an energy also with the table that it is reckoned by."""
+    unit = SCALED.get(measure.show, (measure.show, 1.0))[0]
+    details = ", ".join(filter(None, (unit, TABLE.name if measure == ENERGY else "")))
+    return " ".join(filter(None, (TITLES.get(measure.name, measure.title), details and f"({details})")))
+
+
+def scaled(value: float, measure: Measure) -> float:
+    """A cost in the unit of the page."""
+    return value * SCALED.get(measure.show, ("", 1.0))[1]
 
 
 def cost(place: Place | None, measure: Measure) -> tuple[str, str]:
@@ -114,9 +122,8 @@ def cost(place: Place | None, measure: Measure) -> tuple[str, str]:
     if place is None or measure.name not in place.costs:
         return wording.NONE, ""
     mean, within = place.costs[measure.name]
-    factor = 2.0**-20 if measure.show == "B" else 1.0
-    digits = _three(mean * factor)
-    return digits, "" if within is None else f"[{_three(within[0] * factor)}, {_three(within[1] * factor)}]"
+    told, *ends = (_three(scaled(number, measure)) for number in (mean, *(within or ())))
+    return told, f"[{', '.join(ends)}]" if ends else ""
 
 
 def _three(number: float) -> str:
@@ -147,15 +154,11 @@ def _fronts(league: League) -> Iterator[Figure]:
         for column in league.columns:
             points = league.points(measure, column)
             kept = front_of(points, measure)
-            placed = {row: (_shown(cost, measure), score) for row, (score, cost) in points.items()}
+            placed = {row: (scaled(cost, measure), score) for row, (score, cost) in points.items()}
             title = f"{column}: score against {heading(measure)}"
             svg = scatter(title, placed, kept, "score", heading(measure))
             if svg:
                 yield Figure(svg, f"{title}. On the front: {', '.join(kept)}")
-
-
-def _shown(cost: float, measure: Measure) -> float:
-    return cost * 2.0**-20 if measure.show == "B" else cost
 
 
 def _profiles(league: League) -> Iterator[tuple[tuple[tuple[str, int], ...], Figure]]:
