@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from papers.board import LEVELS, SAYS, SECONDS_RULE, TABLE, board, front_of, letter
-from papers.measures import ENERGY, shown
+from papers.hypotheses import MIN_SEEDS
+from papers.measures import ENERGY, INFERENCE, LATENCY, PEAK_MEMORY, SPIKES_PER_SAMPLE, TRAIN_SECONDS, shown
 
 from . import figures, wording
 from .figures import Line
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from results import Metric
 
 Render = Callable[..., str]
+FEW = f"A test may tell rows apart where each has {MIN_SEEDS} runs in every task."
+DRAWN = (TRAIN_SECONDS, INFERENCE, LATENCY, PEAK_MEMORY, SPIKES_PER_SAMPLE, ENERGY)  # of the others the front is told
 TOGETHER = 6  # lines in one plot
 WHOLE = 1e2  # from which three digits are whole numbers
 SCALED = {"B": ("MiB", 2.0**-20), "J": ("nJ", 1e9), "count": ("", 1.0), "op": ("", 1.0)}  # the unit on the page
@@ -82,7 +85,7 @@ def pages(
 def _words() -> dict[str, Any]:
     return {
         "estimate": estimate, "value": value, "cost": cost, "heading": heading, "incomplete": incomplete,
-        "seeds": seeds, "share": share, "letter": letter, "SAYS": SAYS, "SECONDS_RULE": SECONDS_RULE,
+        "seeds": seeds, "share": share, "FEW": FEW, "letter": letter, "SAYS": SAYS, "SECONDS_RULE": SECONDS_RULE,
     }  # fmt: skip
 
 
@@ -99,10 +102,11 @@ def share(found: Estimate) -> str:
 
 
 def value(cell: CellResult) -> str:
-    """The mean of a cell with its unit: "93.1 %", "0.0123"; a dash for none."""
+    """The mean of a cell with its unit: "93.1 %", "0.0123", with a star where it is not current; a dash for none."""
     if cell.measured is None:
         return wording.NONE
-    return f"{cell.measured:.1f} %" if cell.cell.measure.share else f"{cell.measured:.3g}"
+    digits = f"{cell.measured:.1f} %" if cell.cell.measure.share else f"{cell.measured:.3g}"
+    return digits + "*" * bool(cell.stale)
 
 
 def heading(measure: Measure) -> str:
@@ -149,8 +153,8 @@ def _lacking(standing: Standing, league: League) -> dict[str, str]:
 
 
 def _fronts(league: League) -> Iterator[Figure]:
-    """Score against each cost, a plot for each task."""
-    for measure in league.costs:
+    """Score against the costs that are drawn, a plot for each task."""
+    for measure in filter(DRAWN.__contains__, league.costs):
         for column in league.columns:
             points = league.points(measure, column)
             kept = front_of(points, measure)
