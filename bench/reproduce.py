@@ -416,7 +416,8 @@ def _show(console: Console, settings: Settings, store: Store) -> None:
         elif result.cells:
             terminal.show(result, console)
         cells = [cell.cell for cell in result.cells]
-        counted = [cell for cell in cells if settings.operations or NAME in cell.experiment.measures]
+        named = not table.ranked  # whose board sums up what was counted
+        counted = [cell for cell in cells if settings.operations or (named and NAME in cell.experiment.measures)]
         operations.show(rows(store, counted), console)
     if settings.report:
         console.print(f"Report: {site.build(store, settings.out)}", soft_wrap=True)

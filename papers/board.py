@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from . import operations
+from .costs import costs as tables_of_energies
 from .evaluate import interval_of, mean_of
 from .hypotheses import ALPHA, MIN_SEEDS, holm
 from .measures import (
+    COUNTED,
     INFERENCE,
     LATENCY,
     OVER_COPIES,
@@ -28,7 +31,7 @@ from .measures import (
     THROUGHPUT,
     TRAIN_SECONDS,
     Measure,
-)  # fmt: skip
+)
 from .own_rows import recipe
 from .ranking import Estimate, estimated, front, groups, improvement, interquartile_mean, no_difference, profile, ranks
 from .statistics import Interval
@@ -40,8 +43,10 @@ if TYPE_CHECKING:
     from .table import Span
 
 COSTS = (
-    TRAIN_SECONDS, THROUGHPUT, INFERENCE, LATENCY, PEAK_MEMORY, SPIKES_PER_SAMPLE, OVER_PRODUCTS, OVER_COPIES,
+    TRAIN_SECONDS, THROUGHPUT, INFERENCE, LATENCY, PEAK_MEMORY, SPIKES_PER_SAMPLE, *COUNTED, OVER_PRODUCTS,
+    OVER_COPIES,
 )  # fmt: skip
+TABLE = tables_of_energies()[0]  # by which energies are reckoned
 LEVELS = tuple(number / 20 for number in range(21))  # scores at which a profile is told
 SAYS = (
     "Ranked are rows with a value in every task; a row that misses one, or of whose trainings one diverged, is "
@@ -247,13 +252,23 @@ def _costs(cell: CellResult, metrics: Mapping[str, Sequence[Metric]]) -> dict[st
     for run in cell.runs:
         found = {m.name: m.value for m in metrics.get(run.id, ()) if m.step is None}
         seconds = _seconds(metrics.get(run.id, ()))
-        of_runs.append({**found, PEAK_MEMORY.name: run.peak_memory, TRAIN_SECONDS.name: sum(seconds) or None})
+        own = {PEAK_MEMORY.name: run.peak_memory, TRAIN_SECONDS.name: sum(seconds) or None}
+        of_runs.append({**found, **own, **_operations(found)})
     costs = {}
     for measure in COSTS:
         values = [measure.shown(value) for found in of_runs if (value := found.get(measure.name)) is not None]
         if values and len(values) == len(of_runs):
             costs[measure.name] = mean_of(measure, values), interval_of(measure, values, None, ())
     return costs
+
+
+def _operations(values: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Effective operations, and their energy by TABLE; nothing where they were not counted."""
+    counted = operations.read(values)
+    if counted is None:
+        return {}
+    numbers = counted.ac, counted.mac, counted.energy(TABLE)
+    return {measure.name: number for measure, number in zip(COUNTED, numbers, strict=True)}
 
 
 def _seconds(metrics: Sequence[Metric]) -> list[float]:

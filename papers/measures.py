@@ -139,6 +139,12 @@ SECONDS, PEAK_MEMORY, THROUGHPUT = COSTS = (
     Measure("train_throughput", "samples/s", "higher", "student", over="", logarithmic=True),
 )
 TRAIN_SECONDS = replace(SECONDS, name="train_seconds")  # of a training alone, without its evaluations
+# Made of what the measure `operations` counts (papers.operations), for a sample.
+ACCUMULATES, MULTIPLY_ACCUMULATES, ENERGY = COUNTED = (
+    Measure("accumulates", "op", "lower", "student", over="", logarithmic=True),
+    Measure("multiply_accumulates", "op", "lower", "student", over="", logarithmic=True),
+    Measure("energy", "J", "lower", "student", over="", logarithmic=True),
+)
 CHEAPER = {
     "s": "lower", "ms": "lower", "us": "lower", "B": "lower", "MiB": "lower", "J": "lower",
     "samples/s": "higher", "updates/s": "higher",

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from papers.board import LEVELS, SAYS, SECONDS_RULE, board, front_of, letter
-from papers.measures import shown
+from papers.board import LEVELS, SAYS, SECONDS_RULE, TABLE, board, front_of, letter
+from papers.hypotheses import MIN_SEEDS
+from papers.measures import ENERGY, INFERENCE, LATENCY, PEAK_MEMORY, SPIKES_PER_SAMPLE, TRAIN_SECONDS, shown
 
 from . import figures, wording
 from .figures import Line
@@ -22,13 +23,17 @@ if TYPE_CHECKING:
     from results import Metric
 
 Render = Callable[..., str]
+FEW = f"A test may tell rows apart where each has {MIN_SEEDS} runs in every task."
+DRAWN = (TRAIN_SECONDS, INFERENCE, LATENCY, PEAK_MEMORY, SPIKES_PER_SAMPLE, ENERGY)  # of the others the front is told
 TOGETHER = 6  # lines in one plot
 WHOLE = 1e2  # from which three digits are whole numbers
+SCALED = {"B": ("MiB", 2.0**-20), "J": ("nJ", 1e9), "count": ("", 1.0), "op": ("", 1.0)}  # the unit on the page
 TITLES = {
     "train_seconds": "training",
     "train_throughput": "training",
     "inference_throughput": "inference",
     "peak_memory": "peak memory",
+    "multiply_accumulates": "multiply-accumulates",
     "over_products": "× matrix products",
     "over_copies": "× copies",
 }
@@ -80,7 +85,7 @@ def pages(
 def _words() -> dict[str, Any]:
     return {
         "estimate": estimate, "value": value, "cost": cost, "heading": heading, "incomplete": incomplete,
-        "seeds": seeds, "share": share, "letter": letter, "SAYS": SAYS, "SECONDS_RULE": SECONDS_RULE,
+        "seeds": seeds, "share": share, "FEW": FEW, "letter": letter, "SAYS": SAYS, "SECONDS_RULE": SECONDS_RULE,
     }  # fmt: skip
 
 
@@ -97,16 +102,23 @@ def share(found: Estimate) -> str:
 
 
 def value(cell: CellResult) -> str:
-    """The mean of a cell with its unit: "93.1 %", "0.0123"; a dash for none."""
+    """The mean of a cell with its unit: "93.1 %", "0.0123", with a star where it is not current; a dash for none."""
     if cell.measured is None:
         return wording.NONE
-    return f"{cell.measured:.1f} %" if cell.cell.measure.share else f"{cell.measured:.3g}"
+    digits = f"{cell.measured:.1f} %" if cell.cell.measure.share else f"{cell.measured:.3g}"
+    return digits + "*" * bool(cell.stale)
 
 
 def heading(measure: Measure) -> str:
-    """The name of a cost with its unit."""
-    unit = "MiB" if measure.show == "B" else "" if measure.show in ("", "count") else measure.show
-    return " ".join(filter(None, (TITLES.get(measure.name, measure.title), unit and f"({unit})")))
+    """The name of a cost with its unit; of an energy also with the table that it is reckoned by."""
+    unit = SCALED.get(measure.show, (measure.show, 1.0))[0]
+    details = ", ".join(filter(None, (unit, TABLE.name if measure == ENERGY else "")))
+    return " ".join(filter(None, (TITLES.get(measure.name, measure.title), details and f"({details})")))
+
+
+def scaled(value: float, measure: Measure) -> float:
+    """A cost in the unit of the page."""
+    return value * SCALED.get(measure.show, ("", 1.0))[1]
 
 
 def cost(place: Place | None, measure: Measure) -> tuple[str, str]:
@@ -114,9 +126,8 @@ def cost(place: Place | None, measure: Measure) -> tuple[str, str]:
     if place is None or measure.name not in place.costs:
         return wording.NONE, ""
     mean, within = place.costs[measure.name]
-    factor = 2.0**-20 if measure.show == "B" else 1.0
-    digits = _three(mean * factor)
-    return digits, "" if within is None else f"[{_three(within[0] * factor)}, {_three(within[1] * factor)}]"
+    told, *ends = (_three(scaled(number, measure)) for number in (mean, *(within or ())))
+    return told, f"[{', '.join(ends)}]" if ends else ""
 
 
 def _three(number: float) -> str:
@@ -142,20 +153,16 @@ def _lacking(standing: Standing, league: League) -> dict[str, str]:
 
 
 def _fronts(league: League) -> Iterator[Figure]:
-    """Score against each cost, a plot for each task."""
-    for measure in league.costs:
+    """Score against the costs that are drawn, a plot for each task."""
+    for measure in filter(DRAWN.__contains__, league.costs):
         for column in league.columns:
             points = league.points(measure, column)
             kept = front_of(points, measure)
-            placed = {row: (_shown(cost, measure), score) for row, (score, cost) in points.items()}
+            placed = {row: (scaled(cost, measure), score) for row, (score, cost) in points.items()}
             title = f"{column}: score against {heading(measure)}"
             svg = scatter(title, placed, kept, "score", heading(measure))
             if svg:
                 yield Figure(svg, f"{title}. On the front: {', '.join(kept)}")
-
-
-def _shown(cost: float, measure: Measure) -> float:
-    return cost * 2.0**-20 if measure.show == "B" else cost
 
 
 def _profiles(league: League) -> Iterator[tuple[tuple[tuple[str, int], ...], Figure]]:

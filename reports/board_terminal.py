@@ -9,7 +9,7 @@ from core.plain import plain
 from papers.board import SAYS, SECONDS_RULE
 
 from . import wording
-from .board import estimate, incomplete, seeds, value
+from .board import FEW, estimate, incomplete, seeds, value
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +31,8 @@ def show(result: TableResult, leagues: Sequence[League], console: Console) -> No
         console.print(Text(plain(league.title), style="bold"))
         console.print(_ranks(league))
         console.print(_values(league))
+        if not league.tested:
+            console.print(Text(FEW, style="dim"))
         for line in incomplete(league):
             console.print(Text(plain(f"! {line}"), style="red"))
     if failures := wording.failures(result):

@@ -89,7 +89,7 @@ def svg(title: str, y_label: str, x_label: str, described: str, window: _Window,
 
 @dataclass(frozen=True)
 class _Window:
-    """The part of the plane that is shown, and how it maps to places of the drawing."""
+    """The part of the plane that is shown, and how it maps to places of the drawing; `whole`: x has whole ticks."""
 
     x_low: float
     x_high: float
@@ -97,6 +97,7 @@ class _Window:
     y_high: float
     log: bool
     x_log: bool
+    whole: bool = True
 
     def x(self, value: float) -> float:
         low, high = self.x_low, self.x_high
@@ -113,7 +114,7 @@ class _Window:
 
 def _rules(window: _Window, y_label: str, x_label: str) -> str:
     at_y = [(tick, window.y(tick)) for tick in _ticks(window.y_low, window.y_high, window.log)]
-    at_x = [(tick, window.x(tick)) for tick in _ticks(window.x_low, window.x_high, window.x_log, whole=True)]
+    at_x = [(tick, window.x(tick)) for tick in _ticks(window.x_low, window.x_high, window.x_log, whole=window.whole)]
     grid = "".join(f"M{LEFT:g} {y:.2f}H{RIGHT:g}" for _, y in at_y)
     return "".join(
         (

@@ -18,7 +18,7 @@ def scatter(
         return ""
     low, high = _span([x for x, _ in shown.values()], True)
     room = (high / low) ** 0.08  # for names on both sides
-    window = _Window(low / room, high * room, *_padded([y for _, y in shown.values()], False), False, True)
+    window = _Window(low / room, high * room, *_padded([y for _, y in shown.values()], False), False, True, False)
     places = {name: (window.x(x), window.y(y)) for name, (x, y) in shown.items()}
     kept = [name for name in front if name in shown]
     line = "L".join(f"{x:.2f} {y:.2f}" for x, y in map(places.__getitem__, kept))

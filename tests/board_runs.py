@@ -27,6 +27,8 @@ def run(cell: Cell, seed: int, scores: tuple[float, ...], seconds: float, **chan
     metrics = [Metric(curve, guessed + s * (perfect - guessed), cell.measure.unit, i) for i, s in enumerate(scores)]
     metrics += [Metric("train_seconds", seconds, "s", epoch) for epoch in range(len(scores))]
     metrics += [Metric("latency", 2 * seconds, "ms"), Metric("inference_throughput", 1 / seconds, "samples/s")]
+    counts = {"ops_samples": 397, "ops_ac_1": 1000, "ops_mac_1": 0, "ops_ac_2": 0, "ops_mac_2": 2000}
+    metrics += [Metric(name, count, "op" if count else "count") for name, count in counts.items()]
     given = {"metrics": tuple(metrics), "peak_memory": 2**20, **changes}
     return measured(cell.experiment.with_seed(seed), 0.5, **given)
 

@@ -21,7 +21,7 @@ from ..table import Cell, Span, Table
 
 Options = dict[str, Any]
 
-MEASURED: tuple[str, ...] = ("firing_rates",)  # beside the score
+MEASURED = ("firing_rates", "operations")  # beside the score
 WIDTH = {"quick": 128, "short": 256}  # of a layer whose neurons have no parameters of their own
 BATCH, CHUNKS, ORDER = 64, 4, 8  # ORDER: the steps that masked and sliding PSN look back, as in Neuron.example
 OPTIMIZER: Options = {"name": "adam", "lr": 5e-3}

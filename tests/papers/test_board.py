@@ -9,7 +9,7 @@ from board_runs import COLUMNS, SMALL, filled, run
 
 from papers.board import League, board, letter
 from papers.evaluate import evaluate
-from papers.measures import INFERENCE, LATENCY, PEAK_MEMORY, TRAIN_SECONDS
+from papers.measures import ENERGY, INFERENCE, LATENCY, PEAK_MEMORY, TRAIN_SECONDS
 from results import Store
 
 
@@ -54,7 +54,11 @@ def test_costs_and_fronts(found: tuple[League, ...]) -> None:
     assert costs[TRAIN_SECONDS.name][0] == pytest.approx(6)
     assert costs[LATENCY.name] == (pytest.approx(4), (pytest.approx(4), pytest.approx(4)))
     assert costs[PEAK_MEMORY.name][0] == 2**20
-    assert [cost.name for cost in neurons.costs] == ["train_seconds", "inference_throughput", "latency", "peak_memory"]
+    assert [cost.name for cost in neurons.costs] == [
+        "train_seconds", "inference_throughput", "latency", "peak_memory", "accumulates", "multiply_accumulates",
+        "energy",
+    ]  # fmt: skip
+    assert costs[ENERGY.name][0] == pytest.approx((1000 * 0.9 + 2000 * 4.6) * 1e-12)  # Horowitz's, in joules
     assert neurons.front(LATENCY, "adding") == ["lif", "psn"]
     assert neurons.front(INFERENCE, "adding") == ["lif", "psn"]  # of which more is better
     assert neurons.front(PEAK_MEMORY, "adding") == ["psn"]
