@@ -333,12 +333,12 @@ def _heats(what: str, groups: Groups, trusted: Mapping[tuple[str, str, str], set
     from papers.psn.speed import LIF
 
     first = {"psn": LIF, "first-spike": "torch"}.get(what)
-    found: dict[tuple[str, str], dict[tuple[int, int], Run]] = {}
+    found: dict[tuple[str, str, str], dict[tuple[int, int], Run]] = {}
     for key, group in groups.items():
         for run in group:
             if run.experiment["contender"] == first and {first, key[2]} <= trusted[key]:
-                found.setdefault((_setting(run), f"{key[1]}; over {key[2]}"), {})[_size(run)] = run
-    for (setting, machine), runs in found.items():
+                found.setdefault((_setting(run), *key[1:]), {})[_size(run)] = run
+    for (setting, machine, base), runs in found.items():
         columns = sorted({neurons for _, neurons in runs})
         for phase in ("forward", "training"):
             ratios = [abs(math.log(ratio)) for run in runs.values() if (ratio := _ratio(run, phase))]
@@ -347,7 +347,13 @@ def _heats(what: str, groups: Groups, trusted: Mapping[tuple[str, str, str], set
                 (steps, tuple(_warm(runs.get((steps, neurons)), phase, strongest) for neurons in columns))
                 for steps in sorted({steps for steps, _ in runs})
             )
-            yield Heat(f"Time of {first}, {phase}", f"{setting}; {machine}", str(first), tuple(columns), rows)
+            yield Heat(
+                f"Time of {first} over that of {base}, {phase}",
+                f"{setting}; {machine}",
+                str(first),
+                tuple(columns),
+                rows,
+            )
 
 
 def _warm(run: Run | None, phase: str, strongest: float) -> Warm | None:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import base64
 import functools
-import gc
 import hashlib
 import re
 import statistics
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -24,6 +22,7 @@ from papers.layers import natural
 from papers.read_once import ReadOnce
 
 from . import folder, tables, wording
+from .collection import paused
 from .kept import Kept
 from .naming import names_of, trainings
 
@@ -58,23 +57,10 @@ def build(
     """
     place = Path(out) / "report"
     kept = Kept(place, folder.earlier(place))
-    with _no_collection():
+    with paused():
         files = dict(sorted(_pages(ReadOnce(store), scales, table_names, kept)))
         folder.write(place, files, kept.keys)
     return place / "index.html"
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Leaves the garbage collector off: all that is read is needed to the end, and looking through it again and again
-    takes a seventh of the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def works(store: Store, scales: Collection[str] | None = None) -> list[str]:
@@ -114,7 +100,7 @@ def _pages(
     from papers.operations import rows
     from results.published import CURVES
 
-    from . import axis, board, calibration, claims, curves, kernels, operations, parity
+    from . import axis, board, calibration, claims, commits, curves, kernels, operations, parity
     from .head import head
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
@@ -134,6 +120,7 @@ def _pages(
         **parity.links(checks),
         **calibration.links(full),
         **board.links([page.result for page in shown]),
+        **commits.links(runs),
     }
     render = renderer(names, by_paper, links)
     yield (
@@ -153,6 +140,7 @@ def _pages(
     yield from parity.pages(checks, render)
     yield from calibration.pages(full, render)
     yield from board.pages([page.result for page in shown], metrics, render)
+    yield from commits.pages(cast("Store", store), runs, render)
     for page in shown:
         groups = curves.groups(page.result, metrics, authors.get(page.result.table.paper, {}))
         over = [found for found in (axis.plots(page.result), *axis.drawings(page.result)) if found and found.plots]

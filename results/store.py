@@ -37,7 +37,7 @@ from results.standing import Standing
 
 DEFAULT_URL = "sqlite:///results/spikebench.db"
 AT_ONCE = 500  # ids per query: databases limit the number of bound values
-ROWS = 10_000  # read together: one by one takes longer than what is done with them
+ROWS = 500  # read together: one by one costs more, and of many at once the garbage collector makes more work
 
 
 def default_url() -> str:

@@ -253,13 +253,16 @@ def test_a_run_of_asv_has_its_name(empty_store: Store, tmp_path: Path) -> None:
     known = invented.run(cell("PLIF 2 max", "MNIST").experiment)
     about = {"layer": "lif torch", "shape": "4x65536"}
     document = {"kind": "asv", "benchmark": "neurons.Speed.time_forward", "parameters": about}
-    empty_store.record(dataclasses.replace(known, experiment=document, experiment_key="k" * 20, metrics=()))
+    metrics = (Metric("time_forward", 0.0125, "s"),)
+    empty_store.record(dataclasses.replace(known, experiment=document, experiment_key="k" * 20, metrics=metrics))
     folder = build(empty_store, tmp_path).parent
     name = "asv neurons.Speed.time_forward, lif torch, 4x65536"
     for page in ("runs.html", f"runs/{known.id}.html"):
         text = Page(folder / page).text
         assert name in text, page
         assert f"experiment {'k' * 20}" not in text, page
+    page = " ".join(Page(folder / "commits.html").text.split())
+    assert "forward, time (neurons, Speed) layer=lif torch, shape=4x65536 0.0125 s" in page
 
 
 @pytest.mark.parametrize(
