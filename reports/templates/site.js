@@ -132,7 +132,10 @@
     const output = make("output", {});
     const close = make("button", {type: "button", textContent: "Close"});
     const large = svg.cloneNode(true);
-    const dialog = make("dialog", {}, close, large, make("p", {className: "small", textContent:
+    const near = figure.parentElement; // whose legend stands inside or, of several figures, before it
+    const legend = near.querySelector(":scope > .legend") ?? near.previousElementSibling;
+    const legends = legend?.matches(".legend") ? [legend.cloneNode(true)] : [];
+    const dialog = make("dialog", {}, close, large, ...legends, make("p", {className: "small", textContent:
       figure.querySelector("figcaption").firstChild.textContent}), output);
     close.addEventListener("click", () => dialog.close());
     dialog.addEventListener("close", () => dialog.remove());

@@ -134,10 +134,10 @@ def test_figures_enlarge_and_tell_their_values_by_keyboard(watched: Watched) -> 
     page = watched.open("plif_table-quick.html")
     page.locator("figure button").first.press("Enter")
     dialog = page.locator("dialog")
-    assert dialog.locator("svg").bounding_box()["width"] > 700
+    assert dialog.locator("svg.plot").bounding_box()["width"] > 700
     page.keyboard.press("ArrowRight")
     assert dialog.locator("output").inner_text().startswith("at 0: ")
-    box = dialog.locator("svg").bounding_box()
+    box = dialog.locator("svg.plot").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.97, box["y"] + box["height"] / 2)
     assert "accuracy-A and accuracy-B 94" in dialog.locator("output").inner_text()  # the mean of three seeds at the end
     page.keyboard.press("Escape")
