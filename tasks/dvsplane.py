@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.errors import DataDamaged
 from tasks.hashes import Progress, files_digest
 from tasks.loader import Loader
+from tasks.matlab import require_sound
 from tasks.source import Published, misnamed, visible
 
 if TYPE_CHECKING:
@@ -98,12 +99,16 @@ def _between(steep: np.ndarray) -> slice:
 
 
 def _recording(path: Path) -> Events:
+    import io
+
     import numpy as np
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
     try:
-        content = loadmat(path)["TD"]
+        read = path.read_bytes()
+        require_sound(read)
+        content = loadmat(io.BytesIO(read))["TD"]
         t, x, y, p = (np.asarray(content[name][0, 0]).reshape(-1).astype(np.int64) for name in ("ts", "x", "y", "p"))
     except (KeyError, IndexError, ValueError, TypeError, NotImplementedError, MatReadError, MemoryError) as problem:
         raise DataDamaged(path, "TD", f"it holds no struct TD of x, y, p and ts ({problem!r})") from None
