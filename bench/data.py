@@ -94,6 +94,8 @@ def check(
             info = tasks.load(name, root=root).dataset
         except tasks.TaskError as error:
             said, bad = str(error), [name]
+        except Exception as error:  # of the library that reads a format, which says so in its own way
+            said, bad = f"it cannot be read: {type(error).__name__}: {error}", [name]
         else:
             counts = ", ".join(f"{count:,} {part}" for part, count in info.counts.items())
             said = f"{info.note or 'complete.'} {counts} samples can be read."

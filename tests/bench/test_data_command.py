@@ -8,6 +8,7 @@ import data_files
 import pytest
 from commands import within
 
+import tasks
 from bench.data import app
 
 
@@ -86,3 +87,13 @@ def test_a_root_is_needed_to_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
     done = within(app, "get", "mnist")
     assert done.returncode == 2
     assert "No data root is named" in done.stderr
+
+
+def test_what_a_library_says_of_a_file_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str, root: Path | None) -> None:
+        raise RuntimeError("chunks of -4 bytes")
+
+    monkeypatch.setattr(tasks, "load", load)
+    done = within(app, "check", "nmnist", "--data", str(root))
+    assert done.returncode == 1
+    assert "it cannot be read: RuntimeError: chunks of -4 bytes" in done.stdout

@@ -21,7 +21,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
-AS_A_FILE, COMMANDS = (block.splitlines() for block in blocks("shell"))
+AS_A_FILE, COMMANDS, RANKED = (block.splitlines() for block in blocks("shell"))
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +93,10 @@ def test_the_file_alone_will_do(command: str, environment: dict[str, str], tmp_p
     more = ["--plan"] if "bench.reproduce" in words else ["--backend", "torch"]
     alone = {**environment, "PYTHONPATH": str(Path(__file__).parents[2])}
     assert "resonate" in warmly([*words, *more], alone, tmp_path)
+
+
+@pytest.mark.parametrize("command", RANKED)
+def test_it_stands_among_the_others(command: str, environment: dict[str, str], tmp_path: Path) -> None:
+    planned = warmly([*shlex.split(command)[1:], "--plan"], environment, tmp_path)
+    assert "resonate" in planned
+    assert " lif " in planned

@@ -56,6 +56,7 @@ def changed(at: int, number: int, form: str = "<I") -> bytes:
         (written(compressed=True)[:-5], "goes beyond what holds it"),
         (b"", "no MATLAB file of version 5"),
     ],
+    ids=map(str, range(11)),  # the files tell when they were written
 )
 def test_what_is_damaged_is_told(content: bytes, says: str) -> None:
     with pytest.raises(ValueError, match=says):
