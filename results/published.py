@@ -79,7 +79,7 @@ def load(path: Path) -> tuple[list[dict[str, str]], list[Published]]:
             tables.append(_described(curves, CURVES))
             values += list(_curves(document["paper"], curves, path.with_name(f"{path.stem}.curves.csv")))
         _require_unique(values)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         found = f"{error} is missing" if isinstance(error, KeyError) else error
         raise StoreError(f"The published values {path} cannot be read: {found}. See results/published.py.") from error
     return tables, values

@@ -115,6 +115,8 @@ def load(
                 check_places(channels, CHANNELS, path, where)
                 check_places(np.array([label]), CLASSES, path, f"the label of {where}", "labels")
                 at, kept = steps_of(times, T, dt)
+                if len(at) and at.min() < 0:
+                    raise DataDamaged(path, where, "the times of its events do not rise")
                 steps.append(at)
                 places.append(channels[kept])
                 labels.append(label)

@@ -199,6 +199,7 @@ def test_a_small_file(small):
         ('paper = "small"', 'paper = "large"', "paper = 'large'"),
         ("tau =", "nu =", "'tau' is missing"),
         ("[[table]]", "[[table]", "Expected"),
+        pytest.param("[[table]]", f"deep = {'[' * 5000}", "maximum recursion depth", id="deep"),
     ],
 )
 def test_a_file_that_breaks_the_format(small, old, new, reason):

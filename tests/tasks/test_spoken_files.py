@@ -43,6 +43,14 @@ def test_shd_counts_events_that_share_a_step(tmp_path: Path) -> None:
     assert events(tasks.load("shd", root=tmp_path).train.batch([1])[0][0]) == [(2, 7, 3)]
 
 
+def test_times_of_ntidigits_that_do_not_rise_are_damage(tmp_path: Path) -> None:
+    put_ntidigits(tmp_path)
+    with h5py.File(tmp_path / "NTIDIGITS/n-tidigits.hdf5", "r+") as file:
+        file["train_timestamps/man-ab-z"][:] = [0.2, 0.1, 0.1, 0.3]
+    with pytest.raises(tasks.TaskError, match="the times of its events do not rise"):
+        tasks.load("ntidigits", root=tmp_path)
+
+
 def test_ntidigits_has_the_recordings_of_one_digit(tmp_path: Path) -> None:
     put_ntidigits(tmp_path)
     task = tasks.load("ntidigits", root=tmp_path)
