@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperCommand
@@ -334,6 +334,7 @@ def _train(console: Console, settings: Settings, command: str, yes: bool) -> int
     """Runs the trainings that are left to do and shows the tables; the exit status."""
     if not settings.tables:
         return OK
+    from papers.read_once import ReadOnce
     from reports.progress import Progress
     from results import Store, published
 
@@ -355,7 +356,8 @@ def _train(console: Console, settings: Settings, command: str, yes: bool) -> int
             return OK
         standing = {step.experiment.template: replace(step.now, data=present.known(step.experiment)) for step in steps}
         store.record_standing(standing)
-        if beyond := planned.record(store, steps):
+        before = cast("Store", ReadOnce(store))  # a large store is read once where nothing is to be run
+        if beyond := planned.record(before, steps):
             console.print(
                 f"{beyond} of the seeds asked for {'are' if beyond > 1 else 'is'} beyond the plan that this store "
                 "recorded before the first run: shown, but no claim is decided by them.",
@@ -370,7 +372,7 @@ def _train(console: Console, settings: Settings, command: str, yes: bool) -> int
                 "now; run the command again when it is done.",
                 soft_wrap=True,
             )
-        _show(console, settings, store)
+        _show(console, settings, before if all(step.status == "done" for step in runner.steps) else store)
     return FAILED if tally.failed or tally.elsewhere else OK
 
 

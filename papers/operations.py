@@ -228,7 +228,7 @@ def rows(store: Store, cells: Sequence[Cell]) -> list[Row]:
         if cell.experiment.kind == KIND:
             one = replace(cell, experiment=counted(cell.experiment))
             found.setdefault(one.experiment.key, one)
-    if not any(NAME in run.experiment.get("measures", ()) for run in store.runs()):
+    if not found or not any(NAME in run.experiment.get("measures", ()) for run in store.runs()):
         return []  # which is so in most stores
     runs = Runs(store, list(found.values()), None)
     made = []
