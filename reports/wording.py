@@ -159,13 +159,16 @@ def columns(result: TableResult) -> dict[str, str]:
 
 
 def best(result: TableResult) -> set[int]:
-    """The places of the cells with the best measured value of their column, where it has several rows."""
+    """The places of the cells with the best measured value of their column, where it has several rows that are read
+    by one protocol."""
     found: set[int] = set()
-    for heading in result.columns:
+    for heading, protocol in dict.fromkeys((cell.cell.heading, cell.cell.protocol) for cell in result.cells):
         cells = [
             (place, cell)
             for place, cell in enumerate(result.cells)
-            if cell.cell.heading == heading and cell.measured is not None and cell.cell.measure.better
+            if (cell.cell.heading, cell.cell.protocol) == (heading, protocol)
+            and cell.measured is not None
+            and cell.cell.measure.better
         ]
         values = [cell.measured for _, cell in cells if cell.measured is not None]
         if len(set(values)) < 2 or len({cell.cell.measure for _, cell in cells}) > 1:
