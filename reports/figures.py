@@ -1,7 +1,7 @@
 """Line plots as inline SVG: the same bytes for the same lines, readable on light and dark ground.
 
-The SVG is written here, because a canvas of matplotlib takes fifty times as long for the few rules and lines of a
-panel; matplotlib chooses the ticks. Text and rules have the colour and the font of the page. Each line carries its
+The SVG is written here, because a canvas of matplotlib takes most of the time of a report for the few rules and lines
+of a panel; matplotlib chooses the ticks. Text and rules have the colour and the font of the page. Each line carries its
 values, from which the script of the page tells them.
 """
 

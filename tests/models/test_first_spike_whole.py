@@ -65,6 +65,11 @@ def test_in_single_precision_it_is_compiled(
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
+def test_no_samples_give_no_spikes() -> None:
+    _, whole = (layer.float() for layer in layers("culif"))
+    assert whole(torch.zeros(4, 0, 8)).shape == (4, 0, 8)
+
+
 def test_few_spikes_and_many_give_the_same_gradient_of_what_is_fed_back(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for most in (0.0, 1.0):
