@@ -114,7 +114,7 @@ def paused(request: Request, epochs: int) -> str:
     if not request.experiment.epochs:
         return "stopped before it was done, so it starts anew"
     if request.checkpoint.exists():
-        return "paused before it went on from the epochs that are kept"
+        return "paused; it goes on from the epochs that are kept"  # of an earlier start, or over a moment ago
     return "paused before its first epoch was over, so it starts anew"
 
 

@@ -127,7 +127,8 @@ def test_ctrl_c_ends_what_runs_on_nodes(nodes: Nodes, environment: dict[str, str
     with Store(tmp_path / "store.db") as store:
         (run,) = store.runs()
     assert run.outcome == "interrupted"
-    assert re.fullmatch(r"paused at epoch \d+/4000", run.reason)
+    # The file of an epoch may be here a moment before the word that it is over.
+    assert re.fullmatch(r"paused(?: at epoch \d+/4000|; it goes on from the epochs that are kept)", run.reason)
 
 
 @pytest.mark.slow

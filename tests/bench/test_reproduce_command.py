@@ -216,9 +216,11 @@ def test_a_stopped_run_goes_on_and_ends_as_if_uninterrupted(
         assert "the same command goes on" in errors
         with Store(store) as opened:
             assert [run.outcome for run in opened.runs()] == ["interrupted"] * 2
-            assert all(re.fullmatch(r"paused at epoch \d+/20", run.reason) for run in opened.runs())
+            # The file of an epoch may be there a moment before the word that it is over.
+            paused = r"paused(?: at epoch \d+/20|; it goes on from the epochs that are kept)"
+            assert all(re.fullmatch(paused, run.reason) for run in opened.runs())
         planned = reproduce("long", "--plan").stdout
-        assert len(re.findall(r"^paused .* \(paused at epoch \d+/20\): 20 epochs of", planned, re.M)) == 2
+        assert len(re.findall(rf"^paused .* \({paused}\): 20 epochs of", planned, re.M)) == 2
     assert list(out.glob("checkpoints/*.pt"))
     assert reproduce("long").returncode == 0
     resumed = _losses(store)
