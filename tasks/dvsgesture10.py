@@ -66,13 +66,13 @@ def _samples(root: Path | None, part: str) -> Iterator[Sample]:
         for trial in trials(root)[part]:
             yield from gestures(trial)
         return
-    from tasks.hdf5 import opened, read
+    from tasks.hdf5 import opened
 
     path = made[part]
     with opened(path) as file:
-        for key in range(len(file.get(part, ()))):
+        for key in range(file.count(part)):
             place = f"{part}/{key}"
-            t, data, label = (read(file, f"{place}/{name}", path) for name in ("time", "data", "labels"))
+            t, data, label = (file.read(f"{place}/{name}") for name in ("time", "data", "labels"))
             if not len(t) or data.shape != (len(t), 3):
                 raise DataDamaged(path, f"entry {place!r}", f"{len(t)} times and data of shape {data.shape}")
             t, (x, y, p) = t.astype("int64"), data.astype("int64").T

@@ -130,11 +130,11 @@ def _recordings(files: dict[str, list[Path]], part: str) -> Iterator[tuple[Event
         if path.suffix == ".mat":
             yield _recording(path), _named(path)[0], path, "TD"
             continue
-        from tasks.hdf5 import opened, read
+        from tasks.hdf5 import opened
 
         with opened(path) as file:
-            for key in range(len(file)):
-                t, data, label = (read(file, f"{key}/{name}", path) for name in ("time", "data", "labels"))
+            for key in range(file.count("/")):
+                t, data, label = (file.read(f"{key}/{name}") for name in ("time", "data", "labels"))
                 if not len(t) or data.shape != (len(t), 3):
                     problem = f"{len(t)} times and data of shape {data.shape}"
                     raise DataDamaged(path, f"entry '{key}'", problem)

@@ -1,36 +1,93 @@
-"""Reading HDF5 files of others, whose damage is said in sentences."""
+"""Reading HDF5 files of others, whose damage is said in sentences.
+
+A process of its own reads a file (`tasks.hdf5_child` says why), and what it read comes here as arrays.
+"""
 
 from __future__ import annotations
 
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import h5py
+from core.children import ended
+from tasks import hdf5_child
+from tasks.errors import DataDamaged, TaskError
 
-from tasks.errors import DataDamaged
+SECONDS = 20  # of the processor for one answer; the largest data set of ours takes less than one
+MEMORY = 2**30  # bytes; the largest data set of ours has a tenth
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
-    """The file for reading; DataDamaged where it is no HDF5 file."""
-    try:
-        file = h5py.File(path, "r", locking=False)
-    except FileNotFoundError:
-        raise
-    except OSError as problem:
-        raise DataDamaged(path, "byte 0", f"it cannot be opened as HDF5 ({problem})") from None
-    with file:
-        yield file
+def opened(path: Path) -> Iterator[Contents]:
+    """The file for reading; DataDamaged where it is no HDF5 file, OSError where the system refuses it."""
+    path.open("rb").close()
+    command = [sys.executable, "-P", hdf5_child.__file__, str(path), str(SECONDS), str(MEMORY)]
+    alone = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # the buffers of more threads would count as memory
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, env=alone, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
+        try:
+            contents = Contents(path, process, said)
+            contents.answer("byte 0")
+            yield contents
+        finally:
+            process.kill()
+            process.communicate()
 
 
-def read(file: h5py.File, name: str, path: Path) -> Any:
-    """The array that lies in `file` under `name`; DataDamaged where there is none, or where it cannot be read."""
-    found = file.get(name)
-    if not isinstance(found, h5py.Dataset):
-        raise DataDamaged(path, f"entry {name!r}", "there is no such data set")
-    try:
-        return found[()]
-    except OSError as problem:
-        raise DataDamaged(path, f"entry {name!r}", f"it cannot be read ({problem})") from None
+class Contents:
+    """What the process `process` finds in the file at `path`; its words go to `said`.
+
+    All methods raise DataDamaged for what cannot be read.
+    """
+
+    def __init__(self, path: Path, process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+        self.path, self._process, self._said = path, process, said
+
+    def read(self, name: str) -> Any:
+        """The array that lies under `name`."""
+        return self._ask("read", name)
+
+    def count(self, name: str) -> int:
+        """How many entries the group `name` has; 0 where there is none."""
+        count: int = self._ask("count", name)
+        return count
+
+    def _ask(self, what: str, name: str) -> Any:
+        assert self._process.stdin is not None
+        try:
+            pickle.dump((what, name), self._process.stdin)
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._fallen(f"entry {name!r}") from None
+        return self.answer(f"entry {name!r}")
+
+    def answer(self, where: str) -> Any:
+        """What the process answers next, which is about `where`."""
+        assert self._process.stdout is not None
+        try:
+            problem, found = pickle.load(self._process.stdout)
+        except (EOFError, pickle.UnpicklingError):  # it ended before or within the answer
+            raise self._fallen(where) from None
+        if problem is not None:
+            raise DataDamaged(self.path, where, problem)
+        return found
+
+    def _fallen(self, where: str) -> Exception:
+        """What the end of the process means."""
+        status = self._process.wait()
+        self._said.seek(0)
+        _, reason = ended(status, self._said.read().decode(errors="replace"))
+        if status == -signal.SIGKILL:
+            return MemoryError(f"the process that reads {self.path} was {reason}")
+        if status >= 0:
+            return TaskError(f"{self.path} cannot be read, for the process that reads it ended: {reason}.")
+        if status == -signal.SIGXCPU:
+            return DataDamaged(self.path, where, f"in {SECONDS} s HDF5 came to no end of it")
+        return DataDamaged(self.path, where, f"HDF5 {reason} as it read it")

@@ -18,9 +18,9 @@ from tasks.loader import Loader
 from tasks.source import Published
 
 if TYPE_CHECKING:
-    import h5py
     import numpy as np
 
+    from tasks.hdf5 import Contents
     from tasks.task import Task
 
 CHANNELS, CLASSES = 64, 11
@@ -54,25 +54,21 @@ def _digest(root: Path | None, cache: Path | None, progress: Progress | None, op
     return files_digest([(path.name, path)], path.parent, cache, progress)
 
 
-def _as_published(file: h5py.File, path: Path, part: str) -> Iterator[Sample]:
-    from tasks.hdf5 import read
-
-    for entry in read(file, f"{part}_labels", path):
+def _as_published(file: Contents, path: Path, part: str) -> Iterator[Sample]:
+    for entry in file.read(f"{part}_labels"):
         name = entry.decode()
         spoken = name.split("-")[-1]
         if len(spoken) != 1:
             continue
         if spoken not in DIGITS:
             raise DataDamaged(path, f"{part}_labels", f"{shown(name)} ends in no digit")
-        times = (read(file, f"{part}_timestamps/{name}", path) * 1e6).astype("int64")
-        yield times, read(file, f"{part}_addresses/{name}", path).astype("int64"), DIGITS[spoken], name
+        times = (file.read(f"{part}_timestamps/{name}") * 1e6).astype("int64")
+        yield times, file.read(f"{part}_addresses/{name}").astype("int64"), DIGITS[spoken], name
 
 
-def _single(file: h5py.File, path: Path, part: str) -> Iterator[Sample]:
-    from tasks.hdf5 import read
-
-    for key in read(file, f"extra/{part}_keys", path):
-        times, channels, label = (read(file, f"data/{key}/{name}", path) for name in ("times", "addrs", "labels"))
+def _single(file: Contents, path: Path, part: str) -> Iterator[Sample]:
+    for key in file.read(f"extra/{part}_keys"):
+        times, channels, label = (file.read(f"data/{key}/{name}") for name in ("times", "addrs", "labels"))
         yield times.astype("int64"), channels.astype("int64").reshape(-1), int(label), f"data/{key}"
 
 

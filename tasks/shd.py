@@ -69,7 +69,7 @@ def load(
 ) -> Task:
     import torch
 
-    from tasks.hdf5 import opened, read
+    from tasks.hdf5 import opened
     from tasks.spike_trains import SpikeTrains, check_places, check_steps
     from tasks.splits import divide
     from tasks.task import Classes, DatasetInfo, Task
@@ -78,8 +78,8 @@ def load(
     splits = {}
     for part, path in _paths(root).items():
         with opened(path) as file:
-            times, units = read(file, "spikes/times", path), read(file, "spikes/units", path)
-            labels = read(file, "labels", path).astype("int64")
+            times, units = file.read("spikes/times"), file.read("spikes/units")
+            labels = file.read("labels").astype("int64")
         if not len(times) == len(units) == len(labels):
             problem = f"{len(times)} trains of times, {len(units)} of units and {len(labels)} labels"
             raise DataDamaged(path, "its lengths", problem)

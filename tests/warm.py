@@ -241,8 +241,8 @@ def _spawn(_: bytes, args: list[str], passed: Sequence[int]) -> int | None:
 
 
 def _fork_exec(args: list[str], _: Any, __: Any, passed: Sequence[int], cwd: Any, env: Any, *rest: Any) -> int | None:
-    """In place of subprocess's start of a process: that of a module is a fork, too."""
-    if args[:2] != [sys.executable, "-m"]:
+    """In place of subprocess's start of a process: that of a module or of a file is a fork, too."""
+    if args[:2] not in ([sys.executable, "-m"], [sys.executable, "-P"]):
         return None
     if number := os.fork():
         return number
@@ -281,6 +281,8 @@ def _carry_out(kind: str, what: str, *rest: str) -> int:
     try:
         if kind == "-m":
             runpy.run_module(what, run_name="__main__", alter_sys=True)
+        elif kind == "-P":
+            runpy.run_path(what, run_name="__main__")
         else:
             exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})
         status = 0

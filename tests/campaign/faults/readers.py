@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -34,7 +35,10 @@ def strike(ground: Ground) -> None:
         else:
             said.append(sentence)
     if done.returncode:
-        said.append(f"it ended with status {done.returncode} at the files in {folder}/now: {done.stderr[-1500:]}")
+        said.append(
+            f"it ended with status {done.returncode} at the files in {folder}/now: {done.stderr[-1500:]}\n"
+            f"  again: python {shlex.join(command[1:-1])} {folder}-again"
+        )
     if said:
         raise Lost("\n  ".join(said))
     if not done.stdout:

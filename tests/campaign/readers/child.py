@@ -1,7 +1,7 @@
 """python -m tests.campaign.readers.child SEED INPUTS FOLDER: gives readers damaged files, in a process that may fall.
 
 Says a line of JSON for each kind of failure: what a reader raised that is no sentence, memory included. The files that
-are being read lie in FOLDER/now. Ends with a traceback where a reader hangs.
+are being read lie in FOLDER/now. Ends with a traceback where a reader hangs or falls.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import io
 import json
 import resource
 import shutil
+import signal
+import subprocess
 import sys
 import traceback
 import warnings
@@ -24,16 +26,20 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from core.errors import SpikebenchError
+from tests import warm
 
 from . import sets, stores, texts
 from .reader import Reader
 
-HANGS = 30.0  # seconds that one input may take
+HANGS = 60.0  # seconds of the processor that one input may take, here; a process for HDF5 has a limit of its own
 DEEPEST = sys.getrecursionlimit()  # as in a command; hypothesis allows more
 MEMORY = 2**30  # bytes beyond what is there before the first input
 
 
 def main(number: int, inputs: int, folder: Path) -> None:
+    faulthandler.enable()
+    faulthandler.register(signal.SIGPROF, chain=True)  # which ends the process
+    subprocess._fork_exec = warm._instead(warm._fork_exec, subprocess._fork_exec)  # type: ignore[attr-defined]
     readers = [*texts.readers(), *stores.readers(texts.lines()), *sets.readers()]
     for reader in readers:
         _read(reader, reader.files, folder / "now")  # which loads what is loaded late; raises where a whole file fails
@@ -80,7 +86,7 @@ def _read(reader: Reader, files: dict[str, bytes], folder: Path) -> None:
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-    faulthandler.dump_traceback_later(HANGS, exit=True)
+    signal.setitimer(signal.ITIMER_PROF, HANGS)
     deeper = sys.getrecursionlimit()
     sys.setrecursionlimit(DEEPEST)
     try:
@@ -89,7 +95,7 @@ def _read(reader: Reader, files: dict[str, bytes], folder: Path) -> None:
             reader.read(folder)
     finally:
         sys.setrecursionlimit(deeper)
-        faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _where(error: Exception) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 import tasks
-from tasks import voc
+from tasks import conversion, voc
 from tests.data_files import SETS, put, put_detections
 
 from .damage import damaged
@@ -67,7 +67,16 @@ def readers() -> list[Reader]:
     }
     for name, write in writers.items():
         with tempfile.TemporaryDirectory() as folder:
-            write(root := Path(folder))
-            files = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
-        found.append(Reader(name, files, functools.partial(_load, name), damaged))
+            write(root := Path(folder) / "raw")
+            found.append(Reader(name, _files(root), functools.partial(_load, name), damaged))
+            if name in conversion.SETS:
+                made = Path(folder) / "made" / conversion.SETS[name].folder(root).name
+                made.mkdir(parents=True)
+                conversion.convert(name, root, made)
+                of = Reader(f"{name} converted", _files(made.parent), functools.partial(_load, name), damaged)
+                found.append(of)
     return found
+
+
+def _files(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
