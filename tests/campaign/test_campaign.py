@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+import subprocess
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -17,6 +19,7 @@ import warm
 
 from results import Metric, Run, Store, content_key, new_id, timestamp
 from tests.campaign import campaign
+from tests.campaign.faults import readers
 from tests.campaign.ground import Ground, Missing
 from tests.campaign.judge import Lost, curves, kept, same, sound
 
@@ -124,3 +127,13 @@ def test_readers_read_what_is_whole(tmp_path: Path) -> None:
     """All of them, as they are found where they belong now; what is damaged is for the campaign."""
     done = warm.run(["-m", "tests.campaign.readers.child", "0", "1", str(tmp_path)], cwd=Path(__file__).parents[2])
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_readers_that_fall_leave_what_they_were_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the sentence says how to give them the same again."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    died = subprocess.CompletedProcess([], -7, "", "Fatal Python error: Bus error")
+    again = r"status -7 at the files in (\S+)/now: .* Bus error\n  again: python -m tests\.campaign\S+ \d+ 300 \1-again"
+    with mock.patch.object(subprocess, "run", return_value=died), pytest.raises(Lost, match=again):
+        readers.strike(Ground(tmp_path / "ground", Random(0)))
+    assert [*tmp_path.glob("spikebench-inputs-*")]
