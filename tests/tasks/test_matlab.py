@@ -45,6 +45,7 @@ def changed(at: int, number: int, form: str = "<I") -> bytes:
     ("content", "says"),
     [
         (changed(256, 0), "content of the types \\[0\\]"),  # a segmentation fault in SciPy
+        (changed(256, 3000), "content of the types \\[3000\\]"),  # or a bus error, by what lies in memory there
         (changed(224, 12 | matlab.COMPLEX), "in 2 parts has content of the types"),  # another one
         (changed(160, 2**29 + 1), "a matrix of .* places has"),  # gigabytes
         (changed(160, -1, "<i"), "a matrix of -"),
@@ -56,7 +57,7 @@ def changed(at: int, number: int, form: str = "<I") -> bytes:
         (written(compressed=True)[:-5], "goes beyond what holds it"),
         (b"", "no MATLAB file of version 5"),
     ],
-    ids=map(str, range(11)),  # the files tell when they were written
+    ids=map(str, range(12)),  # the files tell when they were written
 )
 def test_what_is_damaged_is_told(content: bytes, says: str) -> None:
     with pytest.raises(ValueError, match=says):
