@@ -2,7 +2,7 @@
 
 Followed are the imports of modules, inside the rooms of this project that compute and, from a plug-in, inside what
 belongs to it: its package, what came with it and what lies beside it. With a module count the packages it lies in.
-Comments, docstrings and layout do not count, nor do our tables of names.
+Comments, docstrings and layout do not count, nor do our tables of names, nor what `core.same_code` lists.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+from .same_code import SAME
+
 ROOMS = ("core", "neurons", "models", "training", "tasks")  # that compute; the others plan, keep, judge and show
 OURS = (*ROOMS, "papers", "bench", "reports", "results")
-NAMING = ("core.registry", "core.errors")  # find things by name and say what is wrong; no figure depends on them
+# They find things by name, say what is wrong and show what a layer is; no figure depends on them.
+NAMING = ("core.registry", "core.errors", "neurons.options")
 INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -46,6 +49,9 @@ def followed(modules: Iterable[str], brought: frozenset[str] = frozenset()) -> d
         if module in seen:
             continue
         seen[module], imported = _read(module, frozenset() if _top(module) in OURS else brought)
+        now, counted = SAME.get(module, ("", ""))
+        if seen[module] == now:
+            seen[module] = counted
         pending |= imported
         if above := module.rpartition(".")[0]:
             pending.add(above)  # importing a module runs the package first

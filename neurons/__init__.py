@@ -7,13 +7,13 @@ neuron.reset()                   # or neurons.reset(network), for all layers of 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.registry import unknown
 
 from . import backends as backends  # callable: neurons.backends("plif", "cpu")
+from . import options
 from .catalogue import registry
 from .drawing import drawn_from as drawn_from
 
@@ -50,7 +50,7 @@ def create(name: str, *, step_mode: str = "m", backend: str = "auto", **params: 
     try:
         return neuron(step_mode=step_mode, backend=backend, **params)
     except TypeError as error:
-        known = _options(neuron)
+        known = options.names(neuron)
         for option in params:
             if option not in known:
                 raise TypeError(str(unknown(f"{name} option", option, known))) from error
@@ -75,15 +75,3 @@ def _each(network: nn.Module, method: str) -> None:
     for module in network.modules():
         if callable(of_layer := getattr(module, method, None)):
             of_layer()
-
-
-def _options(neuron: type[Neuron]) -> list[str]:
-    """Names of the parameters of a class, its own first, then those it hands on to its bases."""
-    known: list[str] = []
-    for base in neuron.__mro__:
-        if (init := base.__dict__.get("__init__")) is not None:
-            parameters = [p for name, p in inspect.signature(init).parameters.items() if name != "self"]
-            known += [p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.name not in known]
-            if all(p.kind is not p.VAR_KEYWORD for p in parameters):
-                break
-    return known

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from . import choice, drawing, recomputation
+from . import choice, drawing, options, recomputation
 from .numbers import number
 from .surrogate import ATan
 
@@ -111,7 +111,7 @@ class Neuron(nn.Module):
                 spike, *states = self.step(x_t, *states)
                 spikes.append(spike)
         self.store_states(states)
-        return torch.stack(spikes)
+        return torch.stack(spikes).to(x.dtype)  # parameters of a wider type widen what a step computes
 
     def forward(self, x: Tensor) -> Tensor:
         """Spikes (0.0 or 1.0) in the shape of `x`: [N, ...] in step mode "s", [T, N, ...] in "m"."""
@@ -129,7 +129,7 @@ class Neuron(nn.Module):
             with in_the_type_of(x):
                 spike, *states = self.step(x, *self.load_states(x))
             self.store_states(states)
-            return spike
+            return spike.to(x.dtype)
         if self.step_mode != "m":
             raise ValueError(_unknown_step_mode(self.step_mode))
         if x.ndim == 0 or x.shape[0] == 0:
@@ -169,6 +169,9 @@ class Neuron(nn.Module):
         ValueError with the reason where there is no such layer.
         """
         return {}
+
+    def extra_repr(self) -> str:
+        return options.shown(self)
 
     def constants(self) -> dict[str, float]:
         """Learned scalars whose course over training is worth a curve, by name (PLIF: its tau)."""
@@ -283,10 +286,3 @@ class ThresholdNeuron(Neuron):
             return h - self.v_threshold * s
         v = h * (1 - s)
         return v + self.v_reset * s if self.v_reset else v
-
-    def extra_repr(self) -> str:
-        without = "without_reset=True, " if self.without_reset else ""
-        return (
-            f"v_threshold={self.v_threshold:g}, v_reset={self.v_reset}, detach_reset={self.detach_reset}, {without}"
-            f"step_mode={self.step_mode!r}, backend={self.backend!r}"
-        )

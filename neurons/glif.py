@@ -101,9 +101,3 @@ class GLIF(Neuron):
         v = kept - (1 - al) * self.p_leak.sigmoid() + x - (1 - ga) * self.p_subreset.sigmoid() * s
         s = self.surrogate(v - self.p_threshold.sigmoid())
         return s, v, s
-
-    def extra_repr(self) -> str:
-        return (
-            f"T={self.T}, shape={tuple(self.p_alpha.shape)}, detach_reset={self.detach_reset}, "
-            f"step_mode={self.step_mode!r}, backend={self.backend!r}"
-        )

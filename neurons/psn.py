@@ -108,9 +108,6 @@ class PSN(ParallelNeuron):
             )
         return super().advance(x)
 
-    def extra_repr(self) -> str:
-        return f"T={self.T}, step_mode={self.step_mode!r}, backend={self.backend!r}"
-
 
 class MaskedPSN(PSN):
     """Masked PSN of order k: H = (W o M_k(lambda)) X with M_k(lambda) = lambda M_k + (1 - lambda) J, J all ones.
@@ -219,9 +216,6 @@ class MaskedPSN(PSN):
         t = self.t
         return self.respond(x, queue, self.weight[t, max(t + 1 - self.k, 0) : t + 1], self.bias[t, 0])
 
-    def extra_repr(self) -> str:
-        return f"k={self.k}, lambda_={self.lambda_:g}, scheduled={self.scheduled}, {super().extra_repr()}"
-
 
 class SlidingPSN(ParallelNeuron):
     """Sliding PSN of order k: H[t] = sum over i < k of W_i X[t - k + 1 + i], X = 0 before the start; S = Theta(H - B).
@@ -273,9 +267,6 @@ class SlidingPSN(ParallelNeuron):
 
     def step(self, x: Tensor, *queue: Tensor) -> tuple[Tensor, ...]:
         return self.respond(x, queue, self.weight, self.bias)
-
-    def extra_repr(self) -> str:
-        return f"k={self.k}, form={self.form!r}, step_mode={self.step_mode!r}, backend={self.backend!r}"
 
 
 def _band(matrix: Tensor, k: int) -> Tensor:

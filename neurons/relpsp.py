@@ -51,9 +51,3 @@ class RelPSP(Neuron):
         may_fire = ((t >= self.window) & (t <= 2 * self.window)).to(x.dtype) * (1 - fired)
         s = self.surrogate(h - (2 - t / self.window)) * may_fire
         return s, h, i + x, fired + (s.detach() if self.detach_reset else s), t + 1
-
-    def extra_repr(self) -> str:
-        return (
-            f"window={self.window}, detach_reset={self.detach_reset}, step_mode={self.step_mode!r}, "
-            f"backend={self.backend!r}"
-        )

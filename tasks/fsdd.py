@@ -82,8 +82,9 @@ def sound(path: Path) -> np.ndarray:
         with wave.open(str(path), "rb") as file:
             format = file.getframerate(), file.getnchannels(), file.getsampwidth()
             declared, data = file.getnframes(), file.readframes(file.getnframes())
-    except (wave.Error, EOFError) as problem:
-        raise DataDamaged(path, "its header", f"it is no WAV file ({problem})") from None
+    except (wave.Error, EOFError, RuntimeError) as problem:  # the last two say nothing
+        told = str(problem) or "a chunk goes beyond it"
+        raise DataDamaged(path, "its header", f"it is no WAV file ({told})") from None
     if format != (RATE, 1, 2):
         told = f"{format[0]} Hz, {format[1]} channels and {8 * format[2]} bit, where 8000 Hz, 1 and 16 bit belong"
         raise DataDamaged(path, "its header", told)

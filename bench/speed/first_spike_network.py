@@ -14,16 +14,13 @@ begin with the same weights; losses and gradients are compared before anything i
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core.compare import relative, tolerance, worse
-
-from . import contenders, race
-from .job import Job, Measured
-from .rounds import Trial
+from . import contenders, contest
+from .contest import Contest
+from .job import Job
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,34 +63,13 @@ def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
     generator = torch.Generator().manual_seed(0)
     x = (torch.rand((size["batch"], steps, INPUTS), generator=generator) < DENSITY).float().to(job.device)
     labels = torch.randint(CLASSES, (size["batch"],), generator=generator).to(job.device)
-    entries: dict[str, dict[str, Trial]] = {
-        PRODUCTS: {"training": Trial(_products(job.neuron, x.transpose(0, 1), width))}
-    }
-    results = {PRODUCTS: Measured(PRODUCTS, "torch", size)}
-    reference: list[Tensor] | None = None
-    for name in MODELS[job.neuron]:
-        emitter.note(f"{label} · {name}: checking")
-        computed = contenders.FUSED if name in (contenders.FUSED, SPARSE) else contenders.REFERENCE
-        result = Measured(name, computed, size)
-        found = race.attempt(result, lambda n=name: _checked(n, job, shape, x, labels))  # type: ignore[misc]
-        if found is None:
-            emitter.measured(result)
-            continue
-        step, outcome = found
-        reference = reference or outcome
-        error = functools.reduce(worse, [relative(a, b) for a, b in zip(outcome, reference, strict=True)])
-        result.metrics.append(("largest_difference", error, "fraction"))
-        if not error <= tolerance("network", x.dtype):
-            result.outcome = "parity_failed"
-            result.reason = f"Not timed: outputs or gradients are off by {error:.1e} of their largest value."
-            emitter.measured(result)
-            continue
-        entries[name], results[name] = {"training": Trial(step)}, result
-    times, surroundings = race.race(entries, job, emitter, label, job.base)
-    for result in results.values():
-        result.surroundings = surroundings
-        race.figures(result, times, job.base)
-        emitter.measured(result)
+    fused = (contenders.FUSED, SPARSE)
+    found = Contest(
+        {name: contenders.FUSED if name in fused else contenders.REFERENCE for name in MODELS[job.neuron]},
+        lambda name: _checked(name, job, shape, x, labels),
+        products={PRODUCTS: _products(job.neuron, x.transpose(0, 1), width)},
+    )
+    contest.measure(found, job, emitter, label, size)
 
 
 def _products(neuron: str, x: Tensor, width: int) -> Callable[[], object]:

@@ -13,15 +13,12 @@ All begin with the same weights; outputs and gradients are compared with dropout
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from core.compare import relative, tolerance, worse
-
-from . import contenders, race
-from .job import BATCH, Job, Measured
-from .rounds import Trial
+from . import contenders, contest
+from .contest import Contest
+from .job import BATCH, Job
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -48,33 +45,12 @@ def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.rand((BATCH, 1, SIDE, SIDE), generator=generator).to(job.device)
     targets = torch.eye(CLASSES)[torch.randint(CLASSES, (BATCH,), generator=generator)].to(job.device)
-    entries: dict[str, dict[str, Trial]] = {}
-    results: dict[str, Measured] = {}
-    reference = None
-    for name in dict.fromkeys([contenders.REFERENCE, *job.contenders]):
-        emitter.note(f"{label} · {name}: checking")
-        result = Measured(name, _backend(name), job.size(shape))
-        found = race.attempt(result, lambda n=name: _checked(n, job, shape, images, targets))  # type: ignore[misc]
-        if found is None:
-            emitter.measured(result)
-            continue
-        step, outcome = found
-        reference = reference or outcome
-        error = functools.reduce(worse, [relative(a, b) for a, b in zip(outcome, reference, strict=True)])
-        result.metrics.append(("largest_difference", error, "fraction"))
-        if name == "spikingjelly-layers":
-            result.differs = OVER_STEPS
-        elif not error <= tolerance("network", images.dtype):
-            result.outcome = "parity_failed"
-            result.reason = f"Not timed: outputs or gradients are off by {error:.1e} of their largest value."
-            emitter.measured(result)
-            continue
-        entries[name], results[name] = {"training": Trial(step)}, result
-    times, surroundings = race.race(entries, job, emitter, label, job.base)
-    for result in results.values():
-        result.surroundings = surroundings
-        race.figures(result, times, job.base)
-        emitter.measured(result)
+    found = Contest(
+        {name: _backend(name) for name in dict.fromkeys([contenders.REFERENCE, *job.contenders])},
+        lambda name: _checked(name, job, shape, images, targets),
+        differs={"spikingjelly-layers": OVER_STEPS},
+    )
+    contest.measure(found, job, emitter, label, job.size(shape))
 
 
 def _backend(name: str) -> str:

@@ -16,17 +16,14 @@ checked with plain gradient descent, since Adam turns the sign of a gradient tha
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.compare import relative, tolerance, worse
-
-from . import estimate, race
+from . import contest, estimate, race
 from .contenders import FUSED, REFERENCE
+from .contest import Contest
 from .job import Job, Measured
-from .rounds import Trial
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,38 +86,21 @@ def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
     updates = chunks if case.last else chunks - 1
     label = f"{job.what} T={steps} chunks={chunks}"
     x, labels = _samples(job.what, steps, batch, job.device)
-    entries: dict[str, dict[str, Trial]] = {}
-    results: dict[str, Measured] = {}
-    reference: list[Tensor] | None = None
-    for name in dict.fromkeys([LOOP, *job.contenders]):
-        emitter.note(f"{label} · {name}: checking")
-        result = Measured(name, "torch" if name in (LOOP, PRODUCTS, REFERENCE) else SUITE, size)
-        if name == PRODUCTS:
-            step: Callable[[], object] = _products(job.what, shape, batch, chunks, updates, job.device)
-        else:
-            found = race.attempt(result, lambda n=name: _checked(n, case, shape, chunks, x, labels))  # type: ignore[misc]
-            if found is None:
-                emitter.measured(result)
-                continue
-            step, outcome = found
-            reference = reference or outcome
-            error = functools.reduce(worse, [relative(a, b) for a, b in zip(outcome, reference, strict=True)])
-            result.metrics.append(("largest_difference", error, "fraction"))
-            if not error <= tolerance("network", x.dtype):
-                result.outcome = "parity_failed"
-                result.reason = f"Not timed: losses or weights are off by {error:.1e} of their largest change."
-                emitter.measured(result)
-                continue
-        entries[name], results[name] = {"training": Trial(step)}, result
-    times, surroundings = race.race(entries, job, emitter, label, job.base)
-    for name, result in results.items():
-        result.surroundings = surroundings
-        race.figures(result, times, job.base)
-        own = times[name]["training"]
+    names = [name for name in dict.fromkeys([LOOP, *job.contenders]) if name != PRODUCTS]
+    found = Contest(
+        {name: "torch" if name in (LOOP, REFERENCE) else SUITE for name in names},
+        lambda name: _checked(name, case, shape, chunks, x, labels),
+        "losses or weights are off by {:.1e} of their largest change",
+        products={PRODUCTS: _products(job.what, shape, batch, chunks, updates, job.device)},
+    )
+
+    def more(result: Measured, times: race.Times) -> None:
+        own = times[result.contender]["training"]
         result.metrics.append(("updates_per_second", updates / estimate.median(own).median, "updates/s"))
         if LOOP in times:
             race.add(result, "training_gain", estimate.ratio(times[LOOP]["training"], own), "1")
-        emitter.measured(result)
+
+    contest.measure(found, job, emitter, label, size, more)
 
 
 def _samples(what: str, steps: int, batch: int, device: str) -> tuple[Tensor, Tensor]:

@@ -64,6 +64,8 @@ template <int R> static inline void some(const C* a, const C* w, long n, long k,
 static void product(const C* a, const C* w, long width, C* o, long rows) {
   long r = 0;
   for (; r + ROWS <= rows; r += ROWS) some<ROWS>(a + r * width, w, width, width, o + r * width, width);
+  for (; r + 4 <= rows; r += 4) some<4>(a + r * width, w, width, width, o + r * width, width);
+  for (; r + 2 <= rows; r += 2) some<2>(a + r * width, w, width, width, o + r * width, width);
   for (; r < rows; r++) some<1>(a + r * width, w, width, width, o + r * width, width);
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core import sources
+from core.same_code import SAME
 
 
 @pytest.fixture
@@ -184,3 +185,21 @@ def test_a_package_is_all_its_modules(tmp_path: Path, monkeypatch: pytest.Monkey
     assert sources.package("own_p", without=["report"]) == {"own_p", "own_p.a"}
     assert sources.package("own_q") == {"own_q"}
     sources._path.cache_clear()
+
+
+def test_a_change_that_changes_no_value_counts_as_what_it_was(
+    digest: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, own_x__init="from . import h", own_x__h="gain = 1")
+    before, was = digest("own_x:N"), sources._read("own_x.h")[0]
+    write(tmp_path, own_x__h="gain = 2 - 1")
+    assert digest("own_x:N") != before
+    monkeypatch.setitem(SAME, "own_x.h", (sources._read("own_x.h")[0], was))
+    assert digest("own_x:N") == before
+    write(tmp_path, own_x__h="gain = 2")
+    assert digest("own_x:N") != before
+
+
+@pytest.mark.parametrize("module", SAME)
+def test_no_entry_outlives_the_code_that_it_speaks_of(module: str) -> None:
+    assert sources._read(module)[0] == SAME[module][0]

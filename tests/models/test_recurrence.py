@@ -87,6 +87,23 @@ def test_spikes_are_those_of_the_steps_almost_always() -> None:
     assert differs < 2e-3
 
 
+def test_a_sample_has_the_same_bits_in_any_company() -> None:
+    torch.manual_seed(0)
+    made, x = layer(48), torch.randn(5, 13, 48)
+
+    def bits(samples: int) -> list[Tensor]:
+        made.reset()
+        part = x[:, :samples].clone().requires_grad_()
+        spikes = made(part)
+        spikes.sum().backward()
+        assert part.grad is not None
+        return [spikes[:, 0].detach(), part.grad[:, 0]]
+
+    whole = bits(13)
+    for samples in range(1, 13):  # rows are taken six, four, two and one at a time
+        assert all(torch.equal(a, b) for a, b in zip(bits(samples), whole, strict=True))
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_number_of_threads_changes_nothing(threads: int) -> None:
     torch.manual_seed(0)

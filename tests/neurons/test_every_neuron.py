@@ -239,3 +239,28 @@ def test_whole_numbers_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_constants_are_plain_numbers(name: str) -> None:
     assert all(type(value) is float for value in create(name).constants().values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_layer_shows_its_options(name: str) -> None:
+    neuron = create(name)
+    shown = repr(neuron)
+    for option in ("step_mode='m'", "backend='torch'"):
+        assert option in shown
+    kept = [option for option in neurons.options.names(type(neuron)) if isinstance(getattr(neuron, option, []), float)]
+    assert all(f"{option}={getattr(neuron, option):g}" in shown for option in kept)
+    assert all(f"{name}={value:g}" in shown.replace("lambda_", "lambda") for name, value in neuron.constants().items())
+
+
+def test_what_layers_show() -> None:
+    assert repr(neurons.create("lif", tau=3.0)).splitlines()[1].startswith("  tau=3, decay_input=True, v_threshold=1, ")
+    assert repr(neurons.create("plif", init_tau=5.0)).splitlines()[1].startswith("  tau=5, decay_input=True, ")
+    assert "k=2, form='gemm', " in repr(neurons.create("sliding_psn", k=2))
+    assert "p_alpha=[3], " in repr(neurons.create("glif", shape=(3,)))
+
+
+@pytest.mark.parametrize("mode", ["s", "m"])
+def test_spikes_have_the_type_of_the_input(mode: str) -> None:
+    wide = create("glif", shape=(4,), step_mode=mode)  # parameters of each neuron in float32
+    x = torch.randn(5, 3, 4, dtype=torch.bfloat16)
+    assert wide(x if mode == "m" else x[0]).dtype is torch.bfloat16

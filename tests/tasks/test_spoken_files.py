@@ -153,6 +153,9 @@ def test_damaged_digits(tmp_path: Path) -> None:
     path.write_bytes(b"RIFF")
     with pytest.raises(DataDamaged, match="it is no WAV file"):
         tasks.load("fsdd", root=tmp_path)
+    path.write_bytes(whole[:17] + b"\x03" + whole[18:])  # a first chunk longer than the file
+    with pytest.raises(DataDamaged, match=r"it is no WAV file \(a chunk goes beyond it\)"):
+        tasks.load("fsdd", root=tmp_path)
     path.write_bytes(whole)
     path.rename(path.with_name("copy of 3.wav"))
     with pytest.raises(DataDamaged, match=r"it is not <digit>_<speaker>_<number>\.wav"):
