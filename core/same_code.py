@@ -1,7 +1,7 @@
 """Modules whose code has changed since it computed archived results, but no value that it computes.
 
 Each counts in a digest as what it was. An entry is made by hand, with its reason, after trainings of every table that
-rests on it came out bit for bit as before (CONTRIBUTING.md, "A change that changes no value"); it goes with the next
+rests on it came out bit for bit as before it (CONTRIBUTING.md, "A change that changes no value"); it goes with the next
 change of its module.
 """
 
