@@ -358,6 +358,7 @@ def renderer(names: Mapping[str, str], papers: Collection[str], links: Mapping[s
 
     from . import kernels
     from .figures import swatch
+    from .forest import forest
 
     script = (TEMPLATES / "site.js").read_text(encoding="utf-8")
     environment = Environment(
@@ -377,6 +378,7 @@ def renderer(names: Mapping[str, str], papers: Collection[str], links: Mapping[s
     )
     environment.globals.update(
         w=wording,
+        forest=forest,
         RULE=RULE,
         SCALES=SCALES,
         css=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
