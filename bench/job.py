@@ -31,6 +31,7 @@ class Request:
     processes: int = 1
     alone: bool = False  # what it measures would be disturbed by anything else on the machine
     code: str = ""  # digest of what another machine must have, too (bench.fingerprint.code); "" for this machine
+    rasters: bool = False  # whether the spikes of a sample of each class are kept of any training
 
     def absolute(self) -> Request:
         """The same where another folder is the current one."""

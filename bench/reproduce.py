@@ -165,6 +165,14 @@ def main(
             help="Count operations and energy of the cells' networks, too, which are trained once more for it.",
         ),
     ] = False,
+    rasters: Annotated[
+        bool,
+        typer.Option(
+            "--rasters",
+            help="Keep the spikes of a test sample of each class of what is trained, for the page of its run; with "
+            "--force of what is done, too.",
+        ),
+    ] = False,
     plugin: Annotated[list[Path] | None, typer.Option(**PLUGIN)] = None,
     tensorboard: Annotated[
         Path | None, typer.Option(**FOLDER, help="Write the epochs of trainings here, for TensorBoard to show.")
@@ -209,7 +217,7 @@ def main(
         tuple(names or ()), scale, device, seeds, jobs, processes, executor, store, data, out, force,
         tuple(only or ()), timeout, memory, threads, report, config, tuple(altered or ()), tuple(own or ()),
         tuple(context.meta[ORIGINAL]), tensorboard, mlflow, ray, tuple(slurm or ()),
-        operations,
+        operations, rasters,
     )  # fmt: skip
     for sentence in settings.corrected:
         console.print(sentence, soft_wrap=True)

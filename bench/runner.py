@@ -153,6 +153,7 @@ class Runner:
             self.share.memory,
             self.settings.processes,
             code=behind,
+            rasters=self.settings.rasters,
         )
 
     def _ended(self, request: Request, result: Result, audience: Audience) -> None:

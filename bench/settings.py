@@ -81,6 +81,7 @@ class Settings:
     ray: str | None = None  # address of a cluster; None: one of this machine's own
     slurm: tuple[str, ...] = ()  # options of sbatch, key=value
     operations: bool = False  # whether the networks of the cells are counted, too (papers.operations)
+    rasters: bool = False  # whether the spikes of a sample of each class are kept of what is trained
 
     def __post_init__(self) -> None:
         if not self.asked:
@@ -129,11 +130,12 @@ class Settings:
                 "Name tables of trainings, or leave the settings out."
             )
         _ = self.wanted  # raises for a row or column that no table has
-        if self.operations and not any(experiment.kind == KIND for experiment in self.experiments()):
-            raise UsageError(
-                f"--operations was given, but nothing of {', '.join(self.names)} is a training whose network could be "
-                "counted. Leave it out."
-            )
+        for option, purpose in (("operations", "counted"), ("rasters", "watched")):
+            if getattr(self, option) and not any(experiment.kind == KIND for experiment in self.experiments()):
+                raise UsageError(
+                    f"--{option} was given, but nothing of {', '.join(self.names)} is a training whose network could "
+                    f"be {purpose}. Leave it out."
+                )
         for table in () if ALL in self.asked else self.tables:
             if not table.cells(self.scale):
                 scales = " or ".join(scale for scale in SCALES if table.cells(scale))

@@ -173,7 +173,7 @@ def train(request: Request, send: Send, clock: Clock) -> Result:
             )
             found.append(of_it.metrics)
             notes += of_it.reasons
-        shown, over_time = _pictures(scheme, task, request), _over_time(scheme, task, request)
+        shown, over_time = _pictures(scheme, task, request, send), _over_time(scheme, task, request)
     return Result(
         "ok",
         "; ".join(notes),
@@ -260,17 +260,21 @@ def prepared(request: Request, send: Send) -> tuple[tasks.Task, Scheme, Batching
     return task, training.registry.get(experiment.scheme)(network, **experiment.scheme_options), batching
 
 
-def _pictures(scheme: Scheme, task: tasks.Task, request: Request) -> tuple[Picture | Raster, ...]:
-    """A few of the test set: with the boxes found in them, or with all spikes where their times are measured."""
+def _pictures(scheme: Scheme, task: tasks.Task, request: Request, send: Send) -> tuple[Picture | Raster, ...]:
+    """A few of the test set: with the boxes found in them, or with all spikes where their times are measured and where
+    it is asked for."""
     experiment = request.experiment
     if isinstance(task.target, tasks.Boxes):
         from .pictures import classes, shown  # which ask for torchvision
 
         return shown(scheme, task.test, classes(experiment.task), request.device, experiment.seed)
-    if measures.timed(experiment.measures):
+    if measures.timed(experiment.measures) or request.rasters:
         from . import rasters
 
-        return rasters.shown(scheme, task.test, request.device, experiment.seed)
+        why = rasters.lacking(scheme, task.target)
+        if not why:
+            return rasters.shown(scheme, task.test, request.device, experiment.seed)
+        send(("note", why))
     return ()
 
 

@@ -14,15 +14,25 @@ from .compare import SLACK, SLACK_WHOLE
 WHOLE = "whole grid"
 
 
-def closing(checks: int) -> str:
-    """The `reason` of a record of WHOLE: how many checks the grid has there."""
-    return f"{checks} checks are the whole grid"
+_CLOSING = re.compile(r"(\d+) checks are the whole grid(?:, of (\d+) steps of neurons)?")
+
+
+def closing(checks: int, steps: int = 0) -> str:
+    """The `reason` of a record of WHOLE: how many checks the grid has there, and in how many steps of neurons they
+    compare a spike, 0 where that is not known."""
+    return f"{checks} checks are the whole grid" + (f", of {steps} steps of neurons" if steps else "")
 
 
 def closed(reason: str) -> int | None:
     """The number of checks in the `reason` of a record of WHOLE, None where it holds none."""
-    found = re.fullmatch(r"(\d+) checks are the whole grid", reason)
+    found = _CLOSING.fullmatch(reason)
     return int(found[1]) if found else None
+
+
+def compared(reason: str) -> int | None:
+    """The number of steps of neurons in it, None where it holds none, as in records of before."""
+    found = _CLOSING.fullmatch(reason)
+    return int(found[2]) if found and found[2] else None
 
 
 RULE = f"""\

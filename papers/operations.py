@@ -237,8 +237,7 @@ def rows(store: Store, cells: Sequence[Cell]) -> list[Row]:
         values = [{**dict.fromkeys(runs.unbounded[run.id]), **runs.finals[run.id]} for run in of_cell]
         operations = read(_mean(values))
         if operations is not None:
-            where = f"{cell.column} ({cell.stand_in})" if cell.stand_in else cell.column
-            name = " · ".join(filter(None, (cell.row, where)))
+            name = " · ".join(filter(None, (cell.row, cell.data)))
             stale = next(filter(None, (runs.stale(key, run) for run in of_cell)), "")
             made.append(Row(name, operations, tuple(of_cell), stale))
     return made

@@ -65,16 +65,21 @@ class Cell:
 
     @property
     def heading(self) -> str:
-        """The column as it is shown: "CIFAR10 (8x8 digits), last epoch"."""
-        return self._labelled(f"{self.column} ({self.stand_in})" if self.stand_in else self.column)
+        """The column as it is shown: "CIFAR10, last epoch, 8x8 digits standing in"."""
+        return self._on_stand_in(self.of_paper)
 
     @property
     def of_paper(self) -> str:
         """The column as what was published is shown, which no stand-in has measured: "CIFAR10, last epoch"."""
-        return self._labelled(self.column)
+        return f"{self.column}, {self.protocol.label}" if self.protocol.label else self.column
 
-    def _labelled(self, column: str) -> str:
-        return f"{column}, {self.protocol.label}" if self.protocol.label else column
+    @property
+    def data(self) -> str:
+        """The column without its protocol: "CIFAR10, 8x8 digits standing in"."""
+        return self._on_stand_in(self.column)
+
+    def _on_stand_in(self, column: str) -> str:
+        return f"{column}, {self.stand_in} standing in" if self.stand_in else column
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.parity_rule import RULE, WHOLE, closed
+from core.parity_rule import RULE, WHOLE, closed, compared
 
 from . import folder
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Summary:
     """The newest checks of one neuron on one backend, data type and device, all of one implementation.
 
-    `whole` is how many the grid has there, None if no set of checks was finished.
+    `whole` is how many the grid has there, and `steps` the steps of neurons in which they compare a spike; None if no
+    set of checks was finished, and for the steps where that was not stored.
     """
 
     neuron: str
@@ -28,6 +29,7 @@ class Summary:
     device: str
     checks: tuple[Parity, ...]
     whole: int | None
+    steps: int | None
 
     @property
     def word(self) -> str:
@@ -51,8 +53,13 @@ class Summary:
 
     @property
     def flipped(self) -> int:
-        """How many of the checks have such a spike; how many spikes were compared is not stored."""
+        """How many of the checks have such a spike."""
         return sum(bool(check.flips) for check in self.checks)
+
+    @property
+    def share(self) -> str:
+        """The share of the compared spikes that differ, empty where none does or it is not known."""
+        return f"{100 * self.flips / self.steps:.2g} %" if self.flips and self.steps else ""
 
     @property
     def place(self) -> str:
@@ -91,6 +98,7 @@ def pages(parities: Sequence[Parity], render: Callable[..., str]) -> Iterator[tu
                 red=red,
                 left_out=left_out,
                 rule=_paragraphs(RULE),
+                shared=any(summary.share for summary in found),
             ),
         )
 
@@ -116,14 +124,14 @@ def summaries(parities: Sequence[Parity]) -> list[Summary]:
     """
     implementation: dict[tuple[str, str, str, str], str] = {}
     newest: dict[tuple[str, str, str, str], dict[tuple[object, ...], Parity]] = {}
-    whole: dict[tuple[str, str, str, str], int | None] = {}
+    whole: dict[tuple[str, str, str, str], tuple[int | None, int | None]] = {}
     for check in parities:
         key = (check.neuron, check.backend, check.dtype, check.device)
         if implementation.get(key) != check.implementation:
             implementation[key] = check.implementation
-            newest[key], whole[key] = {}, None
+            newest[key], whole[key] = {}, (None, None)
         if check.case == WHOLE:
-            whole[key] = closed(check.reason)
+            whole[key] = closed(check.reason), compared(check.reason)
             continue
         newest[key][check.step_mode, check.detach_reset, check.case] = check
-    return [Summary(*key, tuple(newest[key].values()), whole[key]) for key in sorted(newest) if newest[key]]
+    return [Summary(*key, tuple(newest[key].values()), *whole[key]) for key in sorted(newest) if newest[key]]

@@ -22,22 +22,25 @@ if TYPE_CHECKING:
 WIDTH, LEFT, RIGHT = 360.0, 74.0, 8.0  # of the drawing, and of its margins
 ROW, LEAST, MOST = 7.0, 24.0, 110.0  # height of a neuron, and of a layer at least and at most
 GAP, FOOT = 6.0, 18.0
+LETTERS = 13  # of a name that fit beside its layer
 BY_STEP = dict(zip(RIGHT_BY_STEP, ("by first spike", "by rate"), strict=True))
 SPIKES, TOGETHER = "spikes", ALL_SPIKES.curve(TEST)
 STEP = "step, the first is 0"
 
 
 def drawn(raster: Raster) -> Drawn:
-    """A dot for each spike, a ring around the first one of the output and a line through all layers at its step."""
-    first = _first(raster)
+    """A dot for each spike; where the output spikes, a ring around its first one and a line through all layers at its
+    step."""
+    first = _first(raster) if raster.output else None
     what = f"the output of class {first[1]} fires first, at step {first[0]}" if first else "no output neuron fires"
-    caption = f"Test sample {raster.index}, of class {raster.there}: {what}; decided for class {raster.found}."
+    fires = f": {what}" if raster.output else ""
+    caption = f"Test sample {raster.index}, of class {raster.there}{fires}; decided for class {raster.found}."
     width = (WIDTH - LEFT - RIGHT) / max(raster.steps, 1)
     parts, top = [], 4.0
     for number, (name, neurons, kept, spikes) in enumerate(raster.layers):
         height = min(max(ROW * kept, LEAST), MOST)
         row = height / max(kept, 1)
-        output = number == len(raster.layers) - 1
+        output = raster.output and number == len(raster.layers) - 1
         parts.append(
             f'<rect class="layer" x="{LEFT:g}" y="{top:g}" width="{WIDTH - LEFT - RIGHT:g}" height="{height:g}"/>'
         )
@@ -46,12 +49,13 @@ def drawn(raster: Raster) -> Drawn:
             parts.append(
                 f'<rect class="label" x="{LEFT:g}" y="{y:g}" width="{WIDTH - LEFT - RIGHT:g}" height="{row:g}"/>'
             )
+        gap = 0.12 if row > 3 else 0.0  # between rows, where they are not too low for one
         marks = "".join(
-            f"M{LEFT + (step + 0.5) * width:.2f} {top + (neuron + 0.12) * row:.2f}v{0.76 * row:.2f}"
+            f"M{LEFT + (step + 0.5) * width:.2f} {top + (neuron + gap) * row:.2f}v{(1 - 2 * gap) * row:.2f}"
             for step, neuron in places(raster.steps, kept, spikes)
         )
         if marks:
-            parts.append(f'<path class="spikes" d="{marks}"/>')
+            parts.append(f'<path class="spikes" style="stroke-width:{min(max(0.5 * width, 1.3), 5):g}px" d="{marks}"/>')
         if output and first:
             x, y = LEFT + (first[0] + 0.5) * width, top + (first[1] + 0.5) * row
             parts.append(f'<circle class="first" cx="{x:.2f}" cy="{y:.2f}" r="5"/>')
@@ -85,9 +89,10 @@ def _first(raster: Raster) -> tuple[int, int] | None:
 
 
 def _named(name: str, neurons: int, kept: int, y: float) -> list[str]:
-    count = f"{kept} of {neurons}" if kept < neurons else f"{neurons}"
+    count = f"{kept} of {neurons:,}" if kept < neurons else f"{neurons}"
+    short = name if len(name) <= LETTERS else f"…{name[1 - LETTERS :]}"
     return [
-        f'<text x="{LEFT - 5:g}" y="{y - 1:g}" text-anchor="end">{_text(name)}</text>',
+        f'<text x="{LEFT - 5:g}" y="{y - 1:g}" text-anchor="end">{_text(short)}</text>',
         f'<text x="{LEFT - 5:g}" y="{y + 9:g}" text-anchor="end">{count}</text>',
     ]
 

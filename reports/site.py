@@ -163,11 +163,12 @@ def _pages(
 
 def _run_page(render: Any, run: Run, places: Sequence[Place]) -> str:
     from papers.operations import PREFIX
-    from results import Picture
+    from results import Picture, Raster
     from results.units import unit_of
 
     from . import curves, operations, pictures, rasters
 
+    rastered = sorted((one for one in run.pictures if isinstance(one, Raster)), key=lambda raster: raster.there)
     return render(
         "run.html",
         root="../",
@@ -182,7 +183,7 @@ def _run_page(render: Any, run: Run, places: Sequence[Place]) -> str:
         operations=operations.of_run(run),
         samples=_samples(run),
         pictures=[pictures.drawn(picture) for picture in run.pictures if isinstance(picture, Picture)],
-        rasters=[rasters.drawn(raster) for raster in run.pictures if not isinstance(raster, Picture)],
+        rasters=[rasters.drawn(raster) for raster in rastered],
         spikes=rasters.bars(run.metrics),
         epochs=_epochs(run),
     )
@@ -358,6 +359,7 @@ def renderer(names: Mapping[str, str], papers: Collection[str], links: Mapping[s
 
     from . import kernels
     from .figures import swatch
+    from .forest import forest
 
     script = (TEMPLATES / "site.js").read_text(encoding="utf-8")
     environment = Environment(
@@ -377,6 +379,7 @@ def renderer(names: Mapping[str, str], papers: Collection[str], links: Mapping[s
     )
     environment.globals.update(
         w=wording,
+        forest=forest,
         RULE=RULE,
         SCALES=SCALES,
         css=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),

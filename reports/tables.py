@@ -95,7 +95,7 @@ def to_latex(result: TableResult) -> str:
                 wording.verdict(cell),
             )
             mark = rf"\textsuperscript{{{reasons[cell.reason]}}}" if cell.reason else ""
-            lines.append(" & ".join([label, escape(wording.column(cell.cell)), *map(escape, fields)]) + rf"{mark} \\")
+            lines.append(" & ".join([label, escape(cell.cell.heading), *map(escape, fields)]) + rf"{mark} \\")
             label = ""
     lines.append(r"\bottomrule")
     notes = [rf"\textsuperscript{{{number}}} {escape(reason)}" for reason, number in reasons.items()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from core.plain import plain
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from papers.claims import Finding
     from papers.evaluate import CellResult, TableResult
-    from papers.table import Claim
+    from papers.table import Cell, Claim
 
 STYLES = {
     "reproduced": "green",
@@ -38,8 +38,6 @@ SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def show(result: TableResult, console: Console) -> None:
     """Print `result` to `console`: cells, claims, reasons, rule and hints. Plain text where there are no colours."""
-    from rich.measure import Measurement
-
     marks = {reason: str(place).translate(SUPERSCRIPT) for reason, place in wording.reasons(result).items()}
     seeds = f"seed{'s' * (len(result.seeds) != 1)} {', '.join(map(str, result.seeds))}" if result.seeds else "no runs"
     console.print()
@@ -47,9 +45,9 @@ def show(result: TableResult, console: Console) -> None:
     about = [result.table.name, result.scale, seeds, *([result.unit] if result.unit else [])]
     console.print(_text(" · ".join(about), "dim"))
     console.print()
-    grid = _grid(result, marks)
-    fits = Measurement.get(console, console.options.update(width=10_000), grid).maximum <= console.width
-    console.print(grid if fits and console.width >= 100 else _lines(result, marks))
+    grids = [_grid(result, marks)] if console.width >= 100 else []
+    grids += [_lines(result, marks, heading) for heading in (_whole, _broken)]
+    console.print(next((grid for grid in grids if _fits(grid, console)), grids[-1]))
     if chance := wording.by_chance(result):
         console.print(_text(chance))
     show_claims(result.claims, console)
@@ -74,10 +72,26 @@ def _text(text: str, style: str = "") -> Text:
 
 
 def _heading(name: str, style: str = "") -> Text:
-    """A name whose remark in brackets stands on a line of its own, for the grid has lines to spare, not width."""
+    """A name, which may have several lines."""
     from rich.text import Text
 
-    return Text("\n").join(_text(part, style) for part in name.replace(" (", "\n(").split("\n"))
+    return Text("\n").join(_text(part, style) for part in name.split("\n"))
+
+
+def _fits(grid: Grid, console: Console) -> bool:
+    """Whether no word of it has to be broken or moved to another line."""
+    from rich.measure import Measurement
+
+    return Measurement.get(console, console.options.update(width=10_000), grid).maximum <= console.width
+
+
+def _whole(cell: Cell) -> str:
+    return cell.heading
+
+
+def _broken(cell: Cell) -> str:
+    """The heading of a cell; what stands in, and a remark in brackets, have lines of their own."""
+    return cell.heading.replace(f"{cell.of_paper}, ", f"{cell.of_paper},\n", 1).replace(" (", "\n(")
 
 
 def _verdict(cell: CellResult, marks: dict[str, str]) -> Text:
@@ -98,14 +112,16 @@ def _grid(result: TableResult, marks: dict[str, str]) -> Grid:
     places = wording.decimals(result)
     turned = len(result.columns) > len(result.rows)
     down, across = (result.columns, result.rows) if turned else (result.rows, result.columns)
+    broken = {cell.cell.heading: _broken(cell.cell) for cell in result.cells}
+    broken |= {row: row.replace(" (", "\n(") for row in result.rows}
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column("")
     for name in across:
-        grid.add_column(_heading(name), no_wrap=True)
+        grid.add_column(_heading(broken[name]), no_wrap=True)
     for name in down:
         cells = [result.at(other, name) if turned else result.at(name, other) for other in across]
         grid.add_row(
-            _heading(name, "bold"),
+            _heading(broken[name], "bold"),
             *(
                 Text("\n").join([_text(wording.published(c), "dim"), _text(_measured(c, places)), _verdict(c, marks)])
                 if c
@@ -119,9 +135,10 @@ def _grid(result: TableResult, marks: dict[str, str]) -> Grid:
     return grid
 
 
-def _lines(result: TableResult, marks: dict[str, str]) -> Grid:
-    """One line per cell, under a heading for each row of the table."""
+def _lines(result: TableResult, marks: dict[str, str], heading: Callable[[Cell], str]) -> Grid:
+    """One line per cell with its `heading`, under one for each row of the table."""
     from rich import box
+    from rich.padding import Padding
     from rich.table import Table as Grid
 
     places = wording.decimals(result)
@@ -137,7 +154,7 @@ def _lines(result: TableResult, marks: dict[str, str]) -> Grid:
         for column in result.columns:
             if cell := result.at(row, column):
                 grid.add_row(
-                    _text(f"  {cell.cell.heading}") if column else "",
+                    Padding(_heading(heading(cell.cell)), (0, 0, 0, 2)) if column else "",
                     _text(wording.published(cell)),
                     _text(_measured(cell, places)),
                     _verdict(cell, marks),

@@ -15,7 +15,7 @@ from papers.verdict import distinct, documents
 if TYPE_CHECKING:
     from papers.claims import Finding
     from papers.evaluate import CellResult, PublishedValue, TableResult
-    from papers.table import Cell, Claim
+    from papers.table import Claim
 
 NONE = "–"
 COLUMN = "\0"  # stands for the name of a column
@@ -146,16 +146,6 @@ def by_chance(result: TableResult) -> str:
     lie = "1 lies" if out == 1 else f"{out} lie"
     cells = f"{compared} published value{'s' * (compared > 1)} held against an interval"
     return f"Of {cells}, {lie} outside; by chance alone {chance:.2g} would, one in {1 / (1 - LEVEL):.0f}."
-
-
-def column(cell: Cell) -> str:
-    """The column of a cell in words: "MNIST, 8x8 digits standing in"; its `heading` is what commands know it by."""
-    return f"{cell.of_paper}, {cell.stand_in} standing in" if cell.stand_in else cell.of_paper
-
-
-def columns(result: TableResult) -> dict[str, str]:
-    """The columns of a table in words by their heading."""
-    return {one.cell.heading: column(one.cell) for one in result.cells}
 
 
 def best(result: TableResult) -> set[int]:

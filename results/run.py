@@ -134,10 +134,10 @@ Layer = tuple[str, int, int, str]  # its name, its neurons, how many of them are
 
 @dataclass(frozen=True)
 class Raster:
-    """The spikes of the `index`-th sample of a test set over `steps`, layer by layer; the last one is the output.
+    """The spikes of the `index`-th sample of a test set over `steps`, layer by layer.
 
     Of each layer the first neurons are kept: [steps, kept] as bits (numpy.packbits) in base64. `there` is the true
-    class, `found` the one that was decided for.
+    class, `found` the one that was decided for. `output`: the last layer answers, a neuron for each class.
     """
 
     index: int
@@ -145,16 +145,19 @@ class Raster:
     layers: tuple[Layer, ...]
     there: int
     found: int
+    output: bool = True
 
     def __post_init__(self) -> None:
         put = object.__setattr__
+        put(self, "output", bool(self.output))
         for name in ("index", "steps", "there", "found"):
             put(self, name, _natural(f"{name} of a raster", getattr(self, name)))
         put(self, "layers", tuple(_layer(self.steps, *layer) for layer in self.layers))
 
     def document(self) -> dict[str, Any]:
-        """All but the index, as a JSON document."""
-        return {name: value for name, value in vars(self).items() if name != "index"}
+        """All but the index, as a JSON document; `output` only where it is not so."""
+        left_out = {"index", "output"} if self.output else {"index"}
+        return {name: value for name, value in vars(self).items() if name not in left_out}
 
 
 def pictured(index: int, document: dict[str, Any]) -> Picture | Raster:

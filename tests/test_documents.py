@@ -103,7 +103,7 @@ def test_measured_numbers_are_those_of_the_archive(work: str, quick: dict[str, T
                 found = [
                     result.measured
                     for result in quick[name].cells
-                    if (result.cell.row, result.cell.heading.removesuffix(f", {protocol}")) == (row, column)
+                    if (result.cell.row, result.cell.data) == (row, column)
                     and result.cell.protocol.says.startswith(protocol)
                 ]
                 assert [f"{value:.1f}" for value in found if value is not None] == [text], (name, row, column)

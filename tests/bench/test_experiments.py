@@ -159,7 +159,7 @@ def test_a_cell_from_the_store(store: Store) -> None:
     store.record(measured(experiment.with_seed(2020), 0.9))
     store.record(measured(experiment.with_seed(2021), 0.8))
     store.record(measured(experiment.with_seed(2022), 0.1, outcome="crashed", reason="died of SIGSEGV"))
-    cell = evaluate(store, PLIF_TABLE, "quick").at("accuracy-A", "CIFAR-10 (8x8 digits)")
+    cell = evaluate(store, PLIF_TABLE, "quick").at("accuracy-A", "CIFAR-10, 8x8 digits standing in")
     assert cell is not None
     assert cell.measured == pytest.approx(85.0)
     assert cell.values == (pytest.approx(90.0), pytest.approx(80.0))
@@ -168,10 +168,10 @@ def test_a_cell_from_the_store(store: Store) -> None:
     assert [run.seed for run in cell.runs] == [2020, 2021]
     assert [run.outcome for run in cell.attempts] == ["ok", "ok", "crashed"]
     assert not cell.stale
-    only = evaluate(store, PLIF_TABLE, "quick", [2021]).at("accuracy-A", "CIFAR-10 (8x8 digits)")
+    only = evaluate(store, PLIF_TABLE, "quick", [2021]).at("accuracy-A", "CIFAR-10, 8x8 digits standing in")
     assert only is not None
     assert only.measured == pytest.approx(80.0)
-    missing = evaluate(store, PLIF_TABLE, "quick", [2022]).at("accuracy-A", "CIFAR-10 (8x8 digits)")
+    missing = evaluate(store, PLIF_TABLE, "quick", [2022]).at("accuracy-A", "CIFAR-10, 8x8 digits standing in")
     assert missing is not None
     assert (missing.measured, missing.verdict, missing.reason) == (None, "missing", "crashed: died of SIGSEGV")
 
@@ -180,13 +180,13 @@ def test_a_run_that_was_left_to_another_process_is_no_failure(store: Store) -> N
     """The other process started earlier and ended well; what stands in the store later is only that nothing was run."""
     experiment = next(c for c in PLIF_TABLE.cells("quick") if c.column == "CIFAR-10").experiment.with_seed(2020)
     store.record(measured(experiment, 0.0, outcome="skipped", reason="another process", metrics=()))
-    before = evaluate(store, PLIF_TABLE, "quick").at("accuracy-A", "CIFAR-10 (8x8 digits)")
+    before = evaluate(store, PLIF_TABLE, "quick").at("accuracy-A", "CIFAR-10, 8x8 digits standing in")
     assert before is not None
     assert (before.reason, wording.state(before)) == ("skipped: another process", "not run")
     store.record(measured(experiment, 0.9))
     store.record(measured(experiment, 0.0, outcome="skipped", reason="another process", metrics=()))
     after = evaluate(store, PLIF_TABLE, "quick")
-    cell = after.at("accuracy-A", "CIFAR-10 (8x8 digits)")
+    cell = after.at("accuracy-A", "CIFAR-10, 8x8 digits standing in")
     assert cell is not None
     assert [run.outcome for run in cell.attempts] == ["ok"]
     assert wording.failures(after) == []

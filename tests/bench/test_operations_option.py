@@ -1,4 +1,4 @@
-"""`python -m bench.reproduce --operations` from end to end: a real training, counted, stored and shown."""
+"""`python -m bench.reproduce --operations --rasters` from end to end: a real training, counted, stored and shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from commands import Command, within
 
 from bench.reproduce import app
 from papers.operations import read
-from results import Store
+from results import Raster, Store
 
 
 @pytest.mark.slow
@@ -17,7 +17,7 @@ def test_a_cell_is_counted_beside_what_is_stored_of_it(reproduce: Command, tmp_p
     first = reproduce("tiny", "--only", "one")
     assert first.returncode == 0, first.stderr
     assert "Operations" not in first.stdout
-    done = reproduce("tiny", "--only", "one", "--operations", COLUMNS="200")
+    done = reproduce("tiny", "--only", "one", "--operations", "--rasters", COLUMNS="200")
     assert done.returncode == 0, done.stderr
     assert "[1/1] " in done.stdout  # what was stored is not trained again
     for said in ("Energy by cost table", "45 nm FP32", "shortcut", "397 test samples, T = 3, 1 seed"):
@@ -29,7 +29,9 @@ def test_a_cell_is_counted_beside_what_is_stored_of_it(reproduce: Command, tmp_p
         {(m.name, m.step): m.value for m in run.metrics if m.step is not None and m.name != "train_seconds"}
         for run in (plain, counted)
     )
-    assert curves == others  # it decides nothing of the training
+    assert curves == others  # neither decides anything of the training
+    assert [type(one) for one in counted.pictures] == [Raster] * 10
+    assert plain.pictures == ()
     assert counted.experiment == {**plain.experiment, "measures": counted.experiment["measures"]}
     assert not [metric for metric in plain.metrics if metric.name.startswith("ops_")]
     found = read({metric.name: metric.value for metric in counted.metrics})
@@ -43,9 +45,9 @@ def test_a_cell_is_counted_beside_what_is_stored_of_it(reproduce: Command, tmp_p
     assert "[1/" not in again.stdout
 
 
-def test_there_has_to_be_something_to_count() -> None:
-    done = within(app, "parity", "--operations")
+@pytest.mark.parametrize(("option", "purpose"), [("--operations", "counted"), ("--rasters", "watched")])
+def test_there_has_to_be_something_to_count(option: str, purpose: str) -> None:
+    done = within(app, "parity", option)
     assert done.returncode == 2
-    assert "--operations was given, but nothing of parity is a training whose network could be counted" in " ".join(
-        done.stderr.split()
-    )
+    said = f"{option} was given, but nothing of parity is a training whose network could be {purpose}"
+    assert said in " ".join(done.stderr.split())

@@ -21,7 +21,7 @@ from bench.parity import green, record
 from bench.parity.__main__ import app
 from bench.parity.checks import Check, Refusal
 from bench.parity.rule import Verdict
-from core.parity_rule import WHOLE, closing
+from core.parity_rule import WHOLE, closed, closing, compared
 from core.registry import UnknownName
 from core.sources import package
 from papers import trust
@@ -198,7 +198,10 @@ def test_only_the_whole_grid_proves_a_kernel(half: Half) -> None:
     assert set(closings) == {"float64", "float32", "bfloat16", "float16"}
     for dtype, reason in closings.items():
         count = sum(check.dtype == dtype and check.case != WHOLE for check in stored[32:])
-        assert reason == f"{count} checks are the whole grid"
+        assert closed(reason) == count
+        assert compared(reason) == sum(
+            record.STEPS[c.case] for c in stored[32:] if c.dtype == dtype and c.case != WHOLE
+        )
         assert proof(dtype, stored) == trust.Proof("green")
         assert proof(dtype, stored[:32]).state == "unchecked"
         assert proof(dtype, [check for check in stored if check.case != "long"]).state == (

@@ -76,3 +76,50 @@ def test_a_stored_raster_is_whole() -> None:
         Raster(7, 30, (("fc", 3, 3, bits),), 1, 2)
     with pytest.raises(StoreError, match="not in base64"):
         Raster(7, 3, (("fc", 3, 3, "?"),), 1, 2)
+
+
+def voting() -> Any:
+    """An untrained network whose last spiking layer votes, and its task."""
+    torch.manual_seed(1)
+    network = models.create("plif_mnist", neuron=models.factory("lif"), side=8, channels=3, hidden=12, T=3)
+    return training.registry.get("bptt")(network), tasks.load("digits")
+
+
+def test_a_network_that_votes_has_its_spikes_and_no_output() -> None:
+    learner, task = voting()
+    found = rasters.shown(learner, task.test, "cpu", 0)
+    assert [raster.there for raster in found] == list(range(10))
+    assert not any(raster.output for raster in found)
+    assert [(name, neurons) for name, neurons, _, _ in found[0].layers] == [
+        ("conv.0", 192), ("conv.4", 48), ("fc.3", 12), ("fc.6", 100),
+    ]  # fmt: skip
+    x, _ = task.test.batch([found[2].index])
+    with torch.no_grad():
+        voters = torch.tensor(np.zeros((3, 100)))
+        for step, neuron in places(3, found[2].layers[-1][2], found[2].layers[-1][3]):
+            voters[step, neuron] = 1
+        votes = learner.outputs(x)[:, 0]
+    known = found[2].layers[-1][2] // 10  # classes all of whose voters are kept
+    assert torch.allclose(votes[:, :known].double(), voters.unflatten(1, (10, 10)).mean(2)[:, :known])
+    assert pictured(found[2].index, found[2].document()) == found[2]
+
+
+def test_what_has_no_spikes_or_classes_says_so() -> None:
+    learner, task = voting()
+    assert rasters.lacking(learner, task.target) == ""
+    assert rasters.lacking(learner, tasks.Values(1)) == "no spikes are kept, for the task has no classes"
+    learner.network = torch.nn.Linear(2, 2)
+    assert rasters.lacking(learner, task.target) == "no spikes are kept, for the network has no spiking layers"
+
+
+def test_an_input_is_kept_where_it_is_not_0_and_a_current_is_not() -> None:
+    counts = torch.tensor([[[0.0, 2.0]]])
+    assert list(rasters._input(counts)) == ["input, not 0"]
+    assert list(rasters._input(counts.clamp(max=1))) == ["input"]
+    assert rasters._input(counts + 1) == {}
+
+
+def test_long_sequences_keep_fewer_neurons() -> None:
+    _, kept, bits = rasters._packed(torch.ones(1000, 100), whole=False)
+    assert kept * 1000 <= rasters.BITS
+    assert len(places(1000, kept, bits)) == kept * 1000

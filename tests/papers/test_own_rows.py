@@ -110,7 +110,7 @@ def test_it_is_compared_with_the_rows_that_were_measured(tmp_path: Path) -> None
     assert finding.status == "not shown"  # better than one row, and not than the other
     assert set(parts.values()) == {"shown", "not shown"}
     assert len(parts) == 2
-    cell = result.at("klif tau=4.0", "MNIST (8x8 digits)")
+    cell = result.at("klif tau=4.0", "MNIST, 8x8 digits standing in")
     assert cell is not None
     assert (cell.published, cell.verdict) == ((), "not comparable")
 

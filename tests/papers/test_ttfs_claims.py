@@ -25,7 +25,9 @@ def runs(**changed: float) -> Evidence:
         for seed, numbers in enumerate((SOUND, {**SOUND, **changed}))
         for name, value in numbers.items()
     }
-    return Evidence(scale="quick", columns=(RAW,), seeds=(0, 1), finals=finals, headings={RAW: "MNIST (8x8 digits)"})
+    return Evidence(
+        scale="quick", columns=(RAW,), seeds=(0, 1), finals=finals, headings={RAW: "MNIST, 8x8 digits standing in"}
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,18 @@
-"""The page of all claims: every finding is there, and its plot says what its words say."""
+"""The forest plots of claims say what their words say, and the page of all claims has every one."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from papers.claims import Comparison, Effect, Finding, conclude
-from papers.table import Claim
-from reports.claims import EDGE, WIDTH, _row
+from papers.claims import Comparison, Effect, conclude
+from reports.forest import EDGE, WIDTH, forest
 
 
 def drawn(*comparisons: Comparison) -> list[list[float]]:
     """Where the line that decides, the ends and the point of each part of a finding lie."""
-    claim = Claim("C1", "A is larger", "p. 1", lambda evidence: Finding("holds", "", ""))
-    row = _row("work", "table", "quick", "table.html", claim, conclude(comparisons, "t"))
     found = []
-    for line in row.lines:
+    for line in forest(conclude(comparisons, "t")).lines:
         none, left, right = re.findall(r'd="M([\d.]+) .*?"/><path d="M([\d.]+) [\d.]+H([\d.]+)"', line.svg)[0]
         found.append([float(none), float(left), float(re.findall(r'cx="([\d.]+)"', line.svg)[0]), float(right)])
     return found
@@ -37,21 +34,22 @@ def test_half_the_time_is_as_far_from_the_line_as_twice() -> None:
 
 
 def test_what_is_not_measured_is_said_once() -> None:
-    claim = Claim("C1", "A is larger", "p. 1", lambda evidence: Finding("holds", "", ""))
     parts = [Comparison("not measured yet", False, None, column=column) for column in ("a", "b")]
-    row = _row("work", "table", "quick", "table.html", claim, conclude(parts, "t"))
-    assert [(line.name, line.svg) for line in row.lines] == [("a, b", "")]
+    found = forest(conclude(parts, "t"))
+    assert [(line.name, line.svg) for line in found.lines] == [("a, b", "")]
+    assert found.axis == ""
 
 
 def test_the_page_has_every_claim_of_the_tables_that_were_run(built: Path) -> None:
     page = (built / "claims.html").read_text()
-    on_tables = 0
+    on_tables, plots = 0, 0
     for path in built.glob("*-*.html"):
         text = path.read_text()
         if "Nothing was run at this scale yet" not in text:
             on_tables += text.count('<article class="claim">')
+            plots += text.count('<svg class="forest"')
     assert page.count('<tr>\n<td data-sort="') == on_tables > 0
-    assert '<svg class="forest"' in page
+    assert page.count('<svg class="forest"') == plots > 0  # the pages of the tables have the same ones
 
 
 def test_the_index_says_first_what_came_out(built: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -37,6 +38,10 @@ def test_the_first_output_spike_is_marked() -> None:
     assert ring.get("cx") == line.get("x1") == line.get("x2")
     dots = [path.get("d", "").count("M") for path in root.iter("path")]
     assert dots == [2, 3]
+    inner = drawn(replace(raster((2, 1)), output=False))  # a layer that does not answer
+    assert inner.caption == "Test sample 3, of class 0; decided for class 1."
+    assert "circle" not in inner.svg
+    assert 'class="label"' not in inner.svg
     silent = drawn(raster())
     assert silent.caption.endswith("no output neuron fires; decided for class 1.")
     assert "circle" not in silent.svg

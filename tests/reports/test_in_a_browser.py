@@ -1,6 +1,7 @@
-"""The site in a real browser: without a network, with its script and without; skipped where there is no browser.
+"""The site in a real browser, without a network, with its script and without; axe-core looks at it. Skipped where there
+is no browser.
 
-One browser and one site serve all tests.
+One browser and two sites serve all tests.
 """
 
 from __future__ import annotations
@@ -13,14 +14,29 @@ from typing import Any
 
 import pytest
 
+from core.imports import ROOT
+from reports import site
+from results import Store
+from results.reading import read
+
 api = pytest.importorskip("playwright.sync_api", reason="the extra browser is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARCHIVED = ("first-spike-speed-cpu", "parity-glif-cpu")
 PHONE = {"width": 390, "height": 844}
 # The site of a session and the browser are costly, so that one process has all of these tests.
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the path"),
     pytest.mark.xdist_group("browser"),
 ]
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site of measurements and checks, with as few tables as can be."""
+    folder = tmp_path_factory.mktemp("measured")
+    with Store(folder / "store.db") as store:
+        store.record_all(*read([Path(ROOT, "results", "archive", f"{name}.jsonl") for name in ARCHIVED]))
+        return site.build(store, folder / "out", table_names=["fs_latency"]).parent
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +158,37 @@ def test_figures_enlarge_and_tell_their_values_by_keyboard(watched: Watched) -> 
     assert "accuracy-A and accuracy-B 94" in dialog.locator("output").inner_text()  # the mean of three seeds at the end
     page.keyboard.press("Escape")
     assert page.locator("dialog").count() == 0
+
+
+def faults(browser: Any, path: Path, scheme: str, **options: Any) -> list[str]:
+    """What axe-core finds serious or critical on a page, with the first element that it is about."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="the extra browser is not installed")
+    one = Watched(browser, path.parent, color_scheme=scheme, reduced_motion="reduce")
+    response = axe.Axe().run(one.open(path.name), options={"resultTypes": ["violations"], **options}).response
+    one.context.close()
+    return [
+        f"{found['id']}: {found['help']}, {len(found['nodes'])} times: {found['nodes'][0]['html']}"
+        for found in response["violations"]
+        if found["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["index.html", "claims.html", "runs.html", "plif_table-quick.html", "published-first_spike.html", "runs"]
+)
+def test_axe_finds_nothing_serious(browser: Any, built: Path, name: str) -> None:
+    path = built / name if name != "runs" else min((built / "runs").iterdir())
+    assert faults(browser, path, "light") == []
+
+
+@pytest.mark.parametrize("name", ["index.html", "claims.html", "plif_table-quick.html"])
+def test_axe_finds_contrast_in_the_dark(browser: Any, built: Path, name: str) -> None:
+    assert faults(browser, built / name, "dark", runOnly=["color-contrast"]) == []
+
+
+@pytest.mark.parametrize("name", ["kernels.html", "kernels-culif.html", "parity.html"])
+def test_axe_finds_nothing_serious_in_measurements(browser: Any, measured: Path, name: str) -> None:
+    assert faults(browser, measured / name, "light") == []
 
 
 @pytest.mark.parametrize("name", ["index.html", "claims.html", "runs.html", "plif_ablation-quick.html"])

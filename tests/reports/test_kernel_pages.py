@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +247,9 @@ def test_parity_summary_counts_the_newest_checks_of_the_newest_code() -> None:
     assert single.word == "green"
     assert parity_page.summaries(checks[:4])[0].word == "unchecked"
     assert (single.dtype, len(single.checks), single.red, single.flips) == ("float32", 2, [], 3)
+    assert (single.steps, single.share) == (None, "")  # as of a store from before
+    (told,) = parity_page.summaries([check(1, flips=3), replace(closing(2), reason=parity_rule.closing(1, 2000))])
+    assert (told.word, told.steps, told.share) == ("green", 2000, "0.15 %")
     assert single.largest("state_error") == 5e-7
     assert single.largest("grad_error") == 3e-7
 

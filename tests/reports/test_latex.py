@@ -39,6 +39,17 @@ def test_any_text(text: str) -> None:
     assert not set(without) & set("\\&%$#_{}~^<>|")
 
 
+def compiled(folder: Path, preamble: str, body: str) -> str:
+    """What pdflatex says of a document, which it has to make a file of."""
+    text = f"\\documentclass{{article}}\n{preamble}\\begin{{document}}\n{body}\n\\end{{document}}\n"
+    (folder / "a.tex").write_text(text)
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "a.tex"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (folder / "a.pdf").stat().st_size > 0
+    return done.stdout.decode(errors="replace")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_pdflatex_prints_it(tmp_path: Path) -> None:
@@ -46,8 +57,21 @@ def test_pdflatex_prints_it(tmp_path: Path) -> None:
     greek = "\n\n".join(map(latex.escape, map(chr, range(0x370, 0x400))))
     accents = "\n\n".join(map(latex.escape, map(chr, range(0xA1, 0x250))))
     body = f"{text}\n\n{greek}\n\n{accents}"
-    (tmp_path / "a.tex").write_text(f"\\documentclass{{article}}\\begin{{document}}\n{body}\n\\end{{document}}\n")
-    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "a.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert (tmp_path / "a.pdf").stat().st_size > 0
+    compiled(tmp_path, "", body)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_pdflatex_prints_every_table_of_the_report(built: Path, tmp_path: Path) -> None:
+    """With the one package that the tables name."""
+    known = subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True)
+    if known.returncode:
+        pytest.skip("the LaTeX package booktabs is not installed")
+    tables = sorted(built.glob("*.tex"))
+    assert len(tables) > 20
+    body = "\n\\clearpage\n".join(path.read_text(encoding="utf-8") for path in tables)
+    said = compiled(tmp_path, "\\usepackage{booktabs}\n", body)
+    assert "Undefined control sequence" not in said
+    pages = re.search(r"Output written on a\.pdf \((\d+) pages", said)
+    assert pages
+    assert int(pages[1]) >= len(tables)

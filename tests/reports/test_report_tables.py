@@ -25,7 +25,7 @@ def test_csv_holds_every_cell_in_full(store: Store) -> None:
     mnist = lines[0]
     assert (mnist["row"], mnist["column"], mnist["stand_in"], mnist["protocol"], mnist["unit"]) == (
         "accuracy-A",
-        "MNIST (8x8 digits)",
+        "MNIST, 8x8 digits standing in",
         "8x8 digits",
         "A",
         "%",
@@ -48,7 +48,9 @@ def test_csv_holds_every_cell_in_full(store: Store) -> None:
 
 def test_csv_leaves_empty_what_was_not_measured(store: Store) -> None:
     lines = list(csv.DictReader(io.StringIO(to_csv(evaluate(store, PLIF_ABLATION, "quick")))))
-    failed = next(line for line in lines if (line["row"], line["column"]) == ("LIF 16 max", "N-MNIST (digit events)"))
+    failed = next(
+        line for line in lines if (line["row"], line["column"]) == ("LIF 16 max", "N-MNIST, digit events standing in")
+    )
     assert (failed["measured"], failed["low"], failed["high"], failed["seeds"], failed["runs"]) == ("", "", "", "", "")
     assert failed["verdict"] == "missing (diverged)"
     assert failed["reason"] == "diverged: " + STEERING.sub("\ufffd", HOSTILE)
@@ -93,7 +95,7 @@ def test_every_form_says_what_stands_in(store: Store, built: Path) -> None:
     page = (built / "plif_table-quick.html").read_text(encoding="utf-8")
     for text in (to_csv(result), to_latex(result), terminal.getvalue(), page):
         labels = re.findall(r"Fashion-MNIST(.{5})", text.replace("stand in for Fashion-MNIST", ""))
-        assert {" (8x8", ", 8x8"} & set(labels)  # a narrow terminal breaks the line behind it
+        assert {", 8x8", ",    "} & set(labels)  # a narrow terminal breaks the line behind it
 
 
 def test_latex_is_ascii_whatever_a_table_is_called(store: Store) -> None:

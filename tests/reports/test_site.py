@@ -215,7 +215,7 @@ def test_a_caption_counts_the_seeds_of_each_row(empty_store: Store, tmp_path: Pa
     page = build(empty_store, tmp_path, ["quick"], ["plif_ablation"]).parent / "plif_ablation-quick.html"
     words = " ".join(Page(page).text.split())
     assert "Our runs, mean (thick) and each of 1 to 3 seeds" in words
-    assert "MNIST (8x8 digits); Fashion-MNIST (8x8 digits)" in words
+    assert "MNIST, 8x8 digits standing in; Fashion-MNIST, 8x8 digits standing in" in words
 
 
 def test_a_run_page_tells_how_to_repeat_it(built: Path) -> None:

@@ -34,18 +34,22 @@ def test_narrow_gives_a_line_per_cell(store: Store) -> None:
     text = printed(evaluate(store, PLIF_TABLE, "quick", seeds=[0]), 80)
     # One seed, 95 % of 360: Wilson [92.2, 96.8], worked out in test_site.py.
     assert re.search(
-        r"^ +MNIST \(8x8 digits\) +97\.72 / 99\.72 +95\.0 \[92\.2, 96\.8\] +not comparable¹ *$", text, re.MULTILINE
+        r"^   MNIST, +97\.72 / 99\.72 +95\.0 \[92\.2, 96\.8\] +not comparable¹ *\n   8x8 digits standing in *$",
+        text,
+        re.MULTILINE,
     )
-    assert re.search(r"^ +CIFAR10-DVS \(digit +74\.8 +95\.0 \[92\.2, 96\.8\] +not comparable", text, re.MULTILINE)
+    assert re.search(r"^   CIFAR10-DVS, +74\.8 +95\.0 \[92\.2, 96\.8\] +not comparable", text, re.MULTILINE)
     assert all(len(line) <= 80 for line in text.splitlines() if not line.startswith("→"))
 
 
 def test_wide_gives_a_grid(ablation: TableResult) -> None:
-    text = printed(ablation, 120)
+    text = printed(ablation, 140)
     header = next(line for line in text.splitlines() if "PLIF 2 max" in line)
     assert header.split("  ")[0].strip() == "verdict"
     assert all(row in header for row in ("PLIF 2 max", "PLIF 16 max", "LIF 2 max", "LIF 16 max", "PLIF 2 avg"))
-    assert all(len(line) <= 120 for line in text.splitlines())
+    assert all(len(line) <= 140 for line in text.splitlines())
+    one = printed(ablation, 120)  # too narrow for the grid, and wide enough for headings on one line
+    assert re.search(r"^   Fashion-MNIST, 8x8 digits standing in  ", one, re.MULTILINE)
 
 
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
@@ -92,7 +96,7 @@ def test_a_failed_seed_is_named_beside_the_value_of_the_others(empty_store: Stor
         [invented.run(experiment), invented.failed(experiment, "timeout", "took over 600 s", seed=1)]
     )
     words = " ".join(printed(evaluate(empty_store, PLIF_ABLATION, "quick"), 120).split())
-    assert "! timeout, seed 1, PLIF 2 max, MNIST (8x8 digits): took over 600 s" in words
+    assert "! timeout, seed 1, PLIF 2 max, MNIST, 8x8 digits standing in: took over 600 s" in words
 
 
 def test_a_stale_value_is_marked(empty_store: Store) -> None:

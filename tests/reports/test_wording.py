@@ -107,7 +107,7 @@ def test_an_interrupted_run_is_paused_and_not_failed(empty_store: Store) -> None
     result = evaluate(empty_store, PLIF_ABLATION, "quick")
     assert wording.summary(result) == {"not comparable": 1, "paused": 2, "not run": 27}  # two columns share a run
     assert wording.failures(result) == []
-    paused = result.at("PLIF 2 max", "MNIST (8x8 digits)")
+    paused = result.at("PLIF 2 max", "MNIST, 8x8 digits standing in")
     assert paused is not None
     assert (wording.verdict(paused), paused.reason) == ("missing (interrupted)", "interrupted: paused at epoch 3/24")
 
