@@ -251,6 +251,7 @@ def test_an_interrupt_before_the_first_epoch_keeps_nothing_and_says_so(
     assert (run.outcome, run.reason) == ("interrupted", "paused before its first epoch was over, so it starts anew")
 
 
+@pytest.mark.faults
 @pytest.mark.slow
 def test_ctrl_c_at_a_terminal_pauses(environment: dict[str, str], tmp_path: Path) -> None:
     place = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "out")]
