@@ -9,6 +9,7 @@ from samples import LAPTOP, PYTHON
 
 from results.store import Store
 
+pytestmark = pytest.mark.faults
 WRITERS, RUNS_EACH = 3, 6
 WRITER = """
 import sys

@@ -15,7 +15,8 @@ from samples import a_run
 from results.run import Metric
 from results.store import Store
 
-pytestmark = pytest.mark.xdist_group("terminals")  # which share a store, and an interpreter that writes ASCII
+# A group: they share a store, and an interpreter that writes ASCII.
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("terminals")]
 COMMANDS = {
     "show": ["-m", "results", "show"],
     "show one": ["-m", "results", "show", "RUN"],
