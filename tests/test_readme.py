@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 import subprocess
@@ -27,15 +28,20 @@ def test_the_first_two_blocks_are_one_command_each() -> None:
     assert tests[0].endswith(".venv/bin/python -m pytest")
 
 
+@functools.cache
+def told(*words: str) -> str:
+    """What a command says of itself."""
+    asked = [sys.executable, "-m", *words, "--help"]
+    return subprocess.run(asked, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_and_options_exist(command: str) -> None:
     module, *arguments = shlex.split(command)
     verb = [argument for argument in arguments[:1] if module == "results"]
-    shown = subprocess.run(
-        [sys.executable, "-m", module, *verb, "--help"], capture_output=True, text=True, timeout=60, check=True
-    )
+    shown = told(module, *verb)
     for option in (argument for argument in arguments if argument.startswith("--")):
-        assert re.search(rf"{option}\b", shown.stdout), f"{command}: {option}"
+        assert re.search(rf"{option}\b", shown), f"{command}: {option}"
     if module == "bench.reproduce":
         named = [a for a in arguments if a in tables.names() or a.startswith(("plif", "psn"))]
         assert all(name in (*tables.names(), *measured.COMMANDS) for name in named)

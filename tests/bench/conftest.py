@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import stores
 import warm
 from commands import Command, plain_environment
 
@@ -123,14 +124,20 @@ def environment(plugin: Path) -> dict[str, str]:
 
 @pytest.fixture
 def reproduce(environment: dict[str, str], tmp_path: Path) -> Command:
-    """Runs `python -m bench.reproduce` with its store and output in `tmp_path`; pages only where they are asked for."""
+    """Runs `python -m bench.reproduce` with its store and output in `tmp_path`; pages only where they are asked for.
+
+    A command that may write finds the published values in its store, where it would put them.
+    """
 
     def run(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
         command = ["-m", "bench.reproduce", *arguments]
         if "--report" not in arguments:
             command.append("--no-report")
         if not any(argument.startswith("--store") for argument in arguments):
-            command += ["--store", str(tmp_path / "store.db")]
+            place = tmp_path / "store.db"
+            if "--plan" not in arguments and not place.exists():
+                stores.with_published(place)
+            command += ["--store", str(place)]
         if "--out" not in arguments:
             command += ["--out", str(tmp_path / "out")]
         return warm.run(command, env={**environment, **changes})

@@ -196,6 +196,7 @@ def test_two_processes_train_as_one_does(pair: Pair, experiment: Experiment) -> 
     assert not list(folder.glob("*.log"))
 
 
+@pytest.mark.faults
 @pytest.mark.slow
 def test_a_group_that_was_killed_goes_on_as_if_uninterrupted(tmp_path: Path, alone: Callable[[Request], None]) -> None:
     (tmp_path / "whole").mkdir()

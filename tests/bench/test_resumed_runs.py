@@ -8,16 +8,19 @@ import signal
 from pathlib import Path
 
 import pytest
+import stores
 import warm
 from commands import Command
 
 from results import Store, StoredRun
 
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
+
 
 @pytest.fixture
 def interrupted(environment: dict[str, str], tmp_path: Path) -> Path:
     """The checkpoint of one experiment of 20 epochs that was stopped on its way."""
-    places = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "out")]
+    places = ["--store", str(stores.with_published(tmp_path / "store.db")), "--out", str(tmp_path / "out")]
     running = warm.Process(["-m", "bench.reproduce", "long", "--only", "one", *places], environment)
     running.until(lambda: list(tmp_path.glob("out/checkpoints/*.pt")))
     running.send_signal(signal.SIGINT)
@@ -32,7 +35,6 @@ def finished(store: Path) -> StoredRun:
     return run
 
 
-@pytest.mark.slow
 def test_a_flipped_bit_is_told_and_costs_time_alone(reproduce: Command, interrupted: Path, tmp_path: Path) -> None:
     content = bytearray(interrupted.read_bytes())
     content[len(content) // 3] ^= 4
@@ -46,7 +48,6 @@ def test_a_flipped_bit_is_told_and_costs_time_alone(reproduce: Command, interrup
     assert not interrupted.exists()
 
 
-@pytest.mark.slow
 def test_the_seconds_of_a_run_are_those_of_its_parts(reproduce: Command, interrupted: Path, tmp_path: Path) -> None:
     import torch
 
@@ -67,7 +68,6 @@ def test_the_seconds_of_a_run_are_those_of_its_parts(reproduce: Command, interru
     assert re.search(r"in 5\d\d\d s$", done.stdout, re.M)
 
 
-@pytest.mark.slow
 def test_what_another_process_runs_is_not_done(reproduce: Command, interrupted: Path, tmp_path: Path) -> None:
     with interrupted.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -79,11 +79,10 @@ def test_what_another_process_runs_is_not_done(reproduce: Command, interrupted: 
     assert reproduce("long", "--only", "one").returncode == 0
 
 
-@pytest.mark.slow
 def test_two_commands_on_one_store_do_nothing_twice_wherever_their_files_are(
     reproduce: Command, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    places = ["--store", str(tmp_path / "store.db"), "--out", str(tmp_path / "first")]
+    places = ["--store", str(stores.with_published(tmp_path / "store.db")), "--out", str(tmp_path / "first")]
     first = warm.Process(["-m", "bench.reproduce", "endless", *places, "--no-report"], environment)
     first.until(lambda: list(tmp_path.glob("first/checkpoints/*.pt")))
     second = reproduce("endless", "tiny", "--only", "one")

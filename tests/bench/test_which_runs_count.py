@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import stores
 from finished_runs import measured
 
 from bench import planned
@@ -19,7 +20,7 @@ from papers.measures import ACCURACY
 from papers.plif.tables import PLIF_ABLATION
 from papers.protocols import BEST
 from papers.table import Cell, Claim, Source, Table
-from results import Dataset, Planned, Store, published
+from results import Dataset, Planned, Store
 
 FIRST, SECOND, *_ = (e for e in PLIF_ABLATION.experiments("quick", [0]))
 CLAIM = Claim("C1", "first above second", "nowhere", greater("first", "second", by(ACCURACY, BEST)))
@@ -35,9 +36,7 @@ BETTER, WORSE = (0.934, 0.935, 0.936), (0.80, 0.81, 0.82)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "store.db")
-    published.sync(store)
-    return store
+    return Store(stores.with_published(tmp_path / "store.db"))
 
 
 def put(store: Store, experiment: Experiment, values: Sequence[float], first: int = 0, **changes: Any) -> None:

@@ -27,6 +27,10 @@ from neurons.base import Neuron
 
 ARCHITECTURE = 90
 POINTWISE = [name for name in neurons.names() if neurons.registry.get(name).sequence is Neuron.sequence]
+# What a compiler for CUDA devices is given: names, and whether a kernel computes all steps again from checkpoints. One
+# that does holds all that a neuron has to compute; what is kept instead is loaded and stored alike for each.
+COMPILED = [*((name, True) for name in POINTWISE), *((name, False) for name in ("if", "plif", "ltc"))]
+WITHOUT_FUNCTIONS = ("if", "lif", "plif", "klif", "qif", "izhikevich")  # exp and its kin have sums of products inside
 
 
 class Interpreted(TritonKernel):

@@ -82,8 +82,8 @@ def test_cuadlif_by_hand() -> None:
 
 def test_cuadlif_without_adaptation_is_culif() -> None:
     torch.manual_seed(0)
-    plain = neurons.create("culif", tau_m=4.0, tau_s=6.0)
-    adaptive = neurons.create("cuadlif", tau_m=4.0, tau_s=6.0)
+    plain = neurons.create("culif", tau_m=4.0, tau_s=6.0, backend="torch")
+    adaptive = neurons.create("cuadlif", tau_m=4.0, tau_s=6.0, backend="torch")
     vectors.set_parameters(adaptive, a=torch.tensor(0.0), b=torch.tensor(0.0))
     x = torch.randn(30, 4, 5)
     spikes = plain(x)
@@ -109,7 +109,7 @@ def test_time_constants_are_shown_where_they_are_single_numbers() -> None:
 
 def test_pculif_starts_as_the_culif_of_the_same_time_constants() -> None:
     x = torch.randn(30, 5, 6, dtype=torch.float64)
-    fixed, learned = neurons.create("culif", tau_m=4.0, tau_s=3.0), neurons.create("pculif", tau_m=4.0, tau_s=3.0)
+    fixed, learned = (neurons.create(name, tau_m=4.0, tau_s=3.0, backend="torch") for name in ("culif", "pculif"))
     assert torch.equal(fixed(x), learned.double()(x).detach())
     torch.testing.assert_close(fixed.v, learned.v.detach(), rtol=1e-6, atol=1e-6)
 
@@ -155,7 +155,7 @@ def test_superspike_form_by_hand() -> None:
 def test_superspike_form_is_the_other_one_step_later(name: str) -> None:
     x = torch.randn(40, 5, 6, dtype=torch.float64) * 2
     spikes = {
-        variant: neurons.create(name, variant=variant).double()(x).detach()
+        variant: neurons.create(name, variant=variant, backend="torch").double()(x).detach()
         for variant in ("spikingjelly", "superspike")
     }
     assert spikes["spikingjelly"].any()

@@ -13,7 +13,7 @@ import device_kernels
 import pytest
 import torch
 from device_cases import *  # noqa: F403
-from device_kernels import POINTWISE, OnHost, kernel
+from device_kernels import COMPILED, WITHOUT_FUNCTIONS, OnHost, kernel
 
 import neurons
 from neurons.backends import cupy
@@ -42,8 +42,7 @@ def _on_host(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @needs_nvrtc
-@pytest.mark.parametrize("checkpoint", [False, True])
-@pytest.mark.parametrize("name", POINTWISE)
+@pytest.mark.parametrize(("name", "checkpoint"), COMPILED)
 def test_compiles_for_sm_90_with_128_bit_accesses(name: str, checkpoint: bool) -> None:
     ptx = device_kernels.nvrtc(
         kernel(CupyKernel, neurons.create(name), checkpoint=checkpoint).source, *OPTIONS, "-DV=4"
@@ -54,6 +53,8 @@ def test_compiles_for_sm_90_with_128_bit_accesses(name: str, checkpoint: bool) -
         assert "ld.global.v4" in text
         assert not re.search(r"st\.global(\.L\w+)*\.[fbu]", text), "a store of less than 16 bytes"
     assert not re.search(r"div\.(approx|full)|sqrt\.approx", ptx)
+    if name in WITHOUT_FUNCTIONS:
+        assert not re.search(r"fma\.\w+\.f32", ptx), "a product and a sum were contracted"
 
 
 @needs_nvrtc
@@ -74,13 +75,6 @@ def test_16_bit_types_compile_with_128_bit_accesses(dtype: torch.dtype) -> None:
 def test_any_number_of_neurons_compiles() -> None:
     ptx = device_kernels.nvrtc(kernel(CupyKernel, neurons.create("glif", shape=(7,))).source, *OPTIONS, "-DV=1")
     assert ".v4" not in ptx
-
-
-@needs_nvrtc
-@pytest.mark.parametrize("name", ["if", "lif", "plif", "klif", "qif", "izhikevich"])
-def test_nothing_is_contracted(name: str) -> None:
-    ptx = device_kernels.nvrtc(kernel(CupyKernel, neurons.create(name)).source, *OPTIONS, "-DV=4")
-    assert not re.search(r"fma\.\w+\.f32", ptx)
 
 
 @needs_nvrtc

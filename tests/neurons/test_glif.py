@@ -41,7 +41,7 @@ def test_glif_by_hand() -> None:
 
 
 def test_closed_gates_give_a_linear_leak_and_a_subtraction() -> None:
-    neuron = neurons.create("glif", init_linear_decay=0.25, init_v_subreset=0.75).double()
+    neuron = neurons.create("glif", init_linear_decay=0.25, init_v_subreset=0.75, backend="torch").double()
     for gate in (neuron.p_alpha, neuron.p_beta, neuron.p_gamma):
         gate.data.neg_()
     spikes = neuron(torch.tensor([[1.0], [0.0], [0.125]], dtype=torch.float64))
@@ -64,7 +64,7 @@ def test_the_conductance_follows_the_steps_in_every_mode() -> None:
 
 
 def test_per_neuron_conductances_of_features() -> None:
-    neuron = neurons.create("glif", T=3, shape=4)
+    neuron = neurons.create("glif", T=3, shape=4, backend="torch")
     assert {name: list(p.shape) for name, p in neuron.named_parameters()}["p_conduct"] == [3, 4]
     neuron.p_conduct.data[1, 2] = -100.0  # g = 0: at step 1 feature 2 gets no input
     neuron(torch.full((2, 5, 4), 0.5))
@@ -76,7 +76,7 @@ def test_detached_resets_change_gradients_only() -> None:
     results = []
     for detach in (False, True):
         x = case["x_seq"].clone().requires_grad_()
-        spikes = glif(case, detach_reset=detach)(x)
+        spikes = glif(case, detach_reset=detach, backend="torch")(x)
         spikes.sum().backward()
         results.append((spikes.detach(), x.grad))
     assert torch.equal(results[0][0], results[1][0])

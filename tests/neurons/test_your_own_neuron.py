@@ -6,8 +6,6 @@ import math
 import os
 import re
 import shlex
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -47,12 +45,6 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
-def run(command: list[str], environment: dict[str, str], folder: Path) -> str:
-    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def warmly(command: list[str], environment: dict[str, str], folder: Path) -> str:
     done = warm.run(command, env=environment, cwd=folder, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -61,7 +53,7 @@ def warmly(command: list[str], environment: dict[str, str], folder: Path) -> str
 
 def test_the_neuron_is_created_by_name(environment: dict[str, str], tmp_path: Path) -> None:
     code = blocks("python")[1] + "\nassert spikes.shape == (100, 16, 32) and 0 < spikes.mean() < 1"
-    assert "torch" in run([sys.executable, "-W", "error", "-c", code], environment, tmp_path)
+    assert "torch" in warmly(["-c", f"import warnings\nwarnings.simplefilter('error')\n{code}"], environment, tmp_path)
 
 
 def test_the_neuron_computes_its_equation(environment: dict[str, str], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from samples import a_run
 
 from results import Store
 
-pytestmark = pytest.mark.xdist_group("names")  # which share the interpreter of a plain locale
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("names")]  # a group: they share a plain locale's interpreter
 ODD = b"\xff\xc3\xa4"
 PLAIN = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 

@@ -29,9 +29,15 @@ def export(target, store):
 
 
 @pytest.mark.parametrize(
-    "name", ["v.db", "./v.db", "sub/../v.db", "soft", "hard", "other.db", "{}/v.db", "soft-folder/v.db"]
+    ("name", "store"),
+    [
+        *(
+            (name, "v.db")
+            for name in ("./v.db", "sub/../v.db", "soft", "hard", "other.db", "{}/v.db", "soft-folder/v.db")
+        ),
+        *(("v.db", store) for store in ("v.db", "sqlite:///v.db", "sqlite:///file:v.db?uri=true", None)),
+    ],
 )
-@pytest.mark.parametrize("store", ["v.db", "sqlite:///v.db", "sqlite:///file:v.db?uri=true", None])
 def test_export_spares_every_store(name, store, path, tmp_path, monkeypatch):
     """The one that is read, and any other."""
     monkeypatch.chdir(tmp_path)

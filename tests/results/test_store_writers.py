@@ -9,7 +9,8 @@ from samples import LAPTOP, PYTHON
 
 from results.store import Store
 
-WRITERS, RUNS_EACH = 3, 12
+pytestmark = pytest.mark.faults
+WRITERS, RUNS_EACH = 3, 6
 WRITER = """
 import sys
 sys.path[:0] = [{folder!r}]

@@ -15,7 +15,8 @@ from samples import a_run
 from results.run import Metric
 from results.store import Store
 
-pytestmark = pytest.mark.xdist_group("terminals")  # which share a store, and an interpreter that writes ASCII
+# A group: they share a store, and an interpreter that writes ASCII.
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("terminals")]
 COMMANDS = {
     "show": ["-m", "results", "show"],
     "show one": ["-m", "results", "show", "RUN"],
@@ -136,7 +137,9 @@ def test_errors_that_cannot_be_written(name, run):
     assert done.returncode == STATUS[name]
 
 
-@pytest.mark.parametrize("name", ["show", "export", "list", "verbs", *HELPS])
+@pytest.mark.parametrize(
+    "name", ["show", "export", "list", "verbs", "help", "help of a verb"]
+)  # real interpreters, each
 def test_no_output_at_all(name, run):
     done = subprocess.run(**start(name, run), preexec_fn=lambda: os.close(1), stderr=subprocess.PIPE)
     assert b"Traceback" not in done.stderr
