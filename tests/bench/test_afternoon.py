@@ -15,6 +15,7 @@ from commands import plain_environment
 PAGE = (Path(__file__).parents[2] / "docs" / "afternoon.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.walks
 @pytest.mark.slow
 def test_the_page_does_what_it_says(tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

@@ -79,6 +79,7 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.walks
 @pytest.mark.slow
 def test_a_slow_down_is_found_and_published_on_any_checkout(repository: Path, tmp_path: Path) -> None:
     """Both commits are measured with what these tests run with: environments of their own would want PyTorch anew."""

@@ -19,6 +19,7 @@ def block(language: str) -> str:
     return found
 
 
+@pytest.mark.walks
 @pytest.mark.slow
 def test_the_page_does_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "rings.py").write_text(block("python"), encoding="utf-8")

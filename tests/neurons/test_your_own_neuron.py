@@ -68,6 +68,7 @@ print(neuron(x).flatten().tolist(), abs(neuron.v.item()) < 1e-12, abs(neuron.u.i
     assert warmly(["-c", code], environment, tmp_path).strip() == "[0.0, 1.0, 0.0] True True"
 
 
+@pytest.mark.walks
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_commands_run(command: str, environment: dict[str, str], tmp_path: Path) -> None:
