@@ -25,6 +25,14 @@ settings.load_profile("shared machine")
 
 # Of the processes that run the tests, one has all that ask for such a fixture: it is built once.
 GROUPS = {"built": "site", "new_url": "postgresql", "postgres_port": "postgresql"}
+APART = "not faults and not walks"  # CI runs these by themselves, for their time
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Without files or marks of its own a command runs what is not kept apart."""
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not config.option.markexpr:
+        config.option.markexpr = APART
 
 
 @pytest.hookimpl(tryfirst=True)
