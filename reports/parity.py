@@ -59,7 +59,10 @@ class Summary:
     @property
     def share(self) -> str:
         """The share of the compared spikes that differ, empty where none does or it is not known."""
-        return f"{100 * self.flips / self.steps:.2g} %" if self.flips and self.steps else ""
+        if not (self.flips and self.steps):
+            return ""
+        share = self.flips / self.steps
+        return "less than 0.001 %" if share < 1e-5 else f"{share:.3%}".replace("%", " %")
 
     @property
     def place(self) -> str:

@@ -249,7 +249,7 @@ def test_parity_summary_counts_the_newest_checks_of_the_newest_code() -> None:
     assert (single.dtype, len(single.checks), single.red, single.flips) == ("float32", 2, [], 3)
     assert (single.steps, single.share) == (None, "")  # as of a store from before
     (told,) = parity_page.summaries([check(1, flips=3), replace(closing(2), reason=parity_rule.closing(1, 2000))])
-    assert (told.word, told.steps, told.share) == ("green", 2000, "0.15 %")
+    assert (told.word, told.steps, told.share) == ("green", 2000, "0.150 %")
     assert single.largest("state_error") == 5e-7
     assert single.largest("grad_error") == 3e-7
 
