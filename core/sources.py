@@ -123,7 +123,7 @@ def _dumped(tree: ast.Module) -> str:
     """The code as one text, which is that of Python 3.11 on all later ones: results of one count on the others."""
     for node in ast.walk(tree):
         if getattr(node, "type_params", None) == []:
-            del node.type_params  # 3.12 and later
+            delattr(node, "type_params")  # 3.12 and later
     everything: dict[str, Any] = {"show_empty": True} if sys.version_info >= (3, 13) else {}
     return ast.dump(tree, **everything)
 
