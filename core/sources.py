@@ -17,6 +17,7 @@ from contextlib import suppress
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 from .same_code import SAME
 
@@ -115,7 +116,16 @@ def _read(module: str, brought: frozenset[str] = frozenset()) -> tuple[str, froz
         tree.body = [node for node in tree.body if not _is_table(node)]
     own = {name for name in imported if _counts(name, module, brought) and _path(name) is not None}
     inner = {name for name in own if not any(other.startswith(f"{name}.") for other in own)}
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), frozenset(inner)
+    return hashlib.sha256(_dumped(tree).encode()).hexdigest(), frozenset(inner)
+
+
+def _dumped(tree: ast.Module) -> str:
+    """The code as one text, which is that of Python 3.11 on all later ones: results of one count on the others."""
+    for node in ast.walk(tree):
+        if getattr(node, "type_params", None) == []:
+            delattr(node, "type_params")  # 3.12 and later
+    everything: dict[str, Any] = {"show_empty": True} if sys.version_info >= (3, 13) else {}
+    return ast.dump(tree, **everything)
 
 
 def _by_name(call: ast.Call, package: str) -> set[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -30,25 +31,31 @@ def opened(path: Path) -> Iterator[Contents]:
     path.open("rb").close()
     command = [sys.executable, "-P", hdf5_child.__file__, str(path), str(SECONDS), str(MEMORY)]
     alone = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # the buffers of more threads would count as memory
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, env=alone, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
+    ours, theirs = socket.socketpair()
+    with tempfile.TemporaryFile() as said, ours, ours.makefile("rb") as answers:
+        with theirs:
+            process = subprocess.Popen(command, env=alone, stdin=theirs.fileno(), stdout=said, stderr=said)
         try:
-            contents = Contents(path, process, said)
+            contents = Contents(path, process, ours, answers, said)
             contents.answer("byte 0")
             yield contents
         finally:
             process.kill()
-            process.communicate()
+            process.wait()
 
 
 class Contents:
-    """What the process `process` finds in the file at `path`; its words go to `said`.
+    """What the process `process` at the other end of `line` finds in the file at `path`.
+
+    Its `answers` come over that line, too; its words go to `said`.
 
     All methods raise DataDamaged for what cannot be read.
     """
 
-    def __init__(self, path: Path, process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
-        self.path, self._process, self._said = path, process, said
+    def __init__(
+        self, path: Path, process: subprocess.Popen[bytes], line: socket.socket, answers: IO[bytes], said: IO[bytes]
+    ) -> None:
+        self.path, self._process, self._line, self._answers, self._said = path, process, line, answers, said
 
     def read(self, name: str) -> Any:
         """The array that lies under `name`."""
@@ -60,20 +67,17 @@ class Contents:
         return count
 
     def _ask(self, what: str, name: str) -> Any:
-        assert self._process.stdin is not None
         try:
-            pickle.dump((what, name), self._process.stdin)
-            self._process.stdin.flush()
-        except BrokenPipeError:
+            self._line.sendall(pickle.dumps((what, name)))
+        except ConnectionError:
             raise self._fallen(f"entry {name!r}") from None
         return self.answer(f"entry {name!r}")
 
     def answer(self, where: str) -> Any:
         """What the process answers next, which is about `where`."""
-        assert self._process.stdout is not None
         try:
-            problem, found = pickle.load(self._process.stdout)
-        except (EOFError, pickle.UnpicklingError):  # it ended before or within the answer
+            problem, found = pickle.load(self._answers)
+        except (EOFError, pickle.UnpicklingError, ConnectionError):  # it ended before or within the answer
             raise self._fallen(where) from None
         if problem is not None:
             raise DataDamaged(self.path, where, problem)

@@ -3,12 +3,14 @@
 In a damaged file the HDF5 library may find no end, use memory that is not its own, or ask for any amount of it. Here
 each answer may take SECONDS of the processor, so that a slow disk is no fault, and the process BYTES of memory.
 
-Standard input has pairs of what is asked and a name, standard output pairs of a problem in words, or None, and what was
-found, all of them as pickles; the first answer is to the opening of the file. Imports nothing of this project.
+Standard input is a socket. What comes are pairs of what is asked and a name, what goes are pairs of a problem in words,
+or None, and what was found, all of them as pickles; the first answer is to the opening of the file. Standard output is
+left to what others print, as a start of Python may. Imports nothing of this project.
 """
 
 from __future__ import annotations
 
+import os
 import pickle
 import resource
 import signal
@@ -26,7 +28,7 @@ def main(path: str, seconds: int, memory: int) -> None:
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)  # the parent may ignore it
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_DATA, memory)
-    with open(0, "rb") as requests, open(1, "wb") as answers:
+    with open(0, "rb") as requests, open(os.dup(0), "wb") as answers:
         for answer in _answers(path, requests, seconds):
             pickle.dump(answer, answers, protocol=5)
             answers.flush()
@@ -75,10 +77,27 @@ def _read(file: Any, name: str) -> Any:
     found = file.get(name)
     if not isinstance(found, h5py.Dataset):
         raise _Damage("there is no such data set")
+    if not _portable(found.dtype):
+        raise _Damage(f"it has values of the type {found.dtype}, which belong to the file")
     stored = found.id.get_storage_size()
     if found.nbytes > TIGHTEST * stored:
         raise _Damage(f"{stored} bytes of it are stored, too few for {found.size} values")
     return found[()]
+
+
+def _portable(dtype: Any) -> bool:
+    """Whether values of it mean anything outside the file, unlike its references."""
+    import h5py
+
+    if h5py.check_string_dtype(dtype) is not None:
+        return True
+    if (of_each := h5py.check_vlen_dtype(dtype)) is not None:
+        return _portable(of_each)
+    if dtype.subdtype is not None:
+        return _portable(dtype.subdtype[0])
+    if dtype.fields is not None:
+        return all(_portable(of_field) for of_field, *_ in dtype.fields.values())
+    return not dtype.hasobject
 
 
 def _used() -> int:

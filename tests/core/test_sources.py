@@ -172,6 +172,15 @@ def test_a_digest_sees_code_and_nothing_else(tmp_path: Path, monkeypatch: pytest
     assert seen[0][1] == {"rooms.layer"}
 
 
+def test_a_digest_is_the_same_on_every_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.12 has more in its trees, and 3.13 writes less of them."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    code = "class A(B):\n    async def f(self):\n        pass\n\n\ndef g(*, a=1):\n    return [a, f'{a!r:>4}']\n"
+    write(tmp_path, own_y=code)
+    sources._path.cache_clear()
+    assert sources._read("own_y")[0] == "ed8601cd78f47e95428fcd057c5108b3655991fb96f6ce2b8e2f021cb276fed2"
+
+
 def test_what_forgives_counts_and_what_names_does_not() -> None:
     assert "core.compare" in sources._read("bench.parity.rule")[1]
     assert "core.memory" in sources._read("training.resume")[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import pickle
 from typing import Any
 
@@ -257,6 +258,37 @@ def test_what_layers_show() -> None:
     assert repr(neurons.create("plif", init_tau=5.0)).splitlines()[1].startswith("  tau=5, decay_input=True, ")
     assert "k=2, form='gemm', " in repr(neurons.create("sliding_psn", k=2))
     assert "p_alpha=[3], " in repr(neurons.create("glif", shape=(3,)))
+
+
+class Untold(Neuron):
+    """Its gain and constants are there with the first input, and its weight waits for its shape."""
+
+    def __init__(this, *gains: float, gain: float = 1.0, leak: float = 2.0, **common: Any) -> None:
+        super().__init__(**common)
+        this.leak, this.gains = leak, gains
+        this.weight = torch.nn.UninitializedParameter()
+        this.reset()
+
+    @property
+    def gain(self) -> float:
+        raise RuntimeError("there was no input")
+
+    def constants(self) -> dict[str, float]:
+        return {"mean": self.v.mean().item()}
+
+
+def test_a_layer_shows_what_it_can_tell() -> None:
+    assert repr(Untold(1.0)) == "Untold(leak=2, step_mode='m', backend='auto')"
+    assert neurons.options.names(Untold) == ["gain", "leak", "step_mode", "backend"]
+    assert "decay_input=True" in repr(neurons.create("plif").to("meta"))
+
+
+def test_a_constructor_that_tells_no_parameters_is_shown_without_them() -> None:
+    class Partial(Neuron):
+        __init__ = functools.partialmethod(Neuron.__init__, step_mode="m")  # type: ignore[assignment]
+
+    assert neurons.options.names(Partial) == []
+    assert repr(Partial()) == "Partial()"
 
 
 @pytest.mark.parametrize("mode", ["s", "m"])

@@ -70,6 +70,28 @@ def test_what_asks_for_more_than_the_memory_it_may_have_is_told(path: Path, monk
         assert file.read("a/number") == 7
 
 
+def test_what_python_prints_as_it_starts_is_no_answer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a sitecustomize of the machine does."""
+    (path.parent / "sitecustomize.py").write_text("print('hello', flush=True)\n")
+    monkeypatch.setenv("PYTHONPATH", str(path.parent))
+    with hdf5.opened(path) as file:
+        assert file.read("a/number") == 7
+
+
+def test_what_means_nothing_outside_the_file_is_told(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        file["a/of"] = np.array([file["a"].ref], h5py.ref_dtype)
+        file["a/part"] = np.array([(1, file["a"].ref)], [("n", "i4"), ("of", h5py.ref_dtype)])
+        file["a/text"] = np.array(["z"], h5py.string_dtype())
+        file.create_dataset("a/trains", (1,), h5py.vlen_dtype(np.int32))[0] = [1, 2]
+    with hdf5.opened(path) as file:
+        for name in ("a/of", "a/part"):
+            with pytest.raises(DataDamaged, match=f"entry '{name}': it has values of the type .* belong to the file"):
+                file.read(name)
+        assert file.read("a/text").tolist() == [b"z"]
+        assert file.read("a/trains")[0].tolist() == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("end", "error", "says"),
     [
