@@ -54,7 +54,7 @@ def lacking(scheme: Scheme, target: Target) -> str:
     if not isinstance(target, Classes):
         return "no spikes are kept, for the task has no classes"
     if not isinstance(scheme.network, Network) or not spiking(scheme.network):
-        return "no spikes are kept, for the network has no spiking layers"
+        return "no spikes are kept, for no layer of the network spikes step by step"
     return ""
 
 

@@ -371,6 +371,12 @@ def _train(console: Console, settings: Settings, command: str, yes: bool) -> int
                 "recorded before the first run: shown, but no claim is decided by them.",
                 soft_wrap=True,
             )
+        if settings.rasters and (done := sum(step.status == "done" for step in steps)):
+            console.print(
+                f"--rasters keeps spikes of what is trained now; {done} of {len(steps)} experiments are done. --force "
+                "trains them again.",
+                soft_wrap=True,
+            )
         runner = Runner(settings, steps, store, executor, device, command)
         with Progress(console, runner.names, len(runner.pending)) as progress:
             tally = runner.carry_out(trackers.Tracked(progress, runner.names, told) if told else progress)

@@ -41,8 +41,9 @@ def test_a_cell_is_counted_beside_what_is_stored_of_it(reproduce: Command, tmp_p
     assert found.layers[-1].dense == 3 * 12 * 100
     assert (found.samples, found.T, found.state) == (397, 3, 4 * (3 * 64 + 3 * 16 + 12 + 100))
     assert (found.ac, found.mac) == (sum(one.ac or 0 for one in found.layers[1:]), found.layers[0].mac)
-    again = reproduce("tiny", "--only", "one", "--operations")
+    again = reproduce("tiny", "--only", "one", "--operations", "--rasters", COLUMNS="200")
     assert "[1/" not in again.stdout
+    assert "--rasters keeps spikes of what is trained now; 2 of 2 experiments are done. --force" in again.stdout
 
 
 @pytest.mark.parametrize(("option", "purpose"), [("--operations", "counted"), ("--rasters", "watched")])

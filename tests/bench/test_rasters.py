@@ -109,7 +109,9 @@ def test_what_has_no_spikes_or_classes_says_so() -> None:
     assert rasters.lacking(learner, task.target) == ""
     assert rasters.lacking(learner, tasks.Values(1)) == "no spikes are kept, for the task has no classes"
     learner.network = torch.nn.Linear(2, 2)
-    assert rasters.lacking(learner, task.target) == "no spikes are kept, for the network has no spiking layers"
+    assert (
+        rasters.lacking(learner, task.target) == "no spikes are kept, for no layer of the network spikes step by step"
+    )
 
 
 def test_an_input_is_kept_where_it_is_not_0_and_a_current_is_not() -> None:
