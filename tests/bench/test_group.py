@@ -17,6 +17,7 @@ import warm
 
 import models
 import tasks
+from bench.executor import Quiet
 from bench.job import Request, Result
 from bench.local import Local
 from bench.settings import Settings
@@ -85,7 +86,7 @@ def request(experiment: Experiment, processes: int, folder: Path) -> Request:
 OnEpoch = Callable[[int], None]
 
 
-class Heard:
+class Heard(Quiet):
     """Hears of epochs alone."""
 
     def __init__(self, on_epoch: OnEpoch) -> None:
@@ -93,16 +94,6 @@ class Heard:
 
     def epoch(self, request: Request, epoch: int, record: dict[str, float]) -> None:
         self.on_epoch(epoch)
-
-    def started(self, request: Request) -> None: ...
-
-    def data(self, request: Request, done: int, of: int) -> None: ...
-
-    def stage(self, request: Request, name: str) -> None: ...
-
-    def note(self, request: Request, text: str) -> None: ...
-
-    def beat(self) -> None: ...
 
 
 def run(asked: Request, on_epoch: OnEpoch = lambda epoch: None) -> Result:
