@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from . import NeuronFactory
+from .chain import Chain
 from .layers import AvgPool2d, Conv2d, MaxPool2d, SharedDropout, StepBatchNorm2d, Vote
 from .network import Network, frames
 
@@ -96,7 +97,7 @@ def mnist(
     first = [neuron((channels, 1, 1)), _pool(max_pool)]
     conv = [*first, *_conv_bn_neuron(neuron, channels, channels), _pool(max_pool)]
     fc = _fc(neuron, channels * (side // 4) ** 2, hidden, classes, dropouts=2)
-    return StaticNet(_static_encoder(inputs, channels), nn.Sequential(*conv), fc, T)
+    return StaticNet(_static_encoder(inputs, channels), Chain(*conv), fc, T)
 
 
 def cifar10(
@@ -115,7 +116,7 @@ def cifar10(
     second = _blocks(neuron, channels, 3)
     conv = [*first, _pool(max_pool), *second, _pool(max_pool)]
     fc = _fc(neuron, channels * (side // 4) ** 2, hidden, classes, dropouts=1)
-    return StaticNet(_static_encoder(inputs, channels), nn.Sequential(*conv), fc, T)
+    return StaticNet(_static_encoder(inputs, channels), Chain(*conv), fc, T)
 
 
 def event_net(
@@ -138,7 +139,7 @@ def event_net(
     if features == 0:
         raise ValueError(f"{number_layer} poolings leave nothing of a {side}x{side} input.")
     fc = _fc(neuron, features, hidden or features // 4, classes, dropouts=2)
-    return EventNet(nn.Sequential(*conv), fc, T)
+    return EventNet(Chain(*conv), fc, T)
 
 
 def nmnist(neuron: NeuronFactory, *, T: int = 10, side: int = 34, number_layer: int = 2, **width: Any) -> EventNet:

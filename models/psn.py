@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from . import NeuronFactory
+from .chain import Chain
 from .layers import AvgPool1d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d
 from .network import Network
 from .sequences import SequentialNet, extent
@@ -40,7 +41,7 @@ def _conv(neuron: NeuronFactory, dimensions: int, inputs: int, channels: int, bl
             layers += [neuron((channels, *[1] * dimensions))]
             inputs = channels
         layers += [pool(2)]
-    return nn.Sequential(*layers)
+    return Chain(*layers)
 
 
 def _fc(neuron: NeuronFactory, features: int, hidden: int, classes: int) -> nn.Module:

@@ -1,0 +1,84 @@
+"""Layers one after the other, which run batch norm, neurons and pooling that follow each other in one pass.
+
+A network is written as it always was; which layers run together is decided here, at every call, and `ran` and `kernel`
+of the neurons tell what computed them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook
+
+from neurons.backends import block
+from neurons.backends.block import Block, Pool
+from neurons.base import Neuron
+
+from . import layers
+
+NORMS: dict[type[nn.Module], bool] = {  # whether the statistics are those of all steps together
+    layers.StepBatchNorm2d: False,
+    layers.BatchNorm1d: True,
+    layers.BatchNorm2d: True,
+}
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+class Chain(nn.Sequential):
+    """Layers on sequences [T, N, ...], one after the other.
+
+    {batch norm -} neuron {- pooling} is one pass where `neurons.backends.block` has proven one for these layers; the
+    layers run by themselves where not, where one of them has hooks, and inside torch.compile.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        waiting = list(self)
+        while waiting:
+            norm, neuron, pooling = _together(waiting)
+            found = None
+            if neuron is not None:
+                found = block.find(neuron, x, norm, norm is not None and NORMS[type(norm)], pooling or Pool())
+            if isinstance(found, Block):
+                x = found(x)
+                del waiting[: 1 + (norm is not None) + (pooling is not None)]
+            else:
+                x = waiting.pop(0)(x)
+        return x
+
+
+def _together(waiting: list[nn.Module]) -> tuple[Any, Neuron | None, Pool | None]:
+    """The batch norm, neuron and pooling that `waiting` begins with; no neuron where one pass would save nothing."""
+    coming: Iterator[nn.Module | None] = iter([*waiting[:3], None, None, None])
+    one = next(coming)
+    norm = one if type(one) in NORMS else None
+    neuron = one if norm is None else next(coming)
+    if not isinstance(neuron, Neuron):
+        return None, None, None
+    pooling = _pool(next(coming))
+    taken = waiting[: 1 + (norm is not None) + (pooling is not None)]
+    if len(taken) == 1 or _has_any_global_hook() or any(getattr(layer, hooks) for layer in taken for hooks in _HOOKS):
+        return None, None, None
+    return norm, neuron, pooling
+
+
+def _pool(layer: Any) -> Pool | None:
+    """What a pooling layer does; None for another layer and for windows that overlap or go beyond the edge."""
+    if type(layer) not in (layers.MaxPool2d, layers.AvgPool2d, layers.AvgPool1d):
+        return None
+    size, stride, padding = _pair(layer.kernel_size), _pair(layer.stride), _pair(layer.padding)
+    if size != stride or padding != (0, 0) or layer.ceil_mode:
+        return None
+    if isinstance(layer, layers.MaxPool2d):
+        plain = _pair(layer.dilation) == (1, 1) and not layer.return_indices
+    else:
+        plain = getattr(layer, "divisor_override", None) is None
+    if isinstance(layer, layers.AvgPool1d):
+        size = (1, size[1])
+    return Pool("max" if isinstance(layer, layers.MaxPool2d) else "mean", size) if plain else None
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    found = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    return (found[0], found[-1])

@@ -1,0 +1,146 @@
+"""Batch norm, neurons and pooling in one pass, made from the neuron's own `step` like the kernels of `fused`.
+
+    cpp       C++ from the program of a step: scale and shift before it, pooling after it, gradients of all
+    kernel    a compiled block and how it is called
+    call      a block as a differentiable function
+    proof     what a block owes before it is used
+
+It keeps its input alone for the backward pass: what the neurons and the pooling need is computed again. Where there is
+no block, the layers run one after the other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from ... import choice, drawing, recomputation
+from ...base import Neuron
+from ..fused import compiler
+from ..fused.loop import Loop, distance
+from ..fused.plan import Plan, _apart
+from . import call, cpp, proof
+from .kernel import Kernel, Norm, Pool, Unfit
+
+__all__ = ["Block", "Norm", "Pool", "find"]
+
+KERNEL = {
+    (True, True): "C++, with batch norm and pooling",
+    (True, False): "C++, with batch norm",
+    (False, True): "C++, with pooling",
+}
+_kernels: WeakKeyDictionary[Plan, dict[bool, Kernel | str]] = WeakKeyDictionary()  # with batch norm or without
+
+
+class Block:
+    """Runs `neuron` with what stands before and after it; the layers stay what they are and keep their state."""
+
+    def __init__(self, neuron: Neuron, plan: Plan, kernel: Kernel, norm: Any, together: bool, pooling: Pool) -> None:
+        self.neuron, self.plan, self.kernel = neuron, plan, kernel
+        self.norm, self.together, self.pooling = norm, together, pooling
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """What the layers one after the other would give for `x` [T, N, C, H, W] or [T, N, C, L]."""
+        neuron = self.neuron
+        if recomputation.possible():  # as in Neuron.forward
+            if drawing.generator() is not None and not recomputation.running():
+                neuron.begin(x.shape[1:])
+            return recomputation.call(neuron, self._run, x)
+        return self._run(x)
+
+    def _run(self, x: Tensor) -> Tensor:
+        neuron, norm = self.neuron, self.norm
+        object.__setattr__(neuron, "ran", "fused")
+        object.__setattr__(neuron, "kernel", KERNEL[norm is not None, bool(self.pooling.kind)])
+        of_norm = None
+        if norm is not None:
+            of_norm = Norm(norm.running_mean, norm.running_var, norm.eps, norm.momentum, norm.training, self.together)
+            if norm.training:
+                norm.num_batches_tracked.add_(1 if self.together else x.shape[0])
+        states = neuron.carried(x.shape[1:])
+        y, after = call.call(self.kernel, self.plan.raw_names, distance(self.plan), of_norm, self.pooling, neuron, norm,
+                             states, x)  # fmt: skip
+        neuron.store_states(after)
+        return y
+
+
+def find(
+    neuron: Neuron, x: Tensor, norm: nn.modules.batchnorm._BatchNorm | None, together: bool, pooling: Pool
+) -> Block | str:
+    """What computes `neuron` with the batch norm before it (statistics over all steps `together`, else of each) and the
+    pooling after it for inputs like `x` [T, N, C, ..]; or why nothing does, so that they run one after the other.
+    """
+    reason = _refused(neuron, x, norm, together, pooling)
+    if reason is not None:
+        return reason
+    computation = choice.choose(neuron, "cpu", x)
+    if not isinstance(computation, Loop) or computation.backend != "fused":
+        return "the neuron's sequence is no kernel over time"
+    plan = computation.plan
+    if distance(plan) == 0:
+        return "the neuron's kernel keeps what its backward pass needs of every step"
+    for name, tensor in (*neuron.named_parameters(), *neuron.named_buffers()):
+        if name in plan.raw_names and not _of_channels(tensor, x):
+            return f"{name} has values of neither the layer nor its channels"
+    kernel = _kernel(plan, neuron, norm is not None)
+    return kernel if isinstance(kernel, str) else Block(neuron, plan, kernel, norm, together, pooling)
+
+
+def _refused(neuron: Neuron, x: Tensor, norm: Any, together: bool, pooling: Pool) -> str | None:
+    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+        return "torch.compile and autocast see the layers one by one"
+    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
+        return "blocks are for float32 and float64 on the CPU"
+    if x.ndim not in (4, 5) or x.numel() == 0:
+        return "blocks are for [T, N, C, L] and [T, N, C, H, W]"
+    if neuron.step_mode != "m" or neuron.backend not in ("auto", "fused"):
+        return "the neuron runs step by step or on another backend"
+    kind = type(neuron)
+    if kind.forward is not Neuron.forward or kind.advance is not Neuron.advance:
+        return "the neuron has a call of its own"
+    if not neuron.recurrent or not neuron.pointwise or kind.sequence is not Neuron.sequence:
+        return "the neuron's sequence is no loop over its step"
+    height, width = _plane(x)
+    if 0 in pooling.of(height, width):
+        return "the pooling leaves nothing"
+    if width * pooling.size[0] > cpp.MOST:
+        return "a row of the plane is too long"
+    if norm is None:
+        return None
+    tensors = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
+    if any(t is None or t.dtype != x.dtype or t.shape != x.shape[2:3] for t in tensors) or norm.momentum is None:
+        return "the batch norm has no scale, shift and running statistics of the input's type"
+    if norm.training and x[0, :, 0].numel() * (x.shape[0] if together else 1) == 1:
+        return "the statistics of a single value are refused by PyTorch"
+    return None
+
+
+def _plane(x: Tensor) -> tuple[int, int]:
+    return (x.shape[3], x.shape[4]) if x.ndim == 5 else (1, x.shape[3])
+
+
+def _of_channels(tensor: Tensor, x: Tensor) -> bool:
+    """Whether a parameter is one number or one of each channel."""
+    behind = x.ndim - 3
+    return tensor.numel() == 1 or (
+        tensor.ndim > behind and tensor.shape[tensor.ndim - 1 - behind] == tensor.numel() == x.shape[2]
+    )
+
+
+def _kernel(plan: Plan, neuron: Neuron, normalised: bool) -> Kernel | str:
+    """The proven kernel of a plan, or why there is none."""
+    made = _kernels.setdefault(plan, {})
+    if normalised not in made:
+        made[normalised] = _apart(lambda: _make(plan, neuron, normalised))
+    return made[normalised]
+
+
+def _make(plan: Plan, neuron: Neuron, normalised: bool) -> Kernel | str:
+    try:
+        kernel = Kernel(plan.trace, plan.dtype, plan.trainable, normalised)
+    except (Unfit, compiler.CompilationError) as error:
+        return str(error)
+    return proof.verdict(kernel, neuron) or kernel

@@ -1,0 +1,141 @@
+"""A block as a differentiable function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..fused.call import once_only
+from .kernel import Kernel, Norm, Pool
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a call needs beside tensors; `steps` where the input is the same at each of so many, else 0."""
+
+    norm: Norm | None
+    pooling: Pool
+    rest: list[float]
+    every: int
+    raw_names: list[str]
+    steps: int
+
+
+def call(
+    kernel: Kernel,
+    raw_names: list[str],
+    every: int,
+    norm: Norm | None,
+    pooling: Pool,
+    neuron: Any,
+    layer: Any,
+    carried: Sequence[float | Tensor],
+    x: Tensor,
+) -> tuple[Tensor, list[Tensor]]:
+    """What pooling makes of the spikes of `x` [T, N, C, ..], and the states after the last step.
+
+    `layer` is the batch norm of `norm`, `carried` the states before the first step, as numbers where all neurons have
+    the same.
+    """
+    step = x.shape[1:]
+    planes = step if len(step) == 4 else (*step[:2], 1, step[2])
+    rest = [0.0 if isinstance(value, Tensor) else value for value in carried]
+    states = [v.to(x).reshape(planes).contiguous() if isinstance(v, Tensor) else None for v in carried]
+    raw = [attrgetter(name)(neuron) for name in raw_names]
+    affine = [layer.weight, layer.bias] if norm else [None, None]
+    same = _at_every_step(x) if norm is None else None
+    job = Job(norm, pooling, rest, every, raw_names, 0 if same is None else x.shape[0])
+    given = x if same is None else same
+    given = given.reshape((*given.shape[: -len(step)], *planes))
+    tensors = [given, *affine, *states, *raw]
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
+        y, *after = Block.apply(kernel, job, *tensors)
+    else:
+        values = dict(zip(raw_names, raw, strict=True))
+        y, after, _, _ = kernel.forward(
+            _sequence(given, job), norm, affine, pooling, states, rest, values, every, False
+        )
+    if len(step) == 3:
+        y = y.squeeze(-2)
+    return y, [state.view(step) for state in after]
+
+
+class Block(torch.autograd.Function):
+    """Spikes, pooled, and final states."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, kernel: Kernel, job: Job, x: Tensor, weight: Tensor | None, bias: Tensor | None,
+        *tensors: Tensor | None,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
+        states, values = tensors[: len(job.rest)], tensors[len(job.rest) :]
+        raw: Any = dict(zip(job.raw_names, values, strict=True))
+        whole = _sequence(x, job)
+        y, after, kept, of_step = kernel.forward(
+            whole, job.norm, (weight, bias), job.pooling, states, job.rest, raw, job.every, True
+        )
+        ctx.set_materialize_grads(False)
+        ctx.kernel, ctx.job, ctx.kept = kernel, job, len(kept)
+        ctx.save_for_backward(x, weight, of_step, *states, *values, *kept)
+        return (y, *after)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor | None, *gs: Tensor | None) -> tuple[Tensor | None, ...]:
+        kernel, job = ctx.kernel, ctx.job
+        saved = ctx.saved_tensors
+        x, weight, of_step, *others = saved
+        count = len(job.rest)
+        states, values, kept = others[:count], others[count : len(others) - ctx.kept], others[len(others) - ctx.kept :]
+        wanted = ctx.needs_input_grad[2:]
+        if gy is None and all(g is None for g in gs):
+            return (None,) * len(ctx.needs_input_grad)
+        with torch.no_grad():
+            gx, of_affine, before, params = kernel.backward(
+                _sequence(x, job),
+                None if gy is None else gy.to(kernel.dtype).resolve_neg().contiguous(),
+                job.norm,
+                weight,
+                of_step,
+                job.pooling,
+                states,
+                kept,
+                [None if g is None else g.to(kernel.dtype).resolve_neg().contiguous() for g in gs],
+                wanted[3 : 3 + count],
+                job.rest,
+                dict(zip(job.raw_names, values, strict=True)),
+                job.every,
+                once=job.steps > 0,
+            )
+            of_raw = [
+                params[name].to(value.dtype).reshape(value.shape) if need and name in params else None
+                for name, value, need in zip(job.raw_names, values, wanted[3 + count :], strict=True)
+            ]
+        gradients = [gx, *of_affine, *before, *of_raw]
+        gradients = [g if need else None for g, need in zip(gradients, wanted, strict=True)]
+        return (None, None, *once_only(gradients, gy, *gs, *saved))
+
+
+def _sequence(x: Tensor, job: Job) -> Tensor:
+    """[T, N, C, H, L], each step dense in that order."""
+    if job.steps:
+        return x.resolve_neg().contiguous().expand(job.steps, *x.shape)
+    step = x.resolve_neg()[0]
+    return x.resolve_neg() if step.is_contiguous() else x.resolve_neg().contiguous()
+
+
+def _at_every_step(x: Tensor) -> Tensor | None:
+    """[N, C, ..] where `x` repeats one step: its gradient is the sum over the steps, which nobody need write down."""
+    if x.shape[0] == 1 or x.stride(0) != 0:
+        return None
+    if not (torch.is_grad_enabled() and x.requires_grad):
+        return x[0]
+    one = x._base
+    if one is None or x.retains_grad or x._backward_hooks or not one.requires_grad:
+        return None
+    same = one.shape == x.shape[1:] and one.stride() == x.stride()[1:] and one.data_ptr() == x.data_ptr()
+    return one if same else None

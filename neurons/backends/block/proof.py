@@ -1,0 +1,114 @@
+"""The proof that a block owes before it is used: what batch norm, the neuron's step and pooling give one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from core.compare import relative, tolerance
+
+from ...base import Neuron
+from ..fused.trace import layer_tensors, with_tensors
+from .kernel import Kernel, Norm, Pool
+
+STEPS, SAMPLES, PLANE = 5, 3, (5, 6)
+EVERY = 2  # steps between checkpoints
+SEEDS = (1, 2, 3)  # a spike on the other side of its threshold by rounding shows with one of them, a mistake with all
+_POOLS = (Pool(), Pool("max", (2, 2)), Pool("mean", (2, 2)), Pool("max", (1, 3)))
+_NORMS = ((True, False), (True, True), (False, False))  # trained, together
+
+
+def verdict(kernel: Kernel, neuron: Neuron) -> str | None:
+    """None for a kernel that agrees with the layers one by one, else what differs. Agreement is remembered beside the
+    library."""
+    key = f"agrees with torch {torch.__version__}"
+    if kernel.library.note.get(key) is True:
+        return None
+    for pooling in _POOLS:
+        for trained, together in _NORMS if kernel.normalised else _NORMS[:1]:
+            found: str | None = None
+            for seed in SEEDS:
+                found = _difference(kernel, neuron, pooling, trained, together, seed)
+                if found is None:
+                    break
+            if found:
+                source = kernel.library.path.with_suffix(".cpp")
+                return f"the block of {neuron.name!r} is wrong: {found}, {pooling} (source: {source})"
+    kernel.library.write_note(**{key: True})
+    return None
+
+
+def _difference(kernel: Kernel, neuron: Neuron, pooling: Pool, trained: bool, together: bool, seed: int) -> str | None:
+    dtype = kernel.dtype
+    raw = {n: t.detach().cpu().to(t.dtype) for n, t in layer_tensors(neuron).items()}
+    channels = max([2, *(t.numel() for n, t in raw.items() if n in kernel.trace.raw_names())])
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
+
+    step = (SAMPLES, channels, *PLANE)
+    threshold = float(torch.as_tensor(getattr(neuron, "v_threshold", 1.0)).detach().abs().max())
+    x = draw(STEPS, *step) * (1.5 + threshold)
+    states = [draw(*step) * 0.5 for _ in neuron.states]
+    weight, bias = 1 + threshold + 0.3 * draw(channels), 0.3 * draw(channels)
+    gy, gs = draw(STEPS, *step[:2], *pooling.of(*PLANE)), [draw(*step) for _ in states]
+    mine = [0.1 * draw(channels), 1 + 0.1 * draw(channels).abs()]
+    theirs = [t.clone() for t in mine]
+    norm = Norm(mine[0], mine[1], 1e-5, 0.1, trained, together) if kernel.normalised else None
+    affine = (weight, bias) if norm else (None, None)
+    values: dict[str, Tensor] = {n: raw[n] for n in kernel.trace.raw_names()}
+    rest = [0.0] * len(states)
+    y, after, kept, of_step = kernel.forward(x, norm, affine, pooling, states, rest, values, EVERY, True)
+    gx, of_affine, before, params = kernel.backward(
+        x, gy, norm, affine[0], of_step, pooling, states, kept, gs, [True] * len(states), rest, values, EVERY, False
+    )
+    found: list[Tensor | None] = [y, *after, gx, *before, *params.values()]
+    names = ["pooled spikes", *neuron.states, *(f"gradient of {n}" for n in ("x", *neuron.states, *params))]
+    if norm:
+        found += [*of_affine, *mine]
+        names += ["gradient of the scale", "gradient of the shift", "running mean", "running variance"]
+    expected = _reference(kernel, neuron, raw, x, states, (weight, bias), theirs, norm, pooling, gy, gs)
+    for name, value, right in zip(names, found, expected, strict=True):
+        value = torch.zeros(()) if value is None else value
+        error = relative(value, torch.zeros_like(value) if right is None else right, at_least=1e-30)
+        if not error <= tolerance("use", dtype):
+            return f"{name} is off by {error:.2g} of its largest value"
+    return None
+
+
+def _reference(
+    kernel: Kernel, neuron: Neuron, raw: dict[str, Tensor], x: Tensor, states: list[Tensor],
+    affine: tuple[Tensor, Tensor], running: list[Tensor], norm: Norm | None, pooling: Pool, gy: Tensor,
+    gs: list[Tensor],
+) -> list[Tensor | None]:  # fmt: skip
+    """The same as `found` in `_difference`, layer by layer."""
+    leaves = {n: t.clone().requires_grad_(n in kernel.parameters) for n, t in raw.items()}
+    twin: Any = with_tensors(neuron, leaves)
+    with torch.enable_grad():
+        inputs, weight, bias = (t.clone().requires_grad_() for t in (x, *affine))
+        before = [s.clone().requires_grad_() for s in states]
+        sequence = inputs
+        if norm:
+            rows = [inputs.flatten(0, 1)] if norm.together else list(inputs.unbind(0))
+            normed = [
+                functional.batch_norm(row, running[0], running[1], weight, bias, norm.trained, norm.momentum, norm.eps)
+                for row in rows
+            ]
+            sequence = torch.cat(normed).view(x.shape)
+        now, spikes = before, []
+        for x_t in sequence.unbind(0):
+            spike, *now = twin.step(x_t, *now)
+            spikes.append(spike)
+        flat = torch.stack(spikes).flatten(0, 1)
+        if pooling.kind:
+            function: Any = {"max": functional.max_pool2d, "mean": functional.avg_pool2d}[pooling.kind]
+            flat = function(flat, pooling.size)
+        y = flat.unflatten(0, x.shape[:2])
+        wanted = [inputs, *before, *(leaves[n] for n in kernel.parameters)] + ([weight, bias] if norm else [])
+        pairs = [(o, g) for o, g in zip([y, *now], [gy, *gs], strict=True) if o.requires_grad]
+        grads = torch.autograd.grad([o for o, _ in pairs], wanted, [g for _, g in pairs], allow_unused=True)
+    return [y.detach(), *(s.detach() for s in now), *grads, *(running if norm else [])]
