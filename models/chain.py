@@ -1,11 +1,13 @@
 """Layers one after the other, which run batch norm, neurons and pooling that follow each other in one pass.
 
-A network is written as it always was; which layers run together is decided here, at every call, and `ran` and `kernel`
-of the neurons tell what computed them.
+The convolution after such a pass keeps the spikes that it is given as bytes (models.packed). A network is written as it
+always was; which layers run together is decided here, at every call, and `ran` and `kernel` of the neurons tell what
+computed them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +18,7 @@ from neurons.backends import block
 from neurons.backends.block import Block, Pool
 from neurons.base import Neuron
 
-from . import layers
+from . import layers, packed
 
 NORMS: dict[type[nn.Module], bool] = {  # whether the statistics are those of all steps together
     layers.StepBatchNorm2d: False,
@@ -35,6 +37,7 @@ class Chain(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         waiting = list(self)
+        parts = 0  # that the spikes come in which the last layer made; 0 where it made none
         while waiting:
             norm, neuron, pooling = _together(waiting)
             found = None
@@ -42,9 +45,15 @@ class Chain(nn.Sequential):
                 found = block.find(neuron, x, norm, norm is not None and NORMS[type(norm)], pooling or Pool())
             if isinstance(found, Block):
                 x = found(x)
+                parts = math.prod(found.pooling.size) if found.pooling.kind == "mean" else 1
                 del waiting[: 1 + (norm is not None) + (pooling is not None)]
+                continue
+            layer = waiting.pop(0)
+            if parts and packed.takes(layer, x, parts) and not _hooked([layer]):
+                x = packed.convolve(layer, x, parts)
             else:
-                x = waiting.pop(0)(x)
+                x = layer(x)
+            parts = 0
         return x
 
 
@@ -58,9 +67,13 @@ def _together(waiting: list[nn.Module]) -> tuple[Any, Neuron | None, Pool | None
         return None, None, None
     pooling = _pool(next(coming))
     taken = waiting[: 1 + (norm is not None) + (pooling is not None)]
-    if len(taken) == 1 or _has_any_global_hook() or any(getattr(layer, hooks) for layer in taken for hooks in _HOOKS):
+    if len(taken) == 1 or _hooked(taken):
         return None, None, None
     return norm, neuron, pooling
+
+
+def _hooked(taken: list[nn.Module]) -> bool:
+    return _has_any_global_hook() or any(getattr(layer, hooks) for layer in taken for hooks in _HOOKS)
 
 
 def _pool(layer: Any) -> Pool | None:

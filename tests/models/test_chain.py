@@ -203,7 +203,7 @@ def test_layers_run_by_themselves_where_no_block_is_proven(change: Any, dtype: t
 
 def test_step_mode_s_and_single_values_behave_as_before() -> None:
     chain = layers(None, None, 2)
-    chain[0].step_mode = "s"  # type: ignore[union-attr, assignment]
+    chain[0].step_mode = "s"  # type: ignore[assignment]
     assert chain(drive(2, 2, 4, 4)).shape == (2, 2, 4, 4)
     with pytest.raises(ValueError, match="more than 1 value"):
         layers(StepBatchNorm2d, None, 2)(drive(2, 1, 2, 1, 1))

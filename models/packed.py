@@ -1,0 +1,142 @@
+"""A convolution of spikes, which keeps them as bytes for its backward pass and expands them where they are used.
+
+Spikes are 0 or 1, the mean of a window of n of them is a whole number of n-th parts. Whether that is so is looked at in
+the pass that packs; an input that holds anything else is kept as it is.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neurons.backends.fused import compiler, cpp_preamble
+from neurons.backends.fused.call import once_only
+from neurons.backends.fused.graph import Graph
+from neurons.backends.fused.kernel import call_library, note_threads, threads_for
+
+from . import layers
+
+MOST = 255  # parts that a byte counts
+_BLOCK = 1 << 14
+_KINDS = (layers.Conv1d, layers.Conv2d)
+
+
+def takes(layer: Any, x: Tensor, parts: int) -> bool:
+    """Whether `convolve` computes this layer for spikes in `parts` parts."""
+    return bool(
+        type(layer) in _KINDS
+        and layer.padding_mode == "zeros"
+        and not isinstance(layer.padding, str)
+        and parts <= MOST
+        and x.device.type == "cpu"
+        and x.dtype in (torch.float32, torch.float64)
+        and x.dtype == layer.weight.dtype
+        and torch.is_grad_enabled()
+        and layer.weight.requires_grad
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
+        and _library(x.dtype) is not None
+    )
+
+
+def convolve(layer: Any, x: Tensor, parts: int) -> Tensor:
+    """`layer(x)` for spikes `x` [T, N, C, ..]."""
+    options = (layer.stride, layer.padding, layer.dilation, layer.groups)
+    return Convolution.apply(x.flatten(0, 1), layer.weight, layer.bias, options, parts).unflatten(0, x.shape[:2])
+
+
+class Convolution(torch.autograd.Function):
+    """[N, C, ..] -> [N, C', ..], keeping the input in bytes where they hold it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, options: Any, parts: int) -> Tensor:
+        stride, padding, dilation, groups = ctx.options = options
+        ctx.parts, ctx.biases = parts, None if bias is None else list(bias.shape)
+        packed = pack(x, parts)
+        ctx.packed = packed is not None
+        ctx.save_for_backward(x if packed is None else packed, weight)
+        zeros = [0] * len(stride)
+        return torch.convolution(x, weight, bias, stride, padding, dilation, False, zeros, groups)
+
+    @staticmethod
+    def backward(ctx: Any, gy: Tensor) -> tuple[Tensor | None, ...]:
+        stride, padding, dilation, groups = ctx.options
+        kept, weight = ctx.saved_tensors
+        of_x, of_weight, of_bias = (bool(need) for need in ctx.needs_input_grad[:3])
+
+        def gradients(x: Tensor, *wanted: bool) -> Any:
+            return torch.ops.aten.convolution_backward(
+                gy, x, weight, ctx.biases, stride, padding, dilation, False, [0] * len(stride), groups, wanted
+            )
+
+        with torch.no_grad():
+            x = expand(kept, weight.dtype, ctx.parts) if ctx.packed else kept
+            _, gw, gb = gradients(x, False, of_weight, of_bias)
+            shape = x.new_empty(1).expand(x.shape)  # the gradient of the input asks for its size alone
+            del x
+            gx = gradients(shape, True, False, False)[0] if of_x else None
+        return (*once_only([gx, gw, gb], gy, kept, weight), None, None)
+
+
+def pack(x: Tensor, parts: int) -> Tensor | None:
+    """`x` as bytes, each so many of `parts` parts; None where one of its numbers is none of these."""
+    library = _library(x.dtype)
+    assert library is not None
+    x = x.contiguous()
+    packed = torch.empty(x.shape, dtype=torch.uint8)
+    other = torch.zeros(1, dtype=torch.int32)
+    _run(library.pack, [x, packed, other], x.numel(), parts)
+    return None if other.item() else packed
+
+
+def expand(packed: Tensor, dtype: torch.dtype, parts: int) -> Tensor:
+    """What was packed, in `dtype`."""
+    x = torch.empty_strided(packed.shape, packed.stride(), dtype=dtype)
+    _run(_library(dtype).expand, [packed, x], packed.numel(), parts)  # type: ignore[union-attr]
+    return x
+
+
+def _run(function: Any, arrays: list[Tensor], count: int, parts: int) -> None:
+    threads = min(threads_for(count), max(1, count // _BLOCK))
+    note_threads(threads)
+    call_library(function, arrays, [float(parts)], [1, count, _BLOCK, threads, 0])
+
+
+@cache
+def _library(dtype: torch.dtype) -> ctypes.CDLL | None:
+    source = "\n".join([*cpp_preamble.preamble(Graph(), str(dtype).removeprefix("torch.")), _SOURCE])
+    try:
+        found = compiler.library(source, ("-O3", "-fno-trapping-math")).functions
+    except compiler.CompilationError:
+        return None
+    found.pack.restype = found.expand.restype = None
+    return found
+
+
+_SOURCE = """\
+static void pack_block(void** arrays, const double* scalars, const long*, long b, long n) {
+  const C* __restrict x = (const C*)arrays[0] + b;
+  unsigned char* __restrict to = (unsigned char*)arrays[1] + b;
+  const C parts = C(scalars[0]);
+  int other = 0;
+  for (long i = 0; i < n; i++) {
+    const C scaled = x[i] * parts;
+    const int whole = int(scaled >= 0 ? scaled < 256 ? scaled + C(0.5) : C(0) : C(0));
+    other |= C(whole) / parts != x[i];
+    to[i] = (unsigned char)whole;
+  }
+  if (other) *(volatile int*)arrays[2] = 1;
+}
+static void expand_block(void** arrays, const double* scalars, const long*, long b, long n) {
+  const unsigned char* __restrict from = (const unsigned char*)arrays[0] + b;
+  C* __restrict x = (C*)arrays[1] + b;
+  const C parts = C(scalars[0]);
+  for (long i = 0; i < n; i++) x[i] = C(from[i]) / parts;
+}
+extern "C" void pack(void** a, const double* scalars, const long* sizes) { run(pack_block, a, scalars, sizes); }
+extern "C" void expand(void** a, const double* scalars, const long* sizes) { run(expand_block, a, scalars, sizes); }
+"""
