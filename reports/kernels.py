@@ -33,6 +33,7 @@ TITLES = {
     "frontier": "Largest sizes under a memory limit",
     "linear": "Linear + neuron",
     "network": "Training step of a network",
+    "step": "Training step of the convolutional networks",
     "adding": "Updates of FPTT, adding network",
     "s-mnist": "Updates of FPTT, network of sequential MNIST",
     "ttfs": "Training step of single spikes in closed form",

@@ -63,6 +63,7 @@ COLUMNS["first-spike-network"] = COLUMNS["network"] = (
     ("training step", "training_seconds", "time"),
     ("× base", "training_ratio", "ratio"),
 )
+COLUMNS["step"] = (*COLUMNS["network"], ("live peak", "live_peak", "size"))
 COLUMNS["ttfs"] = (
     ("forward", "forward_seconds", "time"),
     ("× base", "forward_ratio", "ratio"),
@@ -92,9 +93,9 @@ def heading(run: StoredRun) -> str:
 
 
 def reset(run: StoredRun) -> str:
-    """ "reset not detached", or nothing where it is detached or there is none; with the form of a neuron of several."""
+    """ "reset not detached", or nothing where it is detached or there is none; with the neuron's form or network."""
     options = run.experiment["options"]
-    form = f"{options['variant']} form" if options.get("variant") else ""
+    form = f"{options['variant']} form" if options.get("variant") else options.get("network", "")
     return ", ".join(filter(None, (form, "reset not detached" if options.get("detach_reset") is False else "")))
 
 

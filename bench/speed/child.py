@@ -23,6 +23,7 @@ MODULES = {
     "frontier": "bench.speed.frontier",
     "linear": "bench.speed.linear",
     "network": "bench.speed.network",
+    "step": "bench.speed.step",
     "psn": "bench.speed.parallel",
     "adding": "bench.speed.updates",
     "s-mnist": "bench.speed.updates",

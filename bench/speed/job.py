@@ -21,11 +21,12 @@ _WIDTHS = {
     "linear": "width",
     "frontier": "width",
     "network": "channels",
+    "step": "channels",
     "adding": "hidden",
     "s-mnist": "hidden",
     "first-spike-network": "width",
 }
-_BATCHES = {"linear": BATCH, "network": BATCH, "first-spike-network": 128}  # of the SHD script
+_BATCHES = {"linear": BATCH, "network": BATCH, "step": BATCH, "first-spike-network": 128}  # of the SHD script
 
 
 @dataclass(frozen=True)

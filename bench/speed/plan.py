@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import UsageError
 from papers.ttfs.speed import CLOSED, OPERATORS, RELU, STEPS, TWO_OPERATORS, through
 
-from . import first_spike_network, parallel, updates
+from . import first_spike_network, parallel, step, updates
 from .contenders import COMPILED, FUSED, REFERENCE, known_options, suite
 from .job import Job
 
@@ -22,6 +22,7 @@ WHATS = {
     "frontier": "largest T, batch and width under a memory limit",
     "linear": "Linear + neuron, batch 16, against the Linear alone",
     "network": "training step of a PLIF network",
+    "step": "training step of the convolutional networks, against their products alone",
     "psn": "PSN, one product over time, against LIF, a loop, over steps and neurons",
     "adding": "updates of FPTT in the adding network, against a plain loop and the matrix products alone",
     "s-mnist": "the same in the network of sequential MNIST",
@@ -41,6 +42,7 @@ LINEAR_SHAPES = ((500, 512), (500, 1024))  # T, width; batch 16
 QUICK_LINEAR_SHAPES = ((20, 64),)
 NETWORK_SHAPES = ((8, 32), (8, 128))  # T, channels
 QUICK_NETWORK_SHAPES = ((4, 4),)
+STEP_SHAPES = ((8, 32),)
 PSN_SHAPES = tuple((steps, 2**n) for steps in (2, 4, 8, 16, 32, 64) for n in range(8, 21, 2))
 QUICK_PSN_SHAPES = ((2, 256), (8, 256), (32, 256), (2, 4096), (8, 4096), (32, 4096))
 FIRST_SPIKE = {  # neurons and their forms
@@ -63,13 +65,14 @@ FRONTIER_START = ((100, 512),)  # T, width; batch 16
 KERNEL = "fused-kernel"  # without autograd
 LINEAR = "linear"  # the Linear alone
 OWN_BASE = (  # kinds of measurement with a base of their own
-    "roofline", "linear", "psn", "adding", "s-mnist", "ttfs", "first-spike-network",
+    "roofline", "linear", "psn", "adding", "s-mnist", "ttfs", "first-spike-network", "step",
 )  # fmt: skip
 SPIKINGJELLY = ("spikingjelly", "spikingjelly-layers", "spikingjelly-stepwise")  # as described in bench.speed.network
 PEERS = ("spikingjelly", COMPILED, "snntorch", "norse", "sinabs")
 BY_NAME = "inductor"  # a backend that compiles for so long that nobody times it unasked
 ONLY: dict[str, Iterable[str]] = {  # whose neurons are given
     "network": ("plif",),
+    "step": step.NETWORKS,
     "psn": ("psn",),
     "adding": ("ltc",),
     "s-mnist": ("ltc",),
@@ -171,6 +174,8 @@ def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple
     if what == "first-spike":
         job = replace(job, contenders=tuple(name for name in names if name in (REFERENCE, FUSED)))
         return [(replace(job, options={**job.options, **form}),) for form in FIRST_SPIKE[neuron]]
+    if what == "step":
+        return step.jobs(job, asked.peers)
     if what == "first-spike-network":
         return [(first_spike_network.job(job),)]
     if what == "frontier":
@@ -215,6 +220,7 @@ def _shapes(what: str, asked: Asked) -> tuple[tuple[int, int], ...]:
         "frontier": (FRONTIER_START, FRONTIER_START),
         "linear": (LINEAR_SHAPES, QUICK_LINEAR_SHAPES),
         "network": (NETWORK_SHAPES, QUICK_NETWORK_SHAPES),
+        "step": (STEP_SHAPES, QUICK_NETWORK_SHAPES),
         "psn": (PSN_SHAPES, QUICK_PSN_SHAPES),
         "adding": (ADDING_SHAPES, QUICK_ADDING_SHAPES),
         "s-mnist": (S_MNIST_SHAPES, QUICK_S_MNIST_SHAPES),
