@@ -53,7 +53,7 @@ class Chain(nn.Sequential):
                 x = packed.convolve(layer, x, parts)
             else:
                 x = layer(x)
-            parts = 0
+            parts = 1 if isinstance(layer, Neuron) else 0
         return x
 
 

@@ -141,8 +141,9 @@ def test_inputs_that_lie_otherwise(turn: Any) -> None:
     assert_same(layers(StepBatchNorm2d, MaxPool2d(2), 4), turn(drive(4, 4, 4, 8, 8)))
 
 
-def test_a_repeated_step_has_the_sum_of_its_gradients() -> None:
-    chain = layers(None, MaxPool2d(2), 3)
+@pytest.mark.parametrize("norm", [None, StepBatchNorm2d])
+def test_a_repeated_step_has_the_sum_of_its_gradients(norm: Any) -> None:
+    chain = layers(norm, MaxPool2d(2), 3)
     other = apart(chain)
     found: list[Any] = []
     for network in (chain, other):

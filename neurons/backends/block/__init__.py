@@ -111,11 +111,16 @@ def _refused(neuron: Neuron, x: Tensor, norm: Any, together: bool, pooling: Pool
     if norm is None:
         return None
     tensors = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
-    if any(t is None or t.dtype != x.dtype or t.shape != x.shape[2:3] for t in tensors) or norm.momentum is None:
+    if any(t is None or not _fits(t, x) for t in tensors) or norm.momentum is None:
         return "the batch norm has no scale, shift and running statistics of the input's type"
     if norm.training and x[0, :, 0].numel() * (x.shape[0] if together else 1) == 1:
         return "the statistics of a single value are refused by PyTorch"
     return None
+
+
+def _fits(of_channels: Tensor, x: Tensor) -> bool:
+    same = of_channels.dtype == x.dtype and of_channels.device == x.device
+    return same and of_channels.shape == x.shape[2:3] and of_channels.is_contiguous()
 
 
 def _plane(x: Tensor) -> tuple[int, int]:
