@@ -8,7 +8,7 @@ computed them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import Tensor, nn
@@ -25,6 +25,7 @@ NORMS: dict[type[nn.Module], bool] = {  # whether the statistics are those of al
     layers.BatchNorm1d: True,
     layers.BatchNorm2d: True,
 }
+_CONVOLUTIONS = (layers.Conv1d, layers.Conv2d)
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -36,25 +37,41 @@ class Chain(nn.Sequential):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        waiting = list(self)
-        parts = 0  # that the spikes come in which the last layer made; 0 where it made none
-        while waiting:
-            norm, neuron, pooling = _together(waiting)
-            found = None
-            if neuron is not None:
-                found = block.find(neuron, x, norm, norm is not None and NORMS[type(norm)], pooling or Pool())
-            if isinstance(found, Block):
-                x = found(x)
-                parts = math.prod(found.pooling.size) if found.pooling.kind == "mean" else 1
-                del waiting[: 1 + (norm is not None) + (pooling is not None)]
-                continue
-            layer = waiting.pop(0)
-            if parts and packed.takes(layer, x, parts) and not _hooked([layer]):
-                x = packed.convolve(layer, x, parts)
-            else:
-                x = layer(x)
-            parts = 1 if isinstance(layer, Neuron) else 0
-        return x
+        return run(self, x)
+
+
+def run(sequence: Iterable[nn.Module], x: Tensor) -> Tensor:
+    """What the layers of `sequence` make of `x` [T, N, ...] one after the other, as in Chain."""
+    waiting = list(_flat(sequence))
+    parts = 0  # that the spikes come in which the last layer made; 0 where it made none
+    while waiting:
+        norm, neuron, pooling = _together(waiting)
+        found = None
+        if neuron is not None:
+            found = block.find(neuron, x, norm, norm is not None and NORMS[type(norm)], pooling or Pool())
+        if isinstance(found, Block):
+            x = found(x)
+            parts = math.prod(found.pooling.size) if found.pooling.kind == "mean" else 1
+            del waiting[: 1 + (norm is not None) + (pooling is not None)]
+            continue
+        layer = waiting.pop(0)
+        if parts and packed.takes(layer, x, parts) and not _hooked([layer]):
+            x = packed.convolve(layer, x, parts)
+        elif type(layer) in _CONVOLUTIONS and x.shape[0] > 1 and x.stride(0) == 0 and not _hooked([layer]):
+            x = layer(x[:1]).expand(x.shape[0], *[-1] * (x.ndim - 1))  # every step is the same
+        else:
+            x = layer(x)
+        parts = 1 if isinstance(layer, Neuron) else 0
+    return x
+
+
+def _flat(sequence: Iterable[nn.Module]) -> Iterator[nn.Module]:
+    """The layers, those of plain sequences among them, too."""
+    for layer in sequence:
+        if type(layer) is nn.Sequential and not _hooked([layer]):
+            yield from _flat(layer)
+        else:
+            yield layer
 
 
 def _together(waiting: list[nn.Module]) -> tuple[Any, Neuron | None, Pool | None]:

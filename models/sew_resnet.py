@@ -25,6 +25,7 @@ from neurons.base import Neuron
 from tasks.errors import DataDamaged, DataMissing, TaskError
 
 from . import NeuronFactory
+from .chain import Chain, run
 from .layers import AvgPool2d, BatchNorm2d, Conv2d, MaxPool2d
 from .network import Network
 
@@ -35,7 +36,7 @@ def _shortcut(neuron: NeuronFactory, inputs: int, outputs: int, stride: int) -> 
     if stride == 1 and inputs == outputs:
         return nn.Identity()
     conv = Conv2d(inputs, outputs, 1, stride=stride, bias=False)
-    return nn.Sequential(conv, BatchNorm2d(outputs), neuron((outputs, 1, 1)))
+    return Chain(conv, BatchNorm2d(outputs), neuron((outputs, 1, 1)))
 
 
 class BasicBlock(nn.Module):
@@ -54,8 +55,8 @@ class BasicBlock(nn.Module):
         self.downsample = _shortcut(neuron, inputs, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.sn1(self.bn1(self.conv1(x)))
-        out = self.sn2(self.bn2(self.conv2(out)))
+        out = run((self.conv1, self.bn1, self.sn1), x)
+        out = run((self.conv2, self.bn2, self.sn2), out)
         return out + self.downsample(x)
 
 
@@ -79,9 +80,9 @@ class Bottleneck(nn.Module):
         self.downsample = _shortcut(neuron, inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.sn1(self.bn1(self.conv1(x)))
-        out = self.sn2(self.bn2(self.conv2(out)))
-        out = self.sn3(self.bn3(self.conv3(out)))
+        out = run((self.conv1, self.bn1, self.sn1), x)
+        out = run((self.conv2, self.bn2, self.sn2), out)
+        out = run((self.conv3, self.bn3, self.sn3), out)
         return out + self.downsample(x)
 
 
@@ -130,7 +131,7 @@ class SEWResNet(Network):
         return x if self.pe is None else x + self.pe
 
     def forward(self, sequence: Tensor) -> Tensor:
-        x = self.pool(self.sn1(self.bn1(self.conv1(sequence))))
+        x = run((self.conv1, self.bn1, self.sn1, self.pool), sequence)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))  # type: ignore[operator]
         return self.fc(x.mean((-2, -1)))
 

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from . import NeuronFactory
+from .chain import Chain
 from .layers import AvgPool2d, BatchNorm2d, Conv2d, TEBN2d
 from .network import Network, frames
 
@@ -49,7 +50,7 @@ class VGG(Network):
                 continue
             layers += [nn.Sequential(Conv2d(inputs, entry, 3, padding=1), norm(entry)), neuron((entry, 1, 1))]
             inputs = entry
-        self.features = nn.Sequential(*layers)
+        self.features = Chain(*layers)
         features = inputs * (side >> poolings) ** 2
         self.classifier = nn.Sequential(nn.Flatten(2), nn.Dropout(dropout), nn.Linear(features, classes))
         for module in self.modules():

@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 import models
 import neurons
 from models.chain import Chain
-from models.layers import AvgPool1d, AvgPool2d, BatchNorm1d, BatchNorm2d, MaxPool2d, StepBatchNorm2d
+from models.layers import AvgPool1d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, MaxPool2d, StepBatchNorm2d
 from neurons.backends import block
 
 TIGHT = 1e-10  # float64; rounding in another order moves no spike of these inputs
@@ -49,7 +49,7 @@ def outcome(network: nn.Module, x: Tensor, cuts: tuple[int, ...] = ()) -> dict[s
     places = [0, *cuts, len(x)]
     y = torch.cat([network(x[a:b]) for a, b in pairwise(places)])
     neuron: Any = next(m for m in network.modules() if isinstance(m, neurons.base.Neuron))
-    states = [getattr(neuron, name) for name in neuron.states]
+    states = [s for name in neuron.states if isinstance(s := getattr(neuron, name), Tensor)]
     loss = (y * drive(*y.shape, seed=1).to(y.dtype)).sum() + sum((s * s).sum() for s in states)
     loss.backward()
     found = {"y": y.detach(), "x": x.grad}
@@ -103,6 +103,43 @@ def test_in_one_dimension() -> None:
     assert_same(layers(BatchNorm1d, AvgPool1d(2), 3), drive(4, 3, 3, 10))
 
 
+@settings(max_examples=15)
+@given(
+    T=st.integers(1, 19),
+    N=st.integers(1, 5),
+    channels=st.integers(1, 3),
+    height=st.integers(3, 11),
+    width=st.integers(3, 11),
+    kind=st.sampled_from(["psn", "masked_psn", "half masked", "sliding_psn"]),
+    norm=st.sampled_from([None, StepBatchNorm2d, BatchNorm2d]),
+    pool=st.sampled_from([MaxPool2d(2), AvgPool2d(2), AvgPool2d((1, 3))]),
+    training=st.booleans(),
+)
+def test_products_over_time(
+    T: int, N: int, channels: int, height: int, width: int, kind: str, norm: Any, pool: Any, training: bool
+) -> None:
+    options = {
+        "psn": {"T": T},
+        "masked_psn": {"T": T, "k": min(T, 3), "lambda_": 1.0},
+        "half masked": {"T": T, "k": min(T, 2), "lambda_": 0.5},
+        "sliding_psn": {"k": 3},
+    }[kind]
+    name = "masked_psn" if kind == "half masked" else kind
+    assert_same(layers(norm, pool, channels, name, **options).train(training), drive(T, N, channels, height, width))
+
+
+@pytest.mark.parametrize("T", [4, 32])
+def test_products_in_float32_and_in_one_dimension(T: int) -> None:
+    chain = layers(BatchNorm1d, AvgPool1d(2), 3, "psn", T=T).float()
+    assert_same(chain, drive(T, 40, 3, 32, dtype=torch.float32), 2e-5)
+    assert_same(layers(BatchNorm2d, None, 2, "psn", T=T), drive(T, 2, 2, 40, 33))
+
+
+def test_another_number_of_steps_is_refused_as_before() -> None:
+    with pytest.raises(ValueError, match="T=4 steps, got 5"):
+        layers(BatchNorm2d, None, 2, "psn", T=4)(drive(5, 2, 2, 4, 4))
+
+
 def test_cut_in_two_and_state_carried() -> None:
     whole = layers(StepBatchNorm2d, MaxPool2d(2), 3)
     assert_same(copy.deepcopy(whole), drive(7, 2, 3, 6, 6), cuts=(3,))
@@ -141,16 +178,50 @@ def test_inputs_that_lie_otherwise(turn: Any) -> None:
     assert_same(layers(StepBatchNorm2d, MaxPool2d(2), 4), turn(drive(4, 4, 4, 8, 8)))
 
 
-@pytest.mark.parametrize("norm", [None, StepBatchNorm2d])
-def test_a_repeated_step_has_the_sum_of_its_gradients(norm: Any) -> None:
-    chain = layers(norm, MaxPool2d(2), 3)
+@pytest.mark.parametrize("name", ["plif", "psn"])
+@pytest.mark.parametrize("norm", [None, StepBatchNorm2d, BatchNorm2d])
+def test_a_repeated_step_has_the_sum_of_its_gradients(norm: Any, name: str) -> None:
+    chain = layers(norm, MaxPool2d(2), 3, name, **({"T": 5} if name == "psn" else {}))
     other = apart(chain)
     found: list[Any] = []
     for network in (chain, other):
         x = drive(2, 3, 6, 6).requires_grad_()
         (network((x * 1).expand(5, *x.shape)) * drive(5, 2, 3, 3, 3, seed=1)).sum().backward()
-        found.append(x.grad)
-    assert torch.allclose(found[0], found[1], rtol=TIGHT, atol=TIGHT)
+        found.append([x.grad, *network.buffers(), *(p.grad for p in network.parameters())])
+    for one, two in zip(*found, strict=True):
+        assert torch.allclose(one.double(), two.double(), rtol=TIGHT, atol=TIGHT)
+
+
+def test_the_convolution_of_a_repeated_step_is_computed_once() -> None:
+    chain = Chain(Conv2d(2, 3, 3, padding=1), BatchNorm2d(3), neurons.create("lif"), AvgPool2d(2)).double()
+    other = apart(chain)
+    found: list[Any] = []
+    for network in (chain, other):
+        x = drive(2, 2, 6, 6)
+        (network(x.expand(5, *x.shape)) * drive(5, 2, 3, 3, 3, seed=1)).sum().backward()
+        found.append([p.grad for p in network.parameters()])
+    for one, two in zip(*found, strict=True):
+        assert torch.allclose(one, two, rtol=TIGHT, atol=TIGHT)
+    with torch.no_grad():
+        sizes: list[int] = []
+        chain[0].forward = lambda x: sizes.append(len(x)) or Conv2d.forward(chain[0], x)  # type: ignore
+        chain(drive(2, 2, 6, 6).expand(5, 2, 2, 6, 6))
+    assert sizes == [1]
+
+
+def test_plain_sequences_within_are_taken_apart() -> None:
+    torch.manual_seed(0)
+    inner = nn.Sequential(Conv2d(2, 2, 3, padding=1), BatchNorm2d(2))
+    chain = Chain(inner, neurons.create("lif"), AvgPool2d(2)).double()
+    x = drive(3, 2, 2, 6, 6)
+    chain(x)
+    assert chain[1].kernel == "C++, with batch norm and pooling"
+    neurons.reset(chain)
+    seen: list[int] = []
+    inner.register_forward_hook(lambda *_: seen.append(1))
+    chain(x)
+    assert seen == [1]
+    assert chain[1].kernel == "C++, with pooling"
 
 
 def test_the_first_of_equal_spikes_takes_the_gradient() -> None:
@@ -245,7 +316,7 @@ def test_what_is_kept_is_the_input() -> None:
 
 def test_a_wrong_kernel_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     original = block.cpp.source
-    monkeypatch.setattr(block.cpp, "source", lambda *args: original(*args).replace("- m - (load", "- (load"))
+    monkeypatch.setattr(block.cpp, "source", lambda *args: original(*args).replace("- of.m - (load", "- (load"))
     neuron = neurons.create("lif", tau=3.0)
     norm = StepBatchNorm2d(2)
     monkeypatch.setattr(block, "_kernels", {})

@@ -4,6 +4,7 @@
     kernel    a compiled block and how it is called
     call      a block as a differentiable function
     proof     what a block owes before it is used
+    product, product_cpp, product_proof    the same for neurons whose sequence is a product over time
 
 It keeps its input alone for the backward pass: what the neurons and the pooling need is computed again. Where there is
 no block, the layers run one after the other.
@@ -11,6 +12,7 @@ no block, the layers run one after the other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,10 +21,15 @@ from torch import Tensor, nn
 
 from ... import choice, drawing, recomputation
 from ...base import Neuron
+from ...computation import Refusal
+from ...psn import PSN, MaskedPSN
 from ..fused import compiler
+from ..fused import plan as plans
+from ..fused import product as products
 from ..fused.loop import Loop, distance
 from ..fused.plan import Plan, _apart
-from . import call, cpp, proof
+from ..fused.product_kernel import MOST_STEPS
+from . import call, cpp, product, product_proof, proof
 from .kernel import Kernel, Norm, Pool, Unfit
 
 __all__ = ["Block", "Norm", "Pool", "find"]
@@ -32,15 +39,16 @@ KERNEL = {
     (True, False): "C++, with batch norm",
     (False, True): "C++, with pooling",
 }
-_kernels: WeakKeyDictionary[Plan, dict[bool, Kernel | str]] = WeakKeyDictionary()  # with batch norm or without
+_kernels: WeakKeyDictionary[Plan, dict[bool, Any]] = WeakKeyDictionary()  # with batch norm or without; or why not
 
 
 class Block:
     """Runs `neuron` with what stands before and after it; the layers stay what they are and keep their state."""
 
-    def __init__(self, neuron: Neuron, plan: Plan, kernel: Kernel, norm: Any, together: bool, pooling: Pool) -> None:
+    def __init__(self, neuron: Neuron, plan: Plan, kernel: Any, norm: Any, together: bool, pooling: Pool) -> None:
         self.neuron, self.plan, self.kernel = neuron, plan, kernel
         self.norm, self.together, self.pooling = norm, together, pooling
+        self.name = KERNEL[norm is not None, bool(pooling.kind)]
 
     def __call__(self, x: Tensor) -> Tensor:
         """What the layers one after the other would give for `x` [T, N, C, H, W] or [T, N, C, L]."""
@@ -54,17 +62,28 @@ class Block:
     def _run(self, x: Tensor) -> Tensor:
         neuron, norm = self.neuron, self.norm
         object.__setattr__(neuron, "ran", "fused")
-        object.__setattr__(neuron, "kernel", KERNEL[norm is not None, bool(self.pooling.kind)])
+        object.__setattr__(neuron, "kernel", self.name)
         of_norm = None
         if norm is not None:
             of_norm = Norm(norm.running_mean, norm.running_var, norm.eps, norm.momentum, norm.training, self.together)
             if norm.training:
                 norm.num_batches_tracked.add_(1 if self.together else x.shape[0])
+        return self._computed(of_norm, x)
+
+    def _computed(self, of_norm: Norm | None, x: Tensor) -> Tensor:
+        neuron = self.neuron
         states = neuron.carried(x.shape[1:])
-        y, after = call.call(self.kernel, self.plan.raw_names, distance(self.plan), of_norm, self.pooling, neuron, norm,
-                             states, x)  # fmt: skip
+        y, after = call.call(self.kernel, self.plan.raw_names, distance(self.plan), of_norm, self.pooling, neuron,
+                             self.norm, states, x)  # fmt: skip
         neuron.store_states(after)
         return y
+
+
+class Parallel(Block):
+    """The same for neurons whose sequence is a product over time."""
+
+    def _computed(self, of_norm: Norm | None, x: Tensor) -> Tensor:
+        return product.sequence(self.kernel, of_norm, self.pooling, self.norm, self.neuron, x)
 
 
 def find(
@@ -76,6 +95,11 @@ def find(
     reason = _refused(neuron, x, norm, together, pooling)
     if reason is not None:
         return reason
+    if products.covers(type(neuron)):
+        return _parallel(neuron, x, norm, together, pooling)
+    reason = _no_loop(neuron)
+    if reason is not None:
+        return reason
     computation = choice.choose(neuron, "cpu", x)
     if not isinstance(computation, Loop) or computation.backend != "fused":
         return "the neuron's sequence is no kernel over time"
@@ -85,8 +109,25 @@ def find(
     for name, tensor in (*neuron.named_parameters(), *neuron.named_buffers()):
         if name in plan.raw_names and not _of_channels(tensor, x):
             return f"{name} has values of neither the layer nor its channels"
-    kernel = _kernel(plan, neuron, norm is not None)
+    kernel = _kernel(plan, norm is not None, lambda: _make(plan, neuron, norm is not None))
     return kernel if isinstance(kernel, str) else Block(neuron, plan, kernel, norm, together, pooling)
+
+
+def _parallel(neuron: Any, x: Tensor, norm: Any, together: bool, pooling: Pool) -> Block | str:
+    """`find` for neurons whose sequence is a product over time."""
+    kind, T = type(neuron), x.shape[0]
+    if kind.advance not in (Neuron.advance, PSN.advance, MaskedPSN.advance) or getattr(neuron, "T", T) != T:
+        return "the neuron has a call of its own, or asks for another number of steps"
+    if T > MOST_STEPS or _plane(x)[1] * pooling.size[0] > product.most(T, x.dtype):
+        return "too many steps for a product in one pass"
+    if choice.choose(neuron, "cpu", x).backend != "fused":
+        return "the neuron's sequence is no kernel"
+    firing = products._firing(neuron)
+    plan = plans.find(firing, x.dtype, (2,), "cpu")
+    if isinstance(plan, Refusal) or plan.trace.prologue or plan.trace.grad_x is None:
+        return "the neuron's threshold has parameters"
+    kernel = _kernel(plan, norm is not None, lambda: _make_product(plan, firing, norm is not None))
+    return kernel if isinstance(kernel, str) else Parallel(neuron, plan, kernel, norm, together, pooling)
 
 
 def _refused(neuron: Neuron, x: Tensor, norm: Any, together: bool, pooling: Pool) -> str | None:
@@ -98,11 +139,8 @@ def _refused(neuron: Neuron, x: Tensor, norm: Any, together: bool, pooling: Pool
         return "blocks are for [T, N, C, L] and [T, N, C, H, W]"
     if neuron.step_mode != "m" or neuron.backend not in ("auto", "fused"):
         return "the neuron runs step by step or on another backend"
-    kind = type(neuron)
-    if kind.forward is not Neuron.forward or kind.advance is not Neuron.advance:
+    if type(neuron).forward is not Neuron.forward:
         return "the neuron has a call of its own"
-    if not neuron.recurrent or not neuron.pointwise or kind.sequence is not Neuron.sequence:
-        return "the neuron's sequence is no loop over its step"
     height, width = _plane(x)
     if 0 in pooling.of(height, width):
         return "the pooling leaves nothing"
@@ -115,6 +153,15 @@ def _refused(neuron: Neuron, x: Tensor, norm: Any, together: bool, pooling: Pool
         return "the batch norm has no scale, shift and running statistics of the input's type"
     if norm.training and x[0, :, 0].numel() * (x.shape[0] if together else 1) == 1:
         return "the statistics of a single value are refused by PyTorch"
+    return None
+
+
+def _no_loop(neuron: Neuron) -> str | None:
+    kind = type(neuron)
+    if kind.advance is not Neuron.advance:
+        return "the neuron has a call of its own"
+    if not neuron.recurrent or not neuron.pointwise or kind.sequence is not Neuron.sequence:
+        return "the neuron's sequence is no loop over its step"
     return None
 
 
@@ -135,11 +182,11 @@ def _of_channels(tensor: Tensor, x: Tensor) -> bool:
     )
 
 
-def _kernel(plan: Plan, neuron: Neuron, normalised: bool) -> Kernel | str:
+def _kernel(plan: Plan, normalised: bool, make: Callable[[], Any]) -> Any:
     """The proven kernel of a plan, or why there is none."""
     made = _kernels.setdefault(plan, {})
     if normalised not in made:
-        made[normalised] = _apart(lambda: _make(plan, neuron, normalised))
+        made[normalised] = _apart(make)
     return made[normalised]
 
 
@@ -149,3 +196,11 @@ def _make(plan: Plan, neuron: Neuron, normalised: bool) -> Kernel | str:
     except (Unfit, compiler.CompilationError) as error:
         return str(error)
     return proof.verdict(kernel, neuron) or kernel
+
+
+def _make_product(plan: Plan, firing: Neuron, normalised: bool) -> product.Product | str:
+    try:
+        kernel = product.Product(plan.trace, plan.dtype, normalised)
+    except compiler.CompilationError as error:
+        return str(error)
+    return product_proof.verdict(kernel, firing) or kernel

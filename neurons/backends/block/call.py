@@ -48,9 +48,8 @@ def call(
     states = [v.to(x).reshape(planes).contiguous() if isinstance(v, Tensor) else None for v in carried]
     raw = [attrgetter(name)(neuron) for name in raw_names]
     affine = [layer.weight, layer.bias] if norm else [None, None]
-    same = _at_every_step(x) if norm is None else None
-    job = Job(norm, pooling, rest, every, raw_names, 0 if same is None else x.shape[0])
-    given = x if same is None else same
+    given, steps = repeated(x)
+    job = Job(norm, pooling, rest, every, raw_names, steps)
     given = given.reshape((*given.shape[: -len(step)], *planes))
     tensors = [given, *affine, *states, *raw]
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
@@ -58,7 +57,7 @@ def call(
     else:
         values = dict(zip(raw_names, raw, strict=True))
         y, after, _, _ = kernel.forward(
-            _sequence(given, job), norm, affine, pooling, states, rest, values, every, False
+            whole(given, job.steps), norm, affine, pooling, states, rest, values, every, False
         )
     if len(step) == 3:
         y = y.squeeze(-2)
@@ -75,9 +74,9 @@ class Block(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:  # fmt: skip
         states, values = tensors[: len(job.rest)], tensors[len(job.rest) :]
         raw: Any = dict(zip(job.raw_names, values, strict=True))
-        whole = _sequence(x, job)
+        sequence = whole(x, job.steps)
         y, after, kept, of_step = kernel.forward(
-            whole, job.norm, (weight, bias), job.pooling, states, job.rest, raw, job.every, True
+            sequence, job.norm, (weight, bias), job.pooling, states, job.rest, raw, job.every, True
         )
         ctx.set_materialize_grads(False)
         ctx.kernel, ctx.job, ctx.kept = kernel, job, len(kept)
@@ -96,7 +95,7 @@ class Block(torch.autograd.Function):
             return (None,) * len(ctx.needs_input_grad)
         with torch.no_grad():
             gx, of_affine, before, params = kernel.backward(
-                _sequence(x, job),
+                whole(x, job.steps),
                 None if gy is None else gy.to(kernel.dtype).resolve_neg().contiguous(),
                 job.norm,
                 weight,
@@ -120,22 +119,23 @@ class Block(torch.autograd.Function):
         return (None, None, *once_only(gradients, gy, *gs, *saved))
 
 
-def _sequence(x: Tensor, job: Job) -> Tensor:
-    """[T, N, C, H, L], each step dense in that order."""
-    if job.steps:
-        return x.resolve_neg().contiguous().expand(job.steps, *x.shape)
-    step = x.resolve_neg()[0]
-    return x.resolve_neg() if step.is_contiguous() else x.resolve_neg().contiguous()
+def whole(x: Tensor, steps: int) -> Tensor:
+    """[T, N, C, H, L], each step dense in that order, of such a sequence or of the one that all `steps` repeat."""
+    x = x.resolve_neg()
+    if steps:
+        return x.contiguous().expand(steps, *x.shape)
+    return x if x[0].is_contiguous() else x.contiguous()
 
 
-def _at_every_step(x: Tensor) -> Tensor | None:
-    """[N, C, ..] where `x` repeats one step: its gradient is the sum over the steps, which nobody need write down."""
+def repeated(x: Tensor) -> tuple[Tensor, int]:
+    """One step and their number where `x` repeats it: its gradient is the sum over the steps, which nobody need write
+    down. Else `x` and 0."""
     if x.shape[0] == 1 or x.stride(0) != 0:
-        return None
+        return x, 0
     if not (torch.is_grad_enabled() and x.requires_grad):
-        return x[0]
+        return x[0], x.shape[0]
     one = x._base
     if one is None or x.retains_grad or x._backward_hooks or not one.requires_grad:
-        return None
+        return x, 0
     same = one.shape == x.shape[1:] and one.stride() == x.stride()[1:] and one.data_ptr() == x.data_ptr()
-    return one if same else None
+    return (one, x.shape[0]) if same else (x, 0)

@@ -34,9 +34,9 @@ def source(program: Program, storage: str, normalised: bool) -> str:
             *cpp_preamble.preamble(program.graph, storage),
             f"enum {{ MOST = {MOST}, ROOM = MOST + 12 * W }};",
             f"struct Sizes {{ long {fields}; }};",
-            _PIECES,
-            _POOLING,
-            _STATISTICS if normalised else "",
+            PIECES,
+            POOLING,
+            STATISTICS if normalised else "",
             _forward(program, normalised),
             _backward(program, normalised),
             _ENTRIES,
@@ -199,7 +199,7 @@ def _backward(program: Program, normalised: bool) -> str:
     return _channel("backward", lines)
 
 
-_PIECES = """\
+PIECES = """\
 // Some neurons of one channel: `count` stretches of `length` numbers, `stride` apart from `offset` on; `pooled_..` of
 // what pooling leaves of them.
 struct Piece {
@@ -265,7 +265,7 @@ static inline double sum_of(const C* p, long n) {
 }
 """
 
-_POOLING = """\
+POOLING = """\
 static inline C larger(C a, C b) {
   const bool beyond = (b > a) | (b != b);
   return beyond ? b : a;
@@ -383,7 +383,7 @@ static inline void spread_back(const Sizes& s, const Piece& p, const S* gy, cons
 }
 """
 
-_STATISTICS = """\
+STATISTICS = """\
 // Sums over the neurons; a lane adds up at most AT_ONCE numbers in C.
 enum { AT_ONCE = 16 };
 struct Moments { double sum, squares; };
@@ -410,17 +410,18 @@ static void coefficients(
   for (long first = 0; first < s.T; first += steps) {
     double mean = *running_mean, var = *running_var;
     if (s.trained) {
-      const double count = double(steps) * s.N * plane;
+      const long seen = s.x_row ? steps : 1;  // the others are the same
+      const double count = double(seen) * s.N * plane, all = double(steps) * s.N * plane;
       const C near = C(sum_of(x + first * s.x_row + c * plane, plane) / plane);  // so that squares cancel little
       Moments of = {};
-      for (long t = first; t < first + steps; t++)
+      for (long t = first; t < first + seen; t++)
         for (long image = 0; image < s.N; image++)
           moments(x + t * s.x_row + (image * s.channels + c) * plane, plane, s.channels * plane, near, of);
       const double away = of.sum / count, squares = of.squares - of.sum * away;
       mean = near + away;
       var = squares / count;
       *running_mean = C(scalars[1] * C(mean) + (1 - scalars[1]) * *running_mean);
-      *running_var = C(scalars[1] * C(squares / (count - 1)) + (1 - scalars[1]) * *running_var);
+      *running_var = C(scalars[1] * C(var * all / (all - 1)) + (1 - scalars[1]) * *running_var);
     }
     const C inverse = C(1 / __builtin_sqrt(var + scalars[0])), scale = inverse * weight;
     for (long t = first; t < first + steps; t++) {
@@ -443,12 +444,25 @@ static inline void dot(const C* x, const C* g, long n, C mean, double* to) {
   }
   for (; i < n; i++) { to[0] += g[i]; to[1] += g[i] * (x[i] - mean); }
 }
+// What the statistics of the steps take from the gradient of x: `m` and `k` times the distance to the mean.
+struct Share { C m, k; };
+static inline void correct(const Sizes& s, const S* from, S* to, long c, C mean, C scale, Share of) {
+  const long plane = s.H * s.L;
+  for (long image = 0; image < s.N; image++) {
+    const long at = (image * s.channels + c) * plane;
+    long i = at;
+    for (; i + W <= at + plane; i += W)
+      save(to + i, (load(to + i) - of.m - (load(from + i) - mean) * of.k) * scale);
+    for (; i < at + plane; i++) to[i] = (to[i] - of.m - (from[i] - mean) * of.k) * scale;
+  }
+}
 // From the gradient of the normalised input, in gx, to that of x; that of weight and bias.
 static void through_statistics(
     const Sizes& s, void** arrays, const S* x, S* gx, long c, const C* of_step, double* dots) {
   const C weight = ((const C*)arrays[4])[c];
   const long plane = s.H * s.L, steps = s.together ? s.T : 1;
   double of_weight = 0, of_bias = 0;
+  Share of_all = {};
   for (long first = 0; first < s.T; first += steps) {
     double sum = 0, product = 0;
     for (long t = first; t < first + steps; t++) { sum += dots[2 * t]; product += dots[2 * t + 1]; }
@@ -458,15 +472,11 @@ static void through_statistics(
     const double count = double(steps) * s.N * plane;
     const C m = s.trained ? C(sum / count) : C(0), k = s.trained ? C(product * inverse * inverse / count) : C(0);
     const C scale = inverse * weight;
-    for (long t = first; t < first + steps; t++)
-      for (long image = 0; image < s.N; image++) {
-        const S* from = x + t * s.x_row + (image * s.channels + c) * plane;
-        S* to = gx + t * s.gx_row + (image * s.channels + c) * plane;
-        long i = 0;
-        for (; i + W <= plane; i += W)
-          save(to + i, (load(to + i) - m - (load(from + i) - mean) * k) * scale);
-        for (; i < plane; i++) to[i] = (to[i] - m - (from[i] - mean) * k) * scale;
-      }
+    for (long t = first; t < first + steps; t++) {
+      of_all.m += m; of_all.k += k;
+      if (s.gx_row) correct(s, x + t * s.x_row, gx + t * s.gx_row, c, mean, scale, Share{m, k});
+      else if (t == s.T - 1) correct(s, x, gx, c, mean, scale, of_all);
+    }
   }
   ((C*)arrays[5])[c] = C(of_weight); ((C*)arrays[6])[c] = C(of_bias);
 }

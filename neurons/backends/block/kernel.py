@@ -87,10 +87,10 @@ class Kernel:
         """
         T, N, C, H, L = x.shape
         shape = (T, N, C, *pooling.of(H, L))
-        y = pool.empty(shape, _dense(shape), self.dtype)
-        after = [pool.empty(tuple(x.shape[1:]), _dense(x.shape[1:]), self.dtype) for _ in states]
+        y = pool.empty(shape, dense(shape), self.dtype)
+        after = [pool.empty(tuple(x.shape[1:]), dense(x.shape[1:]), self.dtype) for _ in states]
         rows = -(-T // every) - 1 if keep else 0
-        kept = [pool.empty((rows, N, C, H, L), _dense((rows, N, C, H, L)), self.dtype) for _ in states if rows]
+        kept = [pool.empty((rows, N, C, H, L), dense((rows, N, C, H, L)), self.dtype) for _ in states if rows]
         of_step = torch.empty((C, T, 4), dtype=self.dtype) if norm else None
         running = [norm.running_mean, norm.running_var] if norm else [None, None]
         arrays: list[Tensor | None] = [x, y, *affine, *running, of_step]
@@ -121,7 +121,7 @@ class Kernel:
         """
         C = x.shape[2]
         shape = x.shape[1:] if once else x.shape
-        gx = pool.empty(tuple(shape), _dense(shape), self.dtype)
+        gx = pool.empty(tuple(shape), dense(shape), self.dtype)
         of_affine = [torch.empty(C, dtype=self.dtype) if norm else None for _ in range(2)]
         before = [torch.empty(x.shape[1:], dtype=self.dtype) if wanted else None for wanted in wanted_states]
         arrays: list[Tensor | None] = [x, gy, gx, of_step, weight, *of_affine]
@@ -157,7 +157,7 @@ class Kernel:
         T, N, C, H, L = x.shape
         threads = min(threads_for(T * N * C * H * L), C)
         note_threads(threads)
-        images, rows = pieces(N, H, L, pooling)
+        images, rows = pieces(N, H, L, pooling, cpp.MOST)
         eps, momentum = (norm.eps, norm.momentum) if norm else (0.0, 0.0)
         sizes = [
             T, C, 1, threads, 0, N, H, L, images, rows, KINDS[pooling.kind], *pooling.size, x.stride(0), gx_row,
@@ -177,14 +177,14 @@ class Kernel:
         return arrays
 
 
-def pieces(N: int, H: int, L: int, pooling: Pool) -> tuple[int, int]:
-    """(samples, rows of a plane) that are worked on at a time."""
-    if H * L <= cpp.MOST:
-        return max(1, min(N, cpp.MOST // (H * L))), H
-    return 1, cpp.MOST // L // pooling.size[0] * pooling.size[0]
+def pieces(N: int, H: int, L: int, pooling: Pool, most: int) -> tuple[int, int]:
+    """(samples, rows of a plane) that are worked on at a time, `most` neurons."""
+    if most >= H * L:
+        return max(1, min(N, most // (H * L))), H
+    return 1, most // L // pooling.size[0] * pooling.size[0]
 
 
-def _dense(shape: Sequence[int]) -> tuple[int, ...]:
+def dense(shape: Sequence[int]) -> tuple[int, ...]:
     strides = [1]
     for n in reversed(shape[1:]):
         strides.insert(0, strides[0] * n)
