@@ -132,7 +132,7 @@ class Backed:
         self._store = store
 
     def __call__(self, run: StoredRun) -> bool:
-        known = self._checks.get((run.backend, run.implementation), ())
+        known = self._checks.get((run.backend, trust.checked(run)), ())
         return trust.counts(trust.state(run, known))
 
     @cached_property

@@ -33,7 +33,13 @@ def state(run: StoredRun, parities: Iterable[Parity]) -> str:
     what = run.experiment
     neuron = what.get("layer") or what.get("neuron")
     dtype = what.get("dtype")
-    return proof(parities, neuron, run.backend, dtype, run.device, run.implementation, run.machine).state
+    return proof(parities, neuron, run.backend, dtype, run.device, checked(run), run.machine).state
+
+
+def checked(run: StoredRun) -> str:
+    """The code of the parity checks that back `run`: that of its kernel, which is all of its code unless a network ran
+    around it."""
+    return str(run.kernels.get(run.backend, {}).get("proof", run.implementation))
 
 
 def counts(state: str) -> bool:

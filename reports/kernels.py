@@ -34,6 +34,7 @@ TITLES = {
     "linear": "Linear + neuron",
     "network": "Training step of a network",
     "step": "Training step of the convolutional networks",
+    "inference": "Inference of the convolutional networks",
     "adding": "Updates of FPTT, adding network",
     "s-mnist": "Updates of FPTT, network of sequential MNIST",
     "ttfs": "Training step of single spikes in closed form",

@@ -63,6 +63,11 @@ COLUMNS["first-spike-network"] = COLUMNS["network"] = (
     ("training step", "training_seconds", "time"),
     ("× base", "training_ratio", "ratio"),
 )
+COLUMNS["inference"] = (
+    ("forward", "forward_seconds", "time"),
+    ("× base", "forward_ratio", "ratio"),
+    ("samples/s", "samples_per_second", "count"),
+)
 COLUMNS["step"] = (*COLUMNS["network"], ("live peak", "live_peak", "size"))
 COLUMNS["ttfs"] = (
     ("forward", "forward_seconds", "time"),

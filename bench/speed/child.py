@@ -24,6 +24,7 @@ MODULES = {
     "linear": "bench.speed.linear",
     "network": "bench.speed.network",
     "step": "bench.speed.step",
+    "inference": "bench.speed.inference",
     "psn": "bench.speed.parallel",
     "adding": "bench.speed.updates",
     "s-mnist": "bench.speed.updates",

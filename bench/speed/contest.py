@@ -28,6 +28,8 @@ class Contest:
     `backends` are the contenders in order, each with what computes it. `check` makes the step of one and gives what a
     pass comes to, as tensors, which `compared` names; the first is what the others are held against. `products` are
     steps that compute less and are compared with nothing. A reason in `differs` lets a contender run though it is off.
+    `code` are the modules of the suite's network: what is measured of it rests on them besides the neurons' kernels.
+    `direction` is what a step is ("training", or "forward" without gradients).
     """
 
     backends: Mapping[str, str]
@@ -35,6 +37,16 @@ class Contest:
     compared: str = "outputs or gradients are off by {:.1e} of their largest value"
     products: Mapping[str, Step] = field(default_factory=dict)
     differs: Mapping[str, str] = field(default_factory=dict)
+    code: tuple[str, ...] = ()
+    direction: str = "training"
+
+
+def network_code(network: str, *neurons: str) -> tuple[str, ...]:
+    """The modules of a network of models and of its neurons, by their names; what they import counts, too."""
+    import models
+    import neurons as known
+
+    return models.registry.module(network), *map(known.registry.module, neurons)
 
 
 def measure(
@@ -46,13 +58,13 @@ def measure(
     more: Callable[[Measured, race.Times], None] = lambda result, times: None,
 ) -> None:
     """Checks, times and tells of every contender; `more` adds what a measurement knows besides the usual figures."""
-    results = {name: Measured(name, "torch", size) for name in contest.products}
+    results = {name: Measured(name, "torch", size, code=contest.code) for name in contest.products}
     steps = dict(contest.products)
     reference: list[Tensor] = []
     first = next(iter(contest.backends), "")
     for name, backend in contest.backends.items():
         emitter.note(f"{label} · {name}: checking")
-        result = Measured(name, backend, size, differs=contest.differs.get(name, ""))
+        result = Measured(name, backend, size, differs=contest.differs.get(name, ""), code=contest.code)
         found = race.attempt(result, functools.partial(contest.check, name))
         if found is not None:
             step, outcome = found
@@ -65,7 +77,7 @@ def measure(
                 results[name], steps[name] = result, step
                 continue
         emitter.measured(result)
-    entries = {name: {"training": Trial(step)} for name, step in steps.items()}
+    entries = {name: {contest.direction: Trial(step)} for name, step in steps.items()}
     times, surroundings = race.race(entries, job, emitter, label, job.base)
     for result in results.values():
         result.surroundings = surroundings

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from . import contenders, contest
-from .contest import Contest
+from .contest import Contest, network_code
 from .job import Job
 
 if TYPE_CHECKING:
@@ -68,8 +68,15 @@ def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
         {name: contenders.FUSED if name in fused else contenders.REFERENCE for name in MODELS[job.neuron]},
         lambda name: _checked(name, job, shape, x, labels),
         products={PRODUCTS: _products(job.neuron, x.transpose(0, 1), width)},
+        code=_code(job.neuron),
     )
     contest.measure(found, job, emitter, label, size)
+
+
+def _code(neuron: str) -> tuple[str, ...]:
+    """The modules of all networks of the neuron."""
+    found = (network_code(name, neuron, str(OUTPUT["name"])) for name in MODELS[neuron].values())
+    return tuple(sorted({module for modules in found for module in modules}))
 
 
 def _products(neuron: str, x: Tensor, width: int) -> Callable[[], object]:

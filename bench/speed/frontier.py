@@ -1,4 +1,5 @@
-"""How far one training step of Linear(width, width) + neuron can grow under a memory limit, along T, batch and width.
+"""How far one training step of Linear(width, width) + neuron can grow under a memory limit, along T, batch and width;
+or one of a network (the option "network", as in bench.speed.step), along batch.
 
 Each try is a forked process with a limit on the memory it may ask for, so that one that fails leaves nothing behind.
 """
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from core import memory
 
-from . import contenders, race
+from . import contenders, race, step
+from .contest import network_code
 from .inputs import currents
 from .job import BATCH, Job, Measured
 
@@ -28,9 +30,13 @@ FITS, TOO_LARGE, CANNOT_RUN = 0, 3, 4  # exit status of a try
 
 
 def measure(job: Job, emitter: Emitter) -> None:
-    """Metrics `largest_T`, `largest_batch`, `largest_width`: along one axis, the others as in the job and BATCH."""
+    """Metrics `largest_T`, `largest_batch`, `largest_width`: along one axis, the others as in the job and BATCH; of a
+    network the second alone."""
     (name,) = job.contenders
+    network = job.options.get("network")
     result = Measured(name, contenders.FUSED if name == contenders.SAVING else name, job.size(job.shapes[0]))
+    if network:
+        result.backend, result.code = step.backend(name), network_code(network, job.neuron)
     steps, width = job.shapes[0]
     start = {"T": steps, "batch": BATCH, "width": width}
     slow: list[str] = []
@@ -38,7 +44,7 @@ def measure(job: Job, emitter: Emitter) -> None:
     def search() -> None:
         if job.device != "cpu":
             raise contenders.Unfit("the frontier is searched with limits on host memory, so on the CPU")
-        for axis in start:
+        for axis in ("batch",) if network else start:
 
             def fits(value: int, axis: str = axis) -> bool:
                 sizes = {**start, axis: value}
@@ -91,8 +97,8 @@ def attempt(job: Job, name: str, sizes: dict[str, int]) -> int | None:
 def _guarded(job: Job, name: str, sizes: dict[str, int]) -> int:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
-        step = _step(job, name, sizes["T"])
-        step(SMALL)
+        once = _of_network(job, name) if "network" in job.options else _step(job, name, sizes["T"])
+        once(SMALL)
         held = memory.asked_for()
         if held is None:
             return CANNOT_RUN
@@ -100,7 +106,7 @@ def _guarded(job: Job, name: str, sizes: dict[str, int]) -> int:
     except BaseException:
         return CANNOT_RUN
     try:
-        step((sizes["T"], sizes["batch"], sizes["width"]))
+        once((sizes["T"], sizes["batch"], sizes["width"]))
     except BaseException:
         return TOO_LARGE
     return FITS
@@ -111,9 +117,21 @@ def _step(job: Job, name: str, steps: int) -> Callable[[tuple[int, int, int]], N
 
     contender = contenders.build(name, job.neuron, job.options, job.device, steps)
 
-    def step(shape: tuple[int, int, int]) -> None:
+    def once(shape: tuple[int, int, int]) -> None:
         x, grad = currents(shape, job.dtype, job.device)
         linear = torch.nn.Linear(shape[-1], shape[-1]).to(x.dtype)
         contender.call(linear(x.requires_grad_(True))).backward(grad)
 
-    return step
+    return once
+
+
+def _of_network(job: Job, name: str) -> Callable[[tuple[int, int, int]], None]:
+    import torch
+
+    def once(shape: tuple[int, int, int]) -> None:
+        steps, batch, channels = shape
+        network = step.build(name, job, (steps, channels))
+        x, labels = step.samples(job, (steps, channels), batch)
+        torch.nn.functional.cross_entropy(network.run(x).mean(0), labels).backward()
+
+    return once

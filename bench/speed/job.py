@@ -22,6 +22,7 @@ _WIDTHS = {
     "frontier": "width",
     "network": "channels",
     "step": "channels",
+    "inference": "channels",
     "adding": "hidden",
     "s-mnist": "hidden",
     "first-spike-network": "width",
@@ -82,7 +83,8 @@ class Measured:
     """What became of one contender at one size.
 
     `size` is what names the size (T, N, width ...); `metrics` are (name, value, unit), `samples` (name, unit, readings
-    in the order of measuring). `backend` is the suite's backend or the library that computed.
+    in the order of measuring). `backend` is the suite's backend or the library that computed; `code` names the modules
+    of the suite that it ran besides, as those of a network.
     """
 
     contender: str
@@ -94,6 +96,7 @@ class Measured:
     metrics: list[tuple[str, float | None, str]] = field(default_factory=list)
     samples: list[tuple[str, str, list[float]]] = field(default_factory=list)
     neuron: str = ""  # where it is not the job's
+    code: tuple[str, ...] = ()
     peak_memory: int | None = None
     seconds: float | None = None
     surroundings: dict[str, Any] = field(default_factory=dict)
@@ -109,6 +112,7 @@ class Measured:
                 **document,
                 "metrics": [(name, value, unit) for name, value, unit in document["metrics"]],
                 "samples": [(name, unit, list(values)) for name, unit, values in document["samples"]],
+                "code": tuple(document["code"]),
             }
         )
 

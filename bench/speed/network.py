@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import contenders, contest
-from .contest import Contest
+from .contest import Contest, network_code
 from .job import BATCH, Job
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
         {name: _backend(name) for name in dict.fromkeys([contenders.REFERENCE, *job.contenders])},
         lambda name: _checked(name, job, shape, images, targets),
         differs={"spikingjelly-layers": OVER_STEPS},
+        code=network_code(MODEL, job.neuron),
     )
     contest.measure(found, job, emitter, label, job.size(shape))
 
@@ -137,7 +138,7 @@ def peer_network(network: Any, step_mode: str) -> nn.Module:
             super().__init__()
             self.static_conv, self.T = network.static_conv, network.T
             self.conv, self.fc, self.vote = (
-                _peer(part, step_mode) for part in (network.conv, network.fc, network.vote)
+                peer_layers(part, step_mode) for part in (network.conv, network.fc, network.vote)
             )
 
         def forward(self, x: Tensor) -> Tensor:
@@ -149,7 +150,8 @@ def peer_network(network: Any, step_mode: str) -> nn.Module:
     return Peer()
 
 
-def _peer(module: Any, step_mode: str) -> Any:
+def peer_layers(module: Any, step_mode: str) -> Any:
+    """SpikingJelly's layers with copies of the weights of `module`, a layer or a sequence of them."""
     from spikingjelly.activation_based import layer
     from torch import nn
 
@@ -159,17 +161,20 @@ def _peer(module: Any, step_mode: str) -> Any:
     mode = {"step_mode": step_mode}
     match module:
         case nn.Sequential():
-            return nn.Sequential(*[_peer(part, step_mode) for part in module])
-        case layers.Conv2d():
-            made: Any = layer.Conv2d(
+            return nn.Sequential(*[peer_layers(part, step_mode) for part in module])
+        case layers.Conv1d() | layers.Conv2d():
+            kind: Any = getattr(layer, type(module).__name__)
+            made: Any = kind(
                 module.in_channels, module.out_channels, module.kernel_size, padding=module.padding, bias=False, **mode
             )
-        case layers.StepBatchNorm2d():
-            made = layer.BatchNorm2d(module.num_features, **mode)
+        case layers.StepBatchNorm2d() | layers.BatchNorm1d() | layers.BatchNorm2d():
+            kind = getattr(layer, type(module).__name__.removeprefix("Step"))
+            made = kind(module.num_features, **mode)
         case nn.Linear():
-            made = layer.Linear(module.in_features, module.out_features, bias=False, **mode)
-        case layers.MaxPool2d():
-            return layer.MaxPool2d(module.kernel_size, **mode)
+            bias = module.bias is not None
+            made = layer.Linear(module.in_features, module.out_features, bias=bias, **mode)
+        case layers.MaxPool2d() | layers.AvgPool1d() | layers.AvgPool2d():
+            return getattr(layer, type(module).__name__)(module.kernel_size, **mode)
         case layers.SharedDropout():
             return layer.Dropout(module.p, **mode)
         case nn.Flatten():

@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import UsageError
 from papers.ttfs.speed import CLOSED, OPERATORS, RELU, STEPS, TWO_OPERATORS, through
 
-from . import first_spike_network, parallel, step, updates
+from . import first_spike_network, inference, parallel, step, updates
 from .contenders import COMPILED, FUSED, REFERENCE, known_options, suite
 from .job import Job
 
@@ -23,6 +23,7 @@ WHATS = {
     "linear": "Linear + neuron, batch 16, against the Linear alone",
     "network": "training step of a PLIF network",
     "step": "training step of the convolutional networks, against their products alone",
+    "inference": "inference of the same networks, a batch and one sample",
     "psn": "PSN, one product over time, against LIF, a loop, over steps and neurons",
     "adding": "updates of FPTT in the adding network, against a plain loop and the matrix products alone",
     "s-mnist": "the same in the network of sequential MNIST",
@@ -62,10 +63,12 @@ QUICK_S_MNIST_SHAPES = ((4, 32),)
 TTFS_SHAPES = ((32, 16), (256, 16))  # batch, channels of the first layer
 QUICK_TTFS_SHAPES = ((16, 16),)
 FRONTIER_START = ((100, 512),)  # T, width; batch 16
+FRONTIER_NETWORKS = {"plif": ("plif_cifar10", "plif_cifar10dvs")}
 KERNEL = "fused-kernel"  # without autograd
 LINEAR = "linear"  # the Linear alone
 OWN_BASE = (  # kinds of measurement with a base of their own
     "roofline", "linear", "psn", "adding", "s-mnist", "ttfs", "first-spike-network", "step",
+    "inference",
 )  # fmt: skip
 SPIKINGJELLY = ("spikingjelly", "spikingjelly-layers", "spikingjelly-stepwise")  # as described in bench.speed.network
 PEERS = ("spikingjelly", COMPILED, "snntorch", "norse", "sinabs")
@@ -73,6 +76,7 @@ BY_NAME = "inductor"  # a backend that compiles for so long that nobody times it
 ONLY: dict[str, Iterable[str]] = {  # whose neurons are given
     "network": ("plif",),
     "step": step.NETWORKS,
+    "inference": step.NETWORKS,
     "psn": ("psn",),
     "adding": ("ltc",),
     "s-mnist": ("ltc",),
@@ -176,11 +180,13 @@ def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple
         return [(replace(job, options={**job.options, **form}),) for form in FIRST_SPIKE[neuron]]
     if what == "step":
         return step.jobs(job, asked.peers)
+    if what == "inference":
+        return inference.jobs(job, asked.peers)
     if what == "first-spike-network":
         return [(first_spike_network.job(job),)]
     if what == "frontier":
         alone = [replace(job, contenders=(name,), limit=asked.limit) for name in names if name != COMPILED]
-        return [(one,) for one in alone]
+        return [(one,) for one in (*alone, *_networks_of_frontier(job, asked))]
     if what == "linear":
         return [(replace(job, base=LINEAR, contenders=tuple(name for name in names if name != COMPILED)),)]
     if what == "network":
@@ -191,6 +197,16 @@ def _planned(what: str, neuron: str, allocator: str, asked: Asked) -> list[tuple
 def _contenders(neuron: str, asked: Asked) -> tuple[str, ...]:
     peers = [p for p in asked.peers if neuron in MAPPED or p in ("spikingjelly", BY_NAME)]
     return (*suite(neuron, asked.device)[0], *peers)
+
+
+def _networks_of_frontier(job: Job, asked: Asked) -> list[Job]:
+    """The training steps of whole networks whose frontier is searched."""
+    shapes = QUICK_NETWORK_SHAPES if asked.quick else STEP_SHAPES
+    return [
+        replace(job, contenders=(name,), shapes=shapes, limit=asked.limit, options={**job.options, "network": network})
+        for network in FRONTIER_NETWORKS.get(job.neuron, ())
+        for name in (REFERENCE, FUSED, step.LAYERS)
+    ]
 
 
 def _networks(neuron: str, asked: Asked) -> tuple[str, ...]:
@@ -210,7 +226,7 @@ def _base(what: str, neuron: str, names: tuple[str, ...], asked: Asked) -> str:
 
 
 def _shapes(what: str, asked: Asked) -> tuple[tuple[int, int], ...]:
-    if asked.shapes and what in ("speed", "memory", "roofline", "psn", "first-spike"):
+    if asked.shapes and what in ("speed", "memory", "roofline", "psn", "first-spike", "step", "inference"):
         return asked.shapes
     usual, quick = {
         "speed": (SHAPES, QUICK_SHAPES),
@@ -221,6 +237,7 @@ def _shapes(what: str, asked: Asked) -> tuple[tuple[int, int], ...]:
         "linear": (LINEAR_SHAPES, QUICK_LINEAR_SHAPES),
         "network": (NETWORK_SHAPES, QUICK_NETWORK_SHAPES),
         "step": (STEP_SHAPES, QUICK_NETWORK_SHAPES),
+        "inference": (STEP_SHAPES, QUICK_NETWORK_SHAPES),
         "psn": (PSN_SHAPES, QUICK_PSN_SHAPES),
         "adding": (ADDING_SHAPES, QUICK_ADDING_SHAPES),
         "s-mnist": (S_MNIST_SHAPES, QUICK_S_MNIST_SHAPES),

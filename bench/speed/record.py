@@ -6,13 +6,13 @@ import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 from papers.measurement import KIND
-from papers.ttfs.speed import CLOSED
 
 from .job import Job, Measured
 
 if TYPE_CHECKING:
     from results import Run
 
+PEER = "spikingjelly"  # the backend that computes with another library
 PACKAGES = ("snntorch", "norse", "sinabs")  # beyond those that results.environment lists
 
 
@@ -54,8 +54,9 @@ class Recorder:
         return Run(
             id=new_id(),
             experiment=experiment,
+            kernels=kernels(measured.neuron or job.neuron, measured.backend) if measured.code else {},
             experiment_key=content_key(experiment)[:20],
-            implementation=implementation(measured.neuron or job.neuron, measured.backend),
+            implementation=implementation(measured.neuron or job.neuron, measured.backend, measured.code),
             outcome=measured.outcome,
             reason=measured.reason,
             started=timestamp(),
@@ -76,23 +77,37 @@ class Recorder:
         )
 
 
-def implementation(neuron: str, backend: str) -> str:
-    """Fingerprint of the suite's code behind a kernel, or name and version of the library that computed."""
-    import neurons
+def implementation(neuron: str, backend: str, code: tuple[str, ...] = ()) -> str:
+    """Fingerprint of the modules `code` of the suite, or else of the code behind a kernel; name and version of the
+    library where another one computed."""
+    if code and backend != PEER:
+        from core.sources import digest
 
-    if backend in neurons.backends.MODULES and backend != "spikingjelly":
+        return digest(code)
+    if _of_the_suite(backend):
         from ..fingerprint import kernel_implementation
 
         return kernel_implementation(neuron, backend)
-    if backend == CLOSED:
-        from core.sources import digest
-
-        return digest({"models.ttfs.networks"})
     package = "torch" if backend == "copy" else backend
     try:
         return f"{package} {importlib.metadata.version(package)}"
     except importlib.metadata.PackageNotFoundError:
         return package
+
+
+def kernels(neuron: str, backend: str) -> dict[str, Any]:
+    """What a whole network rests on besides its own code: the kernel of its neurons, as a training has it."""
+    if not _of_the_suite(backend):
+        return {}
+    from .. import fingerprint
+
+    return {backend: fingerprint.kernels(neuron)[backend]}
+
+
+def _of_the_suite(backend: str) -> bool:
+    import neurons
+
+    return backend in neurons.backends.MODULES and backend != PEER
 
 
 def _versions() -> list[tuple[str, str]]:

@@ -60,6 +60,7 @@ def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
     for name in job.contenders:
         emitter.note(f"{label} · {name}: checking")
         result = Measured(name, _backend(name, job), job.size(shape), neuron="lif" if name.startswith("LIF") else "")
+        result.code = ("models.ttfs.networks",) if name == CLOSED else ()
         result.differs = {CLOSED: "", TWO_OPERATORS: "", OPERATORS: PARTIAL}.get(name, DIFFERENT)
         if name == CLOSED:
             wrong = _difference(shape, job.device)

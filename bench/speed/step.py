@@ -1,37 +1,37 @@
 """A training step of the convolutional networks, against its convolutions and matrix products alone.
 
-| contender    | what                                                                                        |
-|--------------|---------------------------------------------------------------------------------------------|
-| products     | every convolution and linear layer of the step alone: outputs, gradients of weights, inputs |
-| fused        | the network as it is: one pass for batch norm, neurons and pooling where one is proven      |
-| layers       | the same kernels for the neurons, the layers one after the other                            |
-| torch        | every neuron as a loop over the steps, the layers one after the other                       |
-| spikingjelly | SpikingJelly's neurons, the layers one after the other (with --peers)                       |
+| contender           | what                                                                                        |
+|---------------------|---------------------------------------------------------------------------------------------|
+| products            | every convolution and linear layer of the step alone: outputs, gradients of weights, inputs |
+| fused               | the network as it is: one pass for batch norm, neurons and pooling where one is proven      |
+| layers              | the same kernels for the neurons, the layers one after the other                            |
+| torch               | every neuron as a loop over the steps, the layers one after the other                       |
+| spikingjelly        | SpikingJelly's neurons, the layers one after the other (with --peers)                       |
+| spikingjelly-layers | SpikingJelly's layers, too; its batch norm takes its statistics over all steps              |
 
-Forward, backward and Adam, but for the products, which are without Adam. All begin with the same weights; outputs and
-gradients are compared before anything is timed: with dropout off and in float64, where rounding moves no spike.
-`live_peak` is what the tensors of a step hold at most.
+Forward, backward and Adam, as trainings have it, but for the products, which are without Adam. All begin with the same
+weights; outputs and gradients are compared before anything is timed: with dropout off and in float64, where rounding
+moves no spike. `live_peak` is what the tensors of a step hold at most.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from core.compare import relative, tolerance, worse
-
-from . import contenders, meters, race
+from . import contenders, contest, meters
+from .contest import Contest, network_code
 from .job import BATCH, Job, Measured
-from .rounds import Trial
+from .network import OVER_STEPS, peer_layers
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from . import race
     from .child import Emitter
 
-PRODUCTS, LAYERS, PEER = "products", "layers", "spikingjelly"
+PRODUCTS, LAYERS, PEER, PEER_LAYERS = "products", "layers", "spikingjelly", "spikingjelly-layers"
 NETWORKS: dict[str, dict[str, dict[str, Any]]] = {  # by neuron: networks and what is theirs beside T and channels
     "plif": {
         "plif_mnist": {"side": 28, "inputs": 1},
@@ -40,17 +40,24 @@ NETWORKS: dict[str, dict[str, dict[str, Any]]] = {  # by neuron: networks and wh
         "plif_cifar10dvs": {"side": 64, "inputs": 2},
     },
     "lif": {"psn_cifar10": {"side": 32, "inputs": 3}},
+    "psn": {"psn_cifar10": {"side": 32, "inputs": 3}, "psn_sequential": {"side": 32, "inputs": 3}},
 }
 HIDDEN = 8  # hidden units of the fully connected part per channel
 EVENTS = ("plif_nmnist", "plif_cifar10dvs")  # whose inputs have a frame a step
+COLUMNS = ("psn_sequential",)  # whose steps are the columns of the image
+PARTS = ("conv", "fc", "vote")
 CLASSES = 10
 
 
 def jobs(asked: Job, peers: tuple[str, ...]) -> list[tuple[Job, ...]]:
     """One process for each network of the neuron."""
-    names = (PRODUCTS, contenders.REFERENCE, contenders.FUSED, LAYERS, *(p for p in peers if p == PEER))
+    names = (PRODUCTS, contenders.REFERENCE, contenders.FUSED, LAYERS, *((PEER, PEER_LAYERS) if PEER in peers else ()))
     job = replace(asked, contenders=names, base=PRODUCTS, dtype="float32")
-    return [(replace(job, options={**job.options, "network": network}),) for network in NETWORKS[asked.neuron]]
+    found = []
+    for network, own in NETWORKS[asked.neuron].items():
+        shapes = tuple((own["side"] if network in COLUMNS else T, channels) for T, channels in job.shapes)
+        found.append((replace(job, shapes=shapes, options={**job.options, "network": network}),))
+    return found
 
 
 def measure(job: Job, emitter: Emitter) -> None:
@@ -63,43 +70,48 @@ def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
     import torch
 
     name = job.options["network"]
+    x, labels = samples(job, shape, BATCH)
+    targets = torch.eye(CLASSES)[labels]
+    steps: dict[str, Callable[[], object]] = {}
+
+    def check(contender: str) -> tuple[Callable[[], object], list[Tensor]]:
+        steps[contender], outcome = _checked(contender, job, shape, x, targets)
+        return steps[contender], outcome
+
+    def more(result: Measured, times: race.Times) -> None:
+        if result.contender in steps:
+            result.metrics.append(("live_peak", _live(steps[result.contender]), "B"))
+
+    found = Contest(
+        {contender: backend(contender) for contender in job.contenders if contender != PRODUCTS},
+        check,
+        products={PRODUCTS: _products(build(contenders.FUSED, job, shape), x)},
+        differs=differing(name),
+        code=network_code(name, job.neuron),
+    )
+    contest.measure(found, job, emitter, f"{name} T={shape[0]} channels={shape[1]}", job.size(shape), more)
+
+
+def samples(job: Job, shape: tuple[int, int], batch: int) -> tuple[Tensor, Tensor]:
+    """Inputs of the network of `job` and their labels, drawn alike each time."""
+    import torch
+
+    name = job.options["network"]
     own = NETWORKS[job.neuron][name]
-    label = f"{name} T={shape[0]} channels={shape[1]}"
     generator = torch.Generator().manual_seed(0)
     frames = (shape[0],) if name in EVENTS else ()
-    x = torch.rand((BATCH, *frames, own["inputs"], own["side"], own["side"]), generator=generator)
-    targets = torch.eye(CLASSES)[torch.randint(CLASSES, (BATCH,), generator=generator)]
-    products = _products(_network(contenders.FUSED, job, shape), x)
-    entries: dict[str, dict[str, Trial]] = {PRODUCTS: {"training": Trial(products)}}
-    results = {PRODUCTS: Measured(PRODUCTS, "torch", job.size(shape))}
-    reference: list[Tensor] | None = None
-    for contender in job.contenders[1:]:
-        emitter.note(f"{label} · {contender}: checking")
-        result = Measured(contender, _backend(contender), job.size(shape))
-        found = race.attempt(result, lambda c=contender: _checked(c, job, shape, x, targets))  # type: ignore[misc]
-        if found is None:
-            emitter.measured(result)
-            continue
-        step, outcome = found
-        reference = reference or outcome
-        error = functools.reduce(worse, [relative(a, b) for a, b in zip(outcome, reference, strict=True)])
-        result.metrics.append(("largest_difference", error, "fraction"))
-        if not error <= tolerance("network", x.dtype):
-            result.outcome = "parity_failed"
-            result.reason = f"Not timed: outputs or gradients are off by {error:.1e} of their largest value."
-            emitter.measured(result)
-            continue
-        result.metrics.append(("live_peak", _live(step), "B"))
-        entries[contender], results[contender] = {"training": Trial(step)}, result
-    times, surroundings = race.race(entries, job, emitter, label, job.base)
-    for result in results.values():
-        result.surroundings = surroundings
-        race.figures(result, times, job.base)
-        emitter.measured(result)
+    x = torch.rand((batch, *frames, own["inputs"], own["side"], own["side"]), generator=generator)
+    return x, torch.randint(CLASSES, (batch,), generator=generator)
 
 
-def _backend(contender: str) -> str:
-    return contenders.FUSED if contender == LAYERS else contender
+def backend(contender: str) -> str:
+    """What computes the neurons of a contender."""
+    return {LAYERS: contenders.FUSED, PEER_LAYERS: PEER}.get(contender, contender)
+
+
+def differing(network: str) -> dict[str, str]:
+    """Why a contender of a network gives something else."""
+    return {PEER_LAYERS: OVER_STEPS} if network.startswith("plif") else {}
 
 
 def _live(step: Callable[[], object]) -> float:
@@ -115,24 +127,33 @@ def _live(step: Callable[[], object]) -> float:
         pool.enable(was)
 
 
-def _network(contender: str, job: Job, shape: tuple[int, int]) -> Any:
+def build(contender: str, job: Job, shape: tuple[int, int], state: dict[str, Tensor] | None = None) -> Any:
+    """The contender's network with the weights of the seed, or with all of `state`."""
     import torch
 
     import models
+    import neurons
 
     steps, channels = shape
     name = job.options["network"]
-    own = NETWORKS[job.neuron][name]
-    options = {key: value for key, value in job.options.items() if key != "network"}
+    own = NETWORKS[job.neuron][name] | ({} if name in COLUMNS else {"T": steps})
+    options = {key: value for key, value in job.options.items() if key not in ("network", "batch")}
+    options |= neurons.registry.get(job.neuron).example(steps)
     torch.manual_seed(0)
     network = models.create(
         name,
-        neuron=models.factory(job.neuron, backend=_backend(contender), **options),
-        T=steps,
+        neuron=models.factory(job.neuron, backend=backend(contender), **options),
         channels=channels,
         hidden=HIDDEN * channels,
         **own,
     )
+    if state is not None:
+        network.load_state_dict(state)
+    if contender == PEER_LAYERS:
+        for part in PARTS:
+            if hasattr(network, part):
+                setattr(network, part, peer_layers(getattr(network, part), "m"))
+        return network
     return network if contender == contenders.FUSED else _one_by_one(network)
 
 
@@ -150,19 +171,8 @@ def _one_by_one(module: nn.Module) -> nn.Module:
 def _products(network: Any, x: Tensor) -> Callable[[], object]:
     """Forward and backward of the convolutions and linear layers of a step, each on the input that it has there."""
     import torch
-    from torch import nn
 
-    seen: list[tuple[nn.Module, Tensor]] = []
-    kinds = (nn.Conv1d, nn.Conv2d, nn.Linear)
-    hooks = [
-        layer.register_forward_pre_hook(lambda layer, args: seen.append((layer, args[0].detach().contiguous())))
-        for layer in network.modules()
-        if isinstance(layer, kinds)
-    ]
-    with torch.no_grad():
-        network.run(x)
-    for hook in hooks:
-        hook.remove()
+    seen = products_of(network, x)
     inputs = [layer_input.requires_grad_(place > 0) for place, (_, layer_input) in enumerate(seen)]
     gradients = [torch.ones_like(layer(one)) for (layer, _), one in zip(seen, inputs, strict=True)]
 
@@ -174,28 +184,49 @@ def _products(network: Any, x: Tensor) -> Callable[[], object]:
     return step
 
 
+def products_of(network: Any, x: Tensor) -> list[tuple[nn.Module, Tensor]]:
+    """The convolutions and linear layers of the network, each with the input that it has."""
+    import torch
+    from torch import nn
+
+    seen: list[tuple[nn.Module, Tensor]] = []
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Linear)
+
+    def note(layer: nn.Module, args: tuple[Tensor, ...]) -> None:
+        x = args[0].detach()
+        seen.append((layer, (x[:1] if len(x) > 1 and x.stride(0) == 0 else x).contiguous()))  # one step serves all
+
+    hooks = [layer.register_forward_pre_hook(note) for layer in network.modules() if isinstance(layer, kinds)]
+    with torch.no_grad():
+        network.run(x)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
 def _checked(
     contender: str, job: Job, shape: tuple[int, int], x: Tensor, targets: Tensor
 ) -> tuple[Callable[[], object], list[Tensor]]:
-    """The training step, and the outputs and gradients of a pass without dropout."""
+    """The training step, and the outputs and gradients, computed in float64, of a pass without dropout."""
     import torch
 
     import models
+    import training
 
     def loss(network: Any, x: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         models.reset(network)
         outputs = network.run(x).mean(0)
         return outputs, torch.nn.functional.mse_loss(outputs, targets)
 
-    exact = _network(contender, job, shape).double()
-    for module in exact.modules():
-        if "Dropout" in type(module).__name__:
-            module.p = 0.0
+    exact = build(contender, job, shape).double()
+    dropouts: list[Any] = [module for module in exact.modules() if "Dropout" in type(module).__name__]
+    for dropout in dropouts:
+        dropout.p = 0.0
     outputs, value = loss(exact, x.double(), targets.double())
     value.backward()
-    observed = [outputs.detach(), *[p.grad for p in exact.parameters() if p.grad is not None]]
-    network = _network(contender, job, shape)
-    optimizer = torch.optim.Adam(network.parameters())
+    observed = [t.float() for t in (outputs.detach(), *(p.grad for p in exact.parameters() if p.grad is not None))]
+    network = build(contender, job, shape)
+    optimizer = training.OPTIMIZERS.get("adam")(network.parameters(), lr=1e-3)
 
     def step() -> None:
         optimizer.zero_grad()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import contest, estimate, race
 from .contenders import FUSED, REFERENCE
-from .contest import Contest
+from .contest import Contest, network_code
 from .job import Job, Measured
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def jobs(usual: Job, own: tuple[str, ...], quick: bool) -> list[tuple[Job, ...]]
 
 
 def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
+    from models.fptt.neurons import NEURONS
+
     case, size = CASES[job.what], job.size(shape)
     steps, batch, chunks = shape[0], size["batch"], size["chunks"]
     updates = chunks if case.last else chunks - 1
@@ -92,6 +94,7 @@ def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
         lambda name: _checked(name, case, shape, chunks, x, labels),
         "losses or weights are off by {:.1e} of their largest change",
         products={PRODUCTS: _products(job.what, shape, batch, chunks, updates, job.device)},
+        code=("training.fptt", *network_code(case.network, NEURONS[case.neuron][0])),
     )
 
     def more(result: Measured, times: race.Times) -> None:

@@ -320,6 +320,14 @@ def test_the_whole_grid_of_the_same_code_decides_what_may_be_called_fast() -> No
     ]
 
 
+def test_a_network_is_backed_by_the_checks_of_its_kernel() -> None:
+    kernels = {"fused": {"code": "k", "rule": "r", "proof": "abc"}}
+    network = kernel_run(implementation="network", kernels=kernels)
+    assert trust.checked(network) == "abc"
+    assert trust.state(network, [check(True), closing(1)]) == "green"
+    assert trust.state(network, [check(True, implementation="network")]) == "unchecked"
+
+
 def test_the_reason_says_what_is_missing() -> None:
     def reason(*parities: Parity) -> str:
         return trust.proof(parities, "lif", "fused", "float32", "cpu", "abc", {}).reason

@@ -139,6 +139,9 @@ job = Job("frontier", "lif", ("torch",), ((2, 8),), options={"detach_reset": Tru
 print(frontier.attempt(job, "torch", {"T": 4, "batch": 2, "width": 16}))
 print(frontier.attempt(job, "torch", {"T": 2, "batch": 2, "width": 4096}))
 print(frontier.attempt(job, "nobody", {"T": 2, "batch": 2, "width": 4}))
+net = Job("frontier", "plif", ("torch",), ((2, 4),), options={"network": "plif_mnist"}, limit=64 * 2**20)
+print(frontier.attempt(net, "torch", {"T": 2, "batch": 2, "width": 4}))
+print(frontier.attempt(net, "torch", {"T": 2, "batch": 400, "width": 16}))
 import torch
 torch.ones(128 * 2**20, dtype=torch.uint8)
 """
@@ -150,7 +153,8 @@ def test_a_try_fits_or_not_and_leaves_the_parent_unlimited() -> None:
     done = warm.run(["-c", TRIES])
     assert done.returncode == 0, done.stderr
     # 4096 x 4096 weights take all of the 64 MiB, their gradient as much again.
-    assert done.stdout.split() == [str(s) for s in (frontier.FITS, frontier.TOO_LARGE, frontier.CANNOT_RUN)]
+    layer = (frontier.FITS, frontier.TOO_LARGE, frontier.CANNOT_RUN)
+    assert done.stdout.split() == [str(s) for s in (*layer, frontier.FITS, frontier.TOO_LARGE)]
 
 
 def test_urgent_threads_are_ordinary_again_afterwards() -> None:

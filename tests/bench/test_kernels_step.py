@@ -6,8 +6,12 @@ from typing import Any
 
 import torch
 
-from bench.speed import contenders, step
-from bench.speed.job import Job
+from bench.fingerprint import kernel_implementation
+from bench.speed import contenders, contest, step
+from bench.speed.job import Job, Measured
+from bench.speed.record import Recorder
+from core import sources
+from papers import trust
 
 
 class Listener:
@@ -38,9 +42,22 @@ def test_every_network_agrees_and_keeps_less() -> None:
             assert found[contenders.FUSED].value("training_ratio") > 0
 
 
+def test_a_figure_rests_on_the_network_the_block_and_the_kernel() -> None:
+    code = contest.network_code("plif_mnist", "plif")
+    assert {"models.chain", "neurons.backends.block.cpp"} <= set(sources.followed(code))
+    job = Job("step", "plif", (), ((2, 4),))
+    network = Recorder("").run(job, Measured("fused", "fused", {}, code=code))
+    layer = Recorder("").run(job, Measured("fused", "fused", {}))
+    assert network.implementation == sources.digest(code) != layer.implementation
+    assert trust.checked(network) == trust.checked(layer) == kernel_implementation("plif", "fused")
+    peer = Recorder("").run(job, Measured("spikingjelly", "spikingjelly", {}, code=code))
+    assert peer.implementation.startswith("spikingjelly")
+    assert peer.kernels == {}
+
+
 def test_products_are_those_of_the_network() -> None:
     job = Job("step", "plif", (), ((2, 4),), options={"network": "plif_mnist"})
-    network = step._network(contenders.FUSED, job, (2, 4))
+    network = step.build(contenders.FUSED, job, (2, 4))
     called: list[str] = []
     for name, layer in network.named_modules():
         if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear)):
