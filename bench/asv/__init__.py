@@ -1,4 +1,5 @@
-"""asv suites, generated from the neuron registry: every neuron, every backend that runs here, three shapes.
+"""asv suites: every neuron of the registry on every backend that runs here, in three shapes; whole training steps and
+inference of convolutional networks; large stores.
 
     asv machine --yes
     asv run HEAD~3..HEAD          # builds an environment for each commit; the first takes as long as installing PyTorch

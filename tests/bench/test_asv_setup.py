@@ -15,6 +15,7 @@ import torch
 
 import neurons
 from bench.asv import neurons as suite
+from bench.asv import steps
 from neurons.backends.fused import pool
 
 pytestmark = pytest.mark.xdist_group("processes")
@@ -48,6 +49,21 @@ def test_memory_of_a_layer_by_hand() -> None:
     memory.setup("if torch", "100x2048")
     assert memory.track_saved_per_element() == pytest.approx(12, abs=0.5)
     assert memory.track_live_peak_per_element() >= memory.track_saved_per_element()
+
+
+@pytest.mark.usefixtures("_own_process")
+def test_whole_steps_learn_and_hold_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "CHANNELS", 2)
+    for network in ("plif_mnist", "psn_sequential"):
+        made = steps.Steps()
+        made.setup(network)
+        before = [p.clone() for p in made.network.parameters()]
+        made.time_training_step(network)
+        assert any(not torch.equal(a, b) for a, b in zip(before, made.network.parameters(), strict=True))
+        made.time_inference_of_one_sample(network)
+        assert made.track_live_peak(network) > sum(4 * p.numel() for p in made.network.parameters())
+    with pytest.raises(NotImplementedError, match="nonesuch is not in this commit"):
+        steps.Steps().setup("nonesuch")
 
 
 def test_no_module_of_bench_hides_a_standard_one() -> None:
