@@ -62,6 +62,6 @@ def _difference(
     gm = gm.tril(band.after).triu(-band.before)  # what lies beside the band is nobody's
     return apart(
         (*_NAMES, *(_OF_NORM if norm else ())),
-        [y, gx, gm, gb, *(of_affine + mine if norm else [])],
-        [expected.detach(), *right, *(theirs if norm else [])],
+        [y, gx, gm, gb, *((*of_affine, *mine) if norm else ())],
+        [expected.detach(), *right, *(theirs if norm else ())],
     )

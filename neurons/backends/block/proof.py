@@ -64,10 +64,8 @@ def draws(seed: int, dtype: torch.dtype) -> Callable[..., Tensor]:
 def normalised(x: Tensor, norm: Norm, affine: Sequence[Tensor], running: Sequence[Tensor]) -> Tensor:
     """Batch norm by PyTorch."""
     rows = [x.flatten(0, 1)] if norm.together else list(x.unbind(0))
-    found = [
-        functional.batch_norm(row, running[0], running[1], *affine, norm.trained, norm.momentum, norm.eps)
-        for row in rows
-    ]
+    (mean, var), (weight, bias) = running, affine
+    found = [functional.batch_norm(row, mean, var, weight, bias, norm.trained, norm.momentum, norm.eps) for row in rows]
     return torch.cat(found).view(x.shape)
 
 
