@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neurons.backends.fused import compiler, cpp_preamble
+from neurons.backends.fused import compiler, cpp_preamble, pool
 from neurons.backends.fused.call import once_only
 from neurons.backends.fused.graph import Graph
 from neurons.backends.fused.kernel import call_library, note_threads, threads_for
@@ -87,7 +87,7 @@ def pack(x: Tensor, parts: int) -> Tensor | None:
     library = _library(x.dtype)
     assert library is not None
     x = x.contiguous()
-    packed = torch.empty(x.shape, dtype=torch.uint8)
+    packed = pool.empty(tuple(x.shape), x.stride(), torch.uint8)
     other = torch.zeros(1, dtype=torch.int32)
     _run(library.pack, [x, packed, other], x.numel(), parts)
     return None if other.item() else packed
@@ -95,7 +95,7 @@ def pack(x: Tensor, parts: int) -> Tensor | None:
 
 def expand(packed: Tensor, dtype: torch.dtype, parts: int) -> Tensor:
     """What was packed, in `dtype`."""
-    x = torch.empty_strided(packed.shape, packed.stride(), dtype=dtype)
+    x = pool.empty(tuple(packed.shape), packed.stride(), dtype)
     _run(_library(dtype).expand, [packed, x], packed.numel(), parts)  # type: ignore[union-attr]
     return x
 

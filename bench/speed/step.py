@@ -53,7 +53,7 @@ def jobs(asked: Job, peers: tuple[str, ...]) -> list[tuple[Job, ...]]:
     """One process for each network of the neuron."""
     names = (PRODUCTS, contenders.REFERENCE, contenders.FUSED, LAYERS, *((PEER, PEER_LAYERS) if PEER in peers else ()))
     job = replace(asked, contenders=names, base=PRODUCTS, dtype="float32")
-    found = []
+    found: list[tuple[Job, ...]] = []
     for network, own in NETWORKS[asked.neuron].items():
         shapes = tuple((own["side"] if network in COLUMNS else T, channels) for T, channels in job.shapes)
         found.append((replace(job, shapes=shapes, options={**job.options, "network": network}),))

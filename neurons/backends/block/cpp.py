@@ -101,7 +101,7 @@ def _forward(program: Program, normalised: bool) -> str:
             "coefficients(s, arrays, scalars, x, c, of_step);",
         ]
     lines += [
-        "pieces(s, c, [&](const Piece& p) {",
+        "pieces(s, c, [&](const Piece& p) __attribute__((always_inline)) {",
         "  const long n = p.size();",
         "  alignas(64) C room[ROOM], y_[ROOM];",
     ]
@@ -154,7 +154,7 @@ def _backward(program: Program, normalised: bool) -> str:
             "double* dots = (double*)__builtin_calloc(2 * s.T, sizeof(double));",
         ]
     lines += [
-        "pieces(s, c, [&](const Piece& p) {",
+        "pieces(s, c, [&](const Piece& p) __attribute__((always_inline)) {",
         "  const long n = p.size();",
         "  alignas(64) C row[ROOM], g_[ROOM];",
     ]
@@ -271,12 +271,33 @@ static inline C larger(C a, C b) {
   return beyond ? b : a;
 }
 
+// Windows of 2 x 2 in one row of them, of rows of any length.
+static inline void largest_of_four(const C* __restrict a, const C* __restrict b, C* __restrict out, long width) {
+  for (long j = 0; j < width; j++)
+    out[j] = larger(larger(larger(a[2 * j], a[2 * j + 1]), b[2 * j]), b[2 * j + 1]);
+}
+static inline void to_largest_of_four(
+    const C* __restrict a, const C* __restrict b, const C* __restrict of, C* __restrict ga, C* __restrict gb,
+    long width) {
+  for (long j = 0; j < width; j++) {
+    const C first = a[2 * j], second = a[2 * j + 1], third = b[2 * j], fourth = b[2 * j + 1];
+    const C two = larger(first, second), three = larger(two, third);
+    const bool is_second = (second > first) | (second != second), is_third = (third > two) | (third != third);
+    const bool is_fourth = (fourth > three) | (fourth != fourth), below = is_third | is_fourth;
+    ga[2 * j] = below | is_second ? C(0) : of[j];
+    ga[2 * j + 1] = below | !is_second ? C(0) : of[j];
+    gb[2 * j] = is_fourth | !is_third ? C(0) : of[j];
+    gb[2 * j + 1] = is_fourth ? of[j] : C(0);
+  }
+}
+
 static inline void pool_rows(const Sizes& s, const Piece& p, const C* v, S* to) {
   const long kh = s.kh, kw = s.kw, width = s.L / kw;
   for (long r = 0; r < p.rows / kh; r++) {
     const C* in = v + r * kh * s.L;
     S* out = to + r * width;
-    if (s.kind == 1)
+    if (s.kind == 1 && kh == 2 && kw == 2) largest_of_four(in, in + s.L, out, width);
+    else if (s.kind == 1)
       for (long j = 0; j < width; j++) {
         C best = in[j * kw];
         for (long a = 0; a < kh; a++) for (long b = 0; b < kw; b++) best = larger(best, in[a * s.L + j * kw + b]);
@@ -326,7 +347,8 @@ static inline void spread_rows(const Sizes& s, const Piece& p, const S* from, co
     const C* in = v + r * kh * s.L;
     const S* of = from + r * width;
     C* to = g + r * kh * s.L;
-    if (s.kind == 2)
+    if (s.kind == 1 && kh == 2 && kw == 2) to_largest_of_four(in, in + s.L, of, to, to + s.L, width);
+    else if (s.kind == 2)
       for (long j = 0; j < width; j++)
         for (long a = 0; a < kh; a++) for (long b = 0; b < kw; b++) to[a * s.L + j * kw + b] = of[j] / C(kh * kw);
     else

@@ -64,7 +64,7 @@ template <int R> static void forward_channel(void** arrays, const double* scalar
   const Tiles<R> m(of, (const C*)arrays[7], false);
   const Room bias(s.T + R), in(s.T * width(s)), spikes(s.T * width(s));
   spread_bias<R>(bias.at, (const C*)arrays[8], of);
-  pieces(s, c, [&](const Piece& p) {
+  pieces(s, c, [&](const Piece& p) __attribute__((always_inline)) {
     const long n = p.size(), row = row_of(n);
     take(s, p, x, of_step, in.at, row);
     auto fire = [&](long t, long i, V u0, V u1) __attribute__((always_inline)) {
@@ -93,7 +93,7 @@ template <int R> static void backward_channel(void** arrays, const double* scala
   auto flush = [&]() { for (long k = 0; k < entries; k++) totals[k] += total(sums[k]); empty(); };
   empty();
   long done = 0;
-  pieces(s, c, [&](const Piece& p) {
+  pieces(s, c, [&](const Piece& p) __attribute__((always_inline)) {
     const long n = p.size(), row = row_of(n);
     alignas(64) C spikes[ROOM], g_[ROOM];
     take(s, p, x, of_step, in.at, row);

@@ -11,7 +11,7 @@ from ...base import Neuron
 from ..fused.product_kernel import Band
 from .kernel import Norm, Pool
 from .product import Product
-from .proof import NORMS, PLANE, POOLS, SAMPLES, apart, draws, normalised, pooled, settled, source_of
+from .proof import NORMS, POOLS, SAMPLES, apart, draws, normalised, pooled, settled, source_of
 
 CHANNELS = 2
 _STEPS = ((3, Band(2, 2)), (9, Band(8, 8)), (9, Band(2, 0)))
@@ -25,10 +25,10 @@ def verdict(kernel: Product, firing: Neuron) -> str | None:
     key = f"agrees with torch {torch.__version__}"
     if kernel.library.note.get(key) is True:
         return None
-    for pooling in POOLS:
+    for pooling, plane in POOLS:
         for trained, together in NORMS if kernel.normalised else NORMS[:1]:
             for T, band in _STEPS:
-                case = T, band, pooling, trained, together
+                case = T, band, pooling, plane, trained, together
                 found = settled(partial(_difference, kernel, firing, *case))
                 if found:
                     return f"the block of a product over time is wrong: {found}, {case} (source: {source_of(kernel)})"
@@ -37,10 +37,18 @@ def verdict(kernel: Product, firing: Neuron) -> str | None:
 
 
 def _difference(
-    kernel: Product, firing: Neuron, T: int, band: Band, pooling: Pool, trained: bool, together: bool, seed: int
+    kernel: Product,
+    firing: Neuron,
+    T: int,
+    band: Band,
+    pooling: Pool,
+    plane: tuple[int, int],
+    trained: bool,
+    together: bool,
+    seed: int,
 ) -> str | None:
     draw = draws(seed, kernel.dtype)
-    x, gy = 2 * draw(T, SAMPLES, CHANNELS, *PLANE), draw(T, SAMPLES, CHANNELS, *pooling.of(*PLANE))
+    x, gy = 2 * draw(T, SAMPLES, CHANNELS, *plane), draw(T, SAMPLES, CHANNELS, *pooling.of(*plane))
     matrix, bias = draw(T, T).tril(band.after).triu(-band.before), 0.3 * draw(T, 1)
     affine = [1 + 0.3 * draw(CHANNELS), 0.3 * draw(CHANNELS)]
     mine = [0.1 * draw(CHANNELS), 1 + 0.1 * draw(CHANNELS).abs()]

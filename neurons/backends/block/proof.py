@@ -17,10 +17,13 @@ from ...base import Neuron
 from ..fused.trace import layer_tensors, with_tensors
 from .kernel import Kernel, Norm, Pool
 
-STEPS, SAMPLES, PLANE = 5, 3, (5, 6)
+STEPS, SAMPLES = 5, 3
 EVERY = 2  # steps between checkpoints
 SEEDS = (1, 2, 3)  # a spike on the other side of its threshold by rounding shows with one of them, a mistake with all
-POOLS = (Pool(), Pool("max", (2, 2)), Pool("mean", (2, 2)), Pool("max", (1, 3)))
+POOLS = (  # with planes that each way of a kernel is taken for
+    (Pool(), (5, 6)), (Pool("max", (2, 2)), (5, 6)), (Pool("max", (2, 2)), (5, 7)), (Pool("mean", (2, 2)), (5, 6)),
+    (Pool("max", (1, 3)), (5, 6)),
+)  # fmt: skip
 NORMS = ((True, False), (True, True), (False, False))  # trained, together
 
 
@@ -30,9 +33,9 @@ def verdict(kernel: Kernel, neuron: Neuron) -> str | None:
     key = f"agrees with torch {torch.__version__}"
     if kernel.library.note.get(key) is True:
         return None
-    for pooling in POOLS:
+    for pooling, plane in POOLS:
         for trained, together in NORMS if kernel.normalised else NORMS[:1]:
-            found = settled(partial(_difference, kernel, neuron, pooling, trained, together))
+            found = settled(partial(_difference, kernel, neuron, pooling, plane, trained, together))
             if found:
                 return f"the block of {neuron.name!r} is wrong: {found}, {pooling} (source: {source_of(kernel)})"
     kernel.library.write_note(**{key: True})
@@ -88,17 +91,19 @@ def apart(names: Sequence[str], found: Sequence[Tensor | None], expected: Sequen
     return None
 
 
-def _difference(kernel: Kernel, neuron: Neuron, pooling: Pool, trained: bool, together: bool, seed: int) -> str | None:
+def _difference(
+    kernel: Kernel, neuron: Neuron, pooling: Pool, plane: tuple[int, int], trained: bool, together: bool, seed: int
+) -> str | None:
     dtype = kernel.dtype
     raw = {n: t.detach().cpu().to(t.dtype) for n, t in layer_tensors(neuron).items()}
     channels = max([2, *(t.numel() for n, t in raw.items() if n in kernel.trace.raw_names())])
     draw = draws(seed, dtype)
-    step = (SAMPLES, channels, *PLANE)
+    step = (SAMPLES, channels, *plane)
     threshold = float(torch.as_tensor(getattr(neuron, "v_threshold", 1.0)).detach().abs().max())
     x = draw(STEPS, *step) * (1.5 + threshold)
     states = [draw(*step) * 0.5 for _ in neuron.states]
     weight, bias = 1 + threshold + 0.3 * draw(channels), 0.3 * draw(channels)
-    gy, gs = draw(STEPS, *step[:2], *pooling.of(*PLANE)), [draw(*step) for _ in states]
+    gy, gs = draw(STEPS, *step[:2], *pooling.of(*plane)), [draw(*step) for _ in states]
     mine = [0.1 * draw(channels), 1 + 0.1 * draw(channels).abs()]
     theirs = [t.clone() for t in mine]
     norm = Norm(mine[0], mine[1], 1e-5, 0.1, trained, together) if kernel.normalised else None
