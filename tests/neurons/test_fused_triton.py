@@ -27,6 +27,7 @@ TRAINING = {"forward": (True, False), "backward": (True, False, False)}
 INFERENCE = (False, False)
 
 
+@pytest.mark.compilers
 def test_the_cases_with_tritons_interpreter() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "interpreted_triton.py"],
