@@ -1,14 +1,14 @@
 """Modules whose code has changed since it computed archived results, but no value that it computes.
 
-Each counts in a digest as what it was. An entry is made by hand, with its reason, after trainings of every table that
-rests on it came out bit for bit as before it (CONTRIBUTING.md, "A change that changes no value"); it goes with the next
-change of its module.
+Each counts in a digest as what it was; one that was not there does not count, nor does what it alone imports. An entry
+is made by hand, with its reason, after trainings of every table that rests on it came out bit for bit as before it
+(CONTRIBUTING.md, "A change that changes no value"); it goes with the next change of its module.
 """
 
 from __future__ import annotations
 
-# The digest of a module's code as it is, and the one that it counts as.
-SAME: dict[str, tuple[str, str]] = {
+# The digest of a module's code as it is, and the one that it counts as; None for a module that was not there.
+SAME: dict[str, tuple[str, str | None]] = {
     # The way that a layer prints its options; spikes that parameters of a wider type had widened.
     "neurons": (
         "76d9b86c6108530049a94c453b5e810f01ee5c05677444d14e0dd65e9d952645",
