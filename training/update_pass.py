@@ -22,10 +22,13 @@ from torch.optim import Adam, Adamax, Optimizer
 from neurons.backends.fused import compiler, pool
 
 from . import update_pass_cpp, weight_update
+from .optimizers import adam, adamax
 from .regulariser import DynamicRegulariser
 
 Update = Callable[[Tensor, Optimizer, DynamicRegulariser | None, float | None, int], dict[str, Tensor]]
-KINDS: dict[type[Optimizer], tuple[str, str]] = {Adam: ("adam", "exp_avg_sq"), Adamax: ("adamax", "exp_inf")}
+KINDS: dict[type[Optimizer], str] = {Adam: "adam", Adamax: "adamax"}
+SIZES = {"adam": "exp_avg_sq", "adamax": "exp_inf"}  # how the state calls what the step is divided by
+MAKERS: dict[str, Callable[..., Optimizer]] = {"adam": adam, "adamax": adamax}
 OTHER = ("weight_decay", "amsgrad", "maximize", "differentiable", "capturable", "foreach")  # options that are not known
 SMALLEST = 32768  # numbers of a thread, below which PyTorch takes no further one either
 
@@ -44,7 +47,7 @@ def find(optimizer: Optimizer, regulariser: DynamicRegulariser | None) -> Update
     if not _fits(optimizer, regulariser):
         return None
     numbers = optimizer.param_groups[0]["params"][0].numel()
-    return update if _sound(type(optimizer), numbers, torch.get_num_threads()) else None
+    return update if _sound(KINDS[type(optimizer)], numbers, torch.get_num_threads()) else None
 
 
 def _fits(optimizer: Optimizer, regulariser: DynamicRegulariser | None) -> bool:
@@ -76,7 +79,7 @@ def update(
     gradient: Tensor, optimizer: Optimizer, regulariser: DynamicRegulariser | None, clip: float | None, epoch: int
 ) -> dict[str, Tensor]:
     """`weight_update.plain`, but `gradient` stays as it was before the clip."""
-    name, size = KINDS[type(optimizer)]
+    name = KINDS[type(optimizer)]
     group = optimizer.param_groups[0]
     weights = group["params"][0]
     state = optimizer.state[weights]
@@ -91,7 +94,12 @@ def update(
     traces = _traces(regulariser, epoch)
     mode = sum(trace is not None for trace in traces[0])
     numbers = (1.0 if clip is None else clip, *_of_step(name, group, step.item()), *traces[1])
-    _call(f"{name}_{mode}", [norm, gradient, weights, state["exp_avg"], state[size], *traces[0]], numbers, len(weights))
+    _call(
+        f"{name}_{mode}",
+        [norm, gradient, weights, state["exp_avg"], state[SIZES[name]], *traces[0]],
+        numbers,
+        len(weights),
+    )
     return scalars
 
 
@@ -143,39 +151,36 @@ def _library() -> compiler.Library:
 
 
 @cache
-def _sound(kind: type[Optimizer], numbers: int, threads: int) -> bool:
+def _sound(name: str, numbers: int, threads: int) -> bool:
     """Whether the passes can be compiled here and leave PyTorch's bits; if so, this is noted beside the library."""
     try:
         library = _library()
     except compiler.CompilationError:
         return False
     build = f"torch {torch.__version__} ({torch.backends.cpu.get_cpu_capability()})"
-    key = f"{KINDS[kind][0]} of {numbers} numbers on {threads} threads agrees with {build}"
+    key = f"{name} of {numbers} numbers on {threads} threads agrees with {build}"
     if library.note.get(key) is True:
         return True
-    if not all(_agrees(kind, numbers, options, clip) for options, clip in _CASES):
+    if not all(_agrees(name, numbers, options, clip) for options, clip in _CASES):
         return False
     library.write_note(**{key: True})
     return True
 
 
-def _agrees(kind: type[Optimizer], numbers: int, options: dict[str, Any] | None, clip: float | None) -> bool:
+def _agrees(name: str, numbers: int, options: dict[str, Any] | None, clip: float | None) -> bool:
     """Whether some updates from random gradients leave the same as PyTorch's operations do."""
-    found = [_course(kind, numbers, options, clip, by) for by in (weight_update.plain, update)]
+    found = [_course(name, numbers, options, clip, by) for by in (weight_update.plain, update)]
     return all(
         torch.equal(plain.view(torch.int32), other.view(torch.int32))  # -0 is not 0 here
         for plain, other in zip(*found, strict=True)
     )
 
 
-def _course(
-    kind: type[Optimizer], numbers: int, options: dict[str, Any] | None, clip: float | None, by: Update
-) -> list[Tensor]:
+def _course(name: str, numbers: int, options: dict[str, Any] | None, clip: float | None, by: Update) -> list[Tensor]:
     """All that updates leave, the later ones made `by`: scalars, weights, traces and the state of the optimiser."""
     generator = torch.Generator().manual_seed(0)
     weights = nn.Parameter(torch.randn(numbers, generator=generator))
-    made: Any = kind
-    optimizer: Optimizer = made([weights], **({"fused": True} if kind is Adam else {}))
+    optimizer = MAKERS[name]([weights], lr=1e-3)
     regulariser = None if options is None else DynamicRegulariser(weights, **options)
     left: list[Tensor] = []
     for epoch in range(_UPDATES):
