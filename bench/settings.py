@@ -74,6 +74,7 @@ class Settings:
     report: bool = True  # whether its pages are written
     config: Path | None = None  # a configuration file of the tables' work
     altered: tuple[str, ...] = ()  # settings in place of the tables', as papers.overrides reads them
+    precision: str | None = None  # of the trainings (training.descent.PRECISIONS); None: the tables'
     own: tuple[str, ...] = ()  # neurons that get a row, as papers.own_rows reads them
     original: tuple[str, ...] = ()  # arguments of the released code of a work
     tensorboard: Path | None = None  # a folder for what trainings tell while they run
@@ -121,7 +122,7 @@ class Settings:
             raise UsageError("--config and arguments of released code were given; give one of the two.")
         if self.original and not set(self.asked).issubset(ORIGINALS.names()):
             raise UsageError(f"Arguments of released code go with one table of it: {', '.join(ORIGINALS.names())}.")
-        for option, given in (("--with", self.own), ("--set", self.altered)):
+        for option, given in (("--with", self.own), ("--set", self.altered), ("--precision", self.precision)):
             if given and self.original:
                 raise UsageError(f"{option} and arguments of released code were given; give one of the two.")
         if self.changes and self.measured:
@@ -167,7 +168,16 @@ class Settings:
     def changes(self) -> dict[str, Any]:
         """The settings that are not the tables', by name; those of the command line come before those of the file."""
         of_file = overrides.read(self.config) if self.config is not None and self._own_config else {}
-        return {**of_file, **overrides.parsed(self.altered)}
+        found = {**of_file, **overrides.parsed(self.altered)}
+        if self.precision is None:
+            return found
+        from training.descent import PRECISIONS  # which loads PyTorch
+
+        if self.precision not in PRECISIONS:
+            raise unknown("precision", self.precision, PRECISIONS)
+        if overrides.PRECISION in found:
+            raise UsageError(f"--precision and the setting {overrides.PRECISION} were given; give one of the two.")
+        return {**found, overrides.PRECISION: self.precision}
 
     @cached_property
     def added(self) -> list[Own]:
