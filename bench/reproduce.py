@@ -222,7 +222,7 @@ def main(
         tuple(own or ()), tuple(context.meta[ORIGINAL]), tensorboard, mlflow, ray, tuple(slurm or ()),
         operations, rasters,
     )  # fmt: skip
-    for sentence in settings.corrected:
+    for sentence in (*settings.corrected, *settings.unreached):
         console.print(sentence, soft_wrap=True)
     if measure and not plan:
         raise UsageError("--measure was given without --plan, which it belongs to. Give both, or leave it out.")

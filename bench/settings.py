@@ -21,6 +21,7 @@ from papers.measured import TABLES
 from papers.operations import KIND, counted
 from papers.overrides import overridden
 from papers.own_rows import Own, parsed, with_rows
+from papers.usual import precision_of
 
 if TYPE_CHECKING:
     from papers.table import Cell, Table
@@ -131,6 +132,7 @@ class Settings:
                 "Name tables of trainings, or leave the settings out."
             )
         _ = self.wanted  # raises for a row or column that no table has
+        _ = self.unreached  # raises where --precision reaches nothing
         for option, purpose in (("operations", "counted"), ("rasters", "watched")):
             if getattr(self, option) and not any(experiment.kind == KIND for experiment in self.experiments()):
                 raise UsageError(
@@ -193,6 +195,23 @@ class Settings:
     def corrected(self) -> tuple[str, ...]:
         """What the arguments of released code mean otherwise here, in sentences."""
         return tuple(sentence for _, sentences in self._as_original for sentence in sentences) if self.original else ()
+
+    @cached_property
+    def unreached(self) -> tuple[str, ...]:
+        """Which cells --precision does not reach, in sentences. UsageError where it reaches none that are asked for."""
+        found = []
+        for table in self.tables if self.precision else ():
+            trained = [cell.experiment for cell in table.cells(self.scale) if self.wanted(cell)]
+            others = [one for one in trained if precision_of(one) != self.precision]
+            if others and len(others) == len(trained):
+                raise overrides.no_precision(table.name, others)
+            if others:
+                schemes = " and ".join(sorted({one.scheme for one in others}))
+                found.append(
+                    f"--precision {self.precision} does not reach {len(others)} of {len(trained)} cells of {table.name}: "
+                    f"trainings by {schemes} have no such setting and stay as they are."
+                )
+        return tuple(found)
 
     @cached_property
     def _as_original(self) -> tuple[tuple[Table, list[str]], ...]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from results import Dataset, Parity, Standing, StoredRun
 
 # What neurons compute in, by the precision of a training; predictions are made in float32.
-DTYPES = {"bf16": ("float32", "bfloat16"), "fp16": ("float32", "float16")}
+DTYPES: dict[str | None, tuple[str, ...]] = {"bf16": ("float32", "bfloat16"), "fp16": ("float32", "float16")}
 
 
 def stale(run: StoredRun, datasets: Sequence[Dataset], now: Standing, parities: Callable[[], Iterable[Parity]]) -> str:

@@ -91,9 +91,9 @@ def overridden(table: Table, changes: Changes) -> Table:
     )
     if set(changes) <= {PRECISION, OPTION}:
         note = (
-            f"The precision was set ({said}). A cell in another one than the work's is compared with what was published "
-            "only where the store has runs of equal seeds in both and a paired test finds no difference; no claim is "
-            "decided."
+            f"The precision was set ({said}). A cell in another one than the work's is compared with what was "
+            "published only where the store has runs of equal seeds in both and a paired test finds no difference; "
+            "no claim is decided."
         )
     return replace(table, cells=cells, claims=(), notes=(note, *table.notes))
 
@@ -101,9 +101,7 @@ def overridden(table: Table, changes: Changes) -> Table:
 def _cell(cell: Cell, made: Experiment, taken: Changes) -> Cell:
     """The cell with the changed experiment."""
     alone = not cell.not_comparable and precision_alone(cell.experiment, made)
-    return replace(
-        cell, experiment=made, not_comparable=_why(cell, taken), log="", usual=cell if alone else None
-    )
+    return replace(cell, experiment=made, not_comparable=_why(cell, taken), log="", usual=cell if alone else None)
 
 
 def _why(cell: Cell, taken: Changes) -> str:
@@ -182,21 +180,35 @@ def parameters(group: str, name: str) -> dict[str, Any]:
         return {}
     part = registries[group].get(name)
     signatures = [part.load] if group == "task" else [part]
-    if inspect.isclass(part):  # a neuron hands on to its bases what it does not know
-        signatures = [vars(base)["__init__"] for base in part.__mro__ if "__init__" in vars(base)]
+    if inspect.isclass(part):
+        signatures = list(_handed_on(part))
     kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     found = [p for made in signatures for p in inspect.signature(made).parameters.values() if p.kind not in kinds]
     given = ("self", "root", "cache", "progress", "neuron", "network")  # not for an experiment to choose
     return {p.name: p.default for p in reversed(found) if p.name not in given}
 
 
+def _handed_on(part: type) -> Iterable[Any]:
+    """What makes a class and those of its bases to which options are handed on that it does not know."""
+    for base in part.__mro__:
+        if made := vars(base).get("__init__"):
+            yield made
+            if not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(made).parameters.values()):
+                return
+
+
+def no_precision(table: str, experiments: Iterable[Experiment]) -> UsageError:
+    """That none of `experiments` has a precision to be set."""
+    schemes = ", ".join(sorted({one.scheme for one in experiments if one.scheme})) or "none"
+    return UsageError(
+        f"A precision was asked for, but these trainings of {table} have no such setting (scheme: {schemes}). "
+        "Leave it out, or name what is trained by bptt."
+    )
+
+
 def _refused(name: str, table: str, experiments: Sequence[Experiment]) -> UsageError:
     if name == PRECISION:
-        schemes = ", ".join(sorted({one.scheme for one in experiments if one.scheme})) or "none"
-        return UsageError(
-            f"A precision was asked for, but the trainings of {table} have no such setting (scheme: {schemes}). "
-            "Leave it out, or name tables that train with bptt."
-        )
+        return no_precision(table, experiments)
     known = set(NUMBERS)
     for experiment in {one.template: one for one in experiments}.values():
         for group in GROUPS:

@@ -95,11 +95,9 @@ def between(runs: Runs, first: Cell, second: Cell) -> Change:
     ]
     # A share moves in steps of one sample, and a difference of two shares by the steps of both.
     samples = runs.test_samples(runs.of(second)) if measure.interval == "wilson" else None
-    found = change(measure, *values, measure.shown(resolution(samples)) * math.sqrt(2))
+    found = change(measure, values[0], values[1], measure.shown(resolution(samples)) * math.sqrt(2))
     diverged = sum(
-        run.seed in seeds.deciding
-        for cell, seeds in zip(cells, deciding, strict=True)
-        for run in runs.diverged(cell)
+        run.seed in seeds.deciding for cell, seeds in zip(cells, deciding, strict=True) for run in runs.diverged(cell)
     )
     due = min((seeds.planned for seeds in deciding if seeds.planned is not None), default=len(found.seeds))
     why = found.lacking

@@ -123,7 +123,7 @@ def _cost(
     if len(where) > 1:
         found = Change(measure, seeds, lacking="not all on one machine with as many threads")
     else:
-        found = change(measure, *values)
+        found = change(measure, values[0], values[1])
     return Cost(measure, means[0], means[1], found)
 
 

@@ -39,7 +39,7 @@ class Changed:
 
 
 def changed(store: Store, result: TableResult, others: Iterable[Experiment]) -> list[Changed]:
-    """The trainings among `others`, which are no cells of `result`, that differ from one of its cells in settings alone.
+    """The trainings among `others`, no cells of `result`, that differ from one of its cells in settings alone.
 
     Of the cells of an experiment the one counts from which it differs least.
     """

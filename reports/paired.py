@@ -1,4 +1,4 @@
-"""Tables whose two rows differ in one setting (Table.paired): what it changes, in the terminal, on pages and in files."""
+"""Tables of two rows that differ in one setting (Table.paired): what it changes, in terminal, pages and files."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def shown(result: TableResult, pairs: Sequence[Pair]) -> tuple[Grid, ...]:
     if not pairs or result.table.paired is None:
         return ()
     first, second = result.table.paired
-    of = f"{second} / {first}"
     values = Grid(
         "Values",
         SAYS,
         (first, second, f"{second} - {first}", "finding"),
         tuple((pair.name, (_value(pair.first), _value(pair.second), _change(pair), finding(pair))) for pair in pairs),
     )
-    speed = Grid("Speed of training", COSTS, (first, second, of), tuple((pair.name, _cost(pair.speed)) for pair in pairs))
-    memory = Grid("Peak memory", "", (first, second, of), tuple((pair.name, _cost(pair.memory)) for pair in pairs))
+    costs = (first, second, f"{second} / {first}")
+    speed = Grid("Speed of training", COSTS, costs, tuple((pair.name, _cost(pair.speed)) for pair in pairs))
+    memory = Grid("Peak memory", "", costs, tuple((pair.name, _cost(pair.memory)) for pair in pairs))
     return values, speed, memory
 
 
@@ -80,8 +80,8 @@ def _failures(result: TableResult) -> list[str]:
 def _value(cell: CellResult) -> str:
     if cell.measured is None:
         return wording.verdict(cell) if cell.attempts else wording.NONE
-    share = cell.cell.measure.share
-    told = [f"{number:.1f}" if share else f"{number:.3g}" for number in (cell.measured, cell.low, cell.high) if number is not None]
+    known = [number for number in (cell.measured, cell.low, cell.high) if number is not None]
+    told = [f"{number:.1f}" if cell.cell.measure.share else f"{number:.3g}" for number in known]
     unit = f" {cell.cell.measure.show}" if cell.cell.measure.show else ""
     within = f" [{told[1]}, {told[2]}]" if len(told) == 3 else ""
     return f"{told[0]}{'*' * bool(cell.stale)}{unit}{within}"
@@ -140,7 +140,7 @@ def to_csv(result: TableResult, pairs: Sequence[Pair]) -> str:
 
 
 def to_latex(result: TableResult, pairs: Sequence[Pair]) -> str:
-    """A tabular for the booktabs package: both values, their difference, what was found, and the factors of the costs."""
+    """A tabular for the booktabs package: both values, their difference, the finding, and the factors of the costs."""
     first, second = result.table.paired or ("", "")
     lines = [
         comment(f"% {result.table.title}; {result.table.name}, scale {result.scale}"),
@@ -157,9 +157,7 @@ def to_latex(result: TableResult, pairs: Sequence[Pair]) -> str:
         )  # fmt: skip
         lines.append(" & ".join(map(escape, fields)) + r" \\")
     lines.append(r"\bottomrule")
-    lines += [
-        rf"\multicolumn{{7}}{{p{{0.9\linewidth}}}}{{\footnotesize {escape(said)}}} \\" for said in (SAYS, COSTS)
-    ]
+    lines += [rf"\multicolumn{{7}}{{p{{0.9\linewidth}}}}{{\footnotesize {escape(said)}}} \\" for said in (SAYS, COSTS)]
     return "\n".join([*lines, r"\end{tabular}", ""])
 
 

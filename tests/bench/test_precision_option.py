@@ -49,15 +49,22 @@ def test_it_is_one_setting() -> None:
     [
         (("plif_table", "--precision", "bf17"), "Unknown precision 'bf17'. Did you mean 'bf16'"),
         (
-            ("ttfs_table", "--precision", "bf16"),
-            "A precision was asked for, but the trainings of ttfs_table have no such setting (scheme: ttfs). "
-            "Leave it out, or name tables that train with bptt.",
+            ("fptt_rates", "--precision", "bf16"),
+            "A precision was asked for, but these trainings of fptt_rates have no such setting (scheme: none). "
+            "Leave it out, or name what is trained by bptt.",
+        ),
+        (
+            ("ttfs_table", "--precision", "bf16", "--only", "corrected"),
+            "A precision was asked for, but these trainings of ttfs_table have no such setting (scheme: ttfs).",
         ),
         (
             ("plif_table", "--precision", "bf16", "--set", "scheme.precision=fp16"),
             "--precision and the setting scheme.precision were given; give one of the two.",
         ),
-        (("precision", "--precision", "bf16"), "precision trains everything in float32 and in bf16, so that no precision"),
+        (
+            ("precision", "--precision", "bf16"),
+            "precision trains everything in float32 and in bf16, so that no precision",
+        ),
         (("parity", "--precision", "bf16"), "Settings were given, but parity is measured and has no training."),
     ],
 )
