@@ -208,8 +208,8 @@ class Settings:
             if others:
                 schemes = " and ".join(sorted({one.scheme for one in others}))
                 found.append(
-                    f"--precision {self.precision} does not reach {len(others)} of {len(trained)} cells of {table.name}: "
-                    f"trainings by {schemes} have no such setting and stay as they are."
+                    f"--precision {self.precision} does not reach {len(others)} of {len(trained)} cells of "
+                    f"{table.name}: trainings by {schemes} have no such setting and stay as they are."
                 )
         return tuple(found)
 

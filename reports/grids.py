@@ -28,7 +28,8 @@ def show(grid: Grid, console: Console) -> None:
 
     console.print()
     console.print(Text(grid.title, "bold"))
-    console.print(Text(grid.about, "dim"))
+    if grid.about:
+        console.print(Text(grid.about, "dim"))
     console.print(_drawn(grid, console))
 
 

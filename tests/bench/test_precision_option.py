@@ -15,17 +15,17 @@ from results import Store
 
 @pytest.mark.slow
 def test_both_precisions_seed_by_seed(reproduce: Command, tmp_path: Path) -> None:
-    small = ("--set", "epochs=1", "--set", "model.channels=3", "--seeds", "3")
+    small = ("--set", "epochs=1", "--set", "model.channels=3", "--seeds", "2")
     done = reproduce("precision", "--only", "PLIF net: MNIST", *small, COLUMNS="200")
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
-    assert "float32 bf16 bf16 - float32 finding PLIF net: MNIST, 8x8 digits standing in" in said
-    assert "(3 seeds)" in said
+    for told in ("float32 bf16 bf16 - float32 finding", "float32 bf16 bf16 / float32", "2 seeds, a test needs 3"):
+        assert told in said, told
     with Store(tmp_path / "store.db") as store:
         runs = store.runs()
     asked = [(run.experiment["scheme_options"].get("precision"), run.seed, run.outcome) for run in runs]
     assert sorted(asked, key=str) == sorted(
-        [(precision, seed, "ok") for precision in (None, "bf16") for seed in (2020, 2021, 2022)], key=str
+        [(precision, seed, "ok") for precision in (None, "bf16") for seed in (2020, 2021)], key=str
     )
     done = reproduce("plif_table", "--precision", "bf16", "--only", "MNIST", "--only", "accuracy-A", *small[:4])
     assert done.returncode == 0, done.stderr
