@@ -98,9 +98,10 @@ def _pages(
     """Every file of the site: its path and text."""
     from papers.headline import headlines
     from papers.operations import rows
+    from papers.pairs import pairs
     from results.published import CURVES
 
-    from . import axis, board, calibration, claims, commits, curves, kernels, operations, parity
+    from . import axis, board, calibration, claims, commits, curves, kernels, operations, paired, parity
     from .head import head
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
@@ -145,12 +146,24 @@ def _pages(
         groups = curves.groups(page.result, metrics, authors.get(page.result.table.paper, {}))
         over = [found for found in (axis.plots(page.result), *axis.drawings(page.result)) if found and found.plots]
         counted = operations.shown(rows(cast("Store", store), [cell.cell for cell in page.result.cells]))
+        held = pairs(cast("Store", store), page.result)
         yield (
             f"{page.name}.html",
-            render("table.html", page=page, result=page.result, groups=groups, over=over, operations=counted),
+            render(
+                "table.html",
+                page=page,
+                result=page.result,
+                groups=groups,
+                over=over,
+                operations=counted,
+                paired=paired.shown(page.result, held),
+            ),
         )
         yield f"{page.name}.csv", tables.to_csv(page.result)
         yield f"{page.name}.tex", tables.to_latex(page.result)
+        if held:
+            yield f"{page.name}-pairs.csv", paired.to_csv(page.result, held)
+            yield f"{page.name}-pairs.tex", paired.to_latex(page.result, held)
     places = _places(shown)
     for run in full:
         name, counts = f"runs/{run.id}.html", places.get(run.id, [])
@@ -224,7 +237,9 @@ def _table_pages(
             if name in (table_names or ()):
                 raise
             unloaded.append(str(error))
-    known = {c.experiment.template for table in tables_found for scale in SCALES for c in table.cells(scale)}
+    # What a paired table trains otherwise than another table is a changed setting of that one, too.
+    single = [table for table in tables_found if table.paired is None]
+    known = {c.experiment.template for table in single for scale in SCALES for c in table.cells(scale)}
     others = [experiment for experiment in described if experiment.template not in known]
     results = []
     for name in table_names or [table.name for table in tables_found]:
@@ -232,7 +247,9 @@ def _table_pages(
         for scale in SCALES if scales is None else [s for s in SCALES if s in scales]:
             extended = own_rows.with_rows(table, own_rows.found(table, scale, others))
             results.append(evaluate(cast("Store", store), extended, scale))
-    known |= {cell.cell.experiment.template for result in results for cell in result.cells}  # own rows, too
+    known |= {
+        cell.cell.experiment.template for result in results if result.table.paired is None for cell in result.cells
+    }  # own rows, too
     others = [experiment for experiment in others if experiment.template not in known]
     pages = []
     for result in results:
