@@ -99,7 +99,8 @@ def between(runs: Runs, first: Cell, second: Cell) -> Change:
     diverged = sum(
         run.seed in seeds.deciding for cell, seeds in zip(cells, deciding, strict=True) for run in runs.diverged(cell)
     )
-    due = min((seeds.planned for seeds in deciding if seeds.planned is not None), default=len(found.seeds))
+    due = min((seeds.planned for seeds in deciding if seeds.planned is not None), default=0)
+    due = max(due, len(values[1]))  # a seed that the second alone has is in its value, and in no difference
     why = found.lacking
     if diverged:
         why = f"{diverged} training{'s' * (diverged > 1)} diverged"
@@ -107,6 +108,6 @@ def between(runs: Runs, first: Cell, second: Cell) -> Change:
         why = NOTHING
     elif not runs.alike(*(runs.of(cell)[-1] for cell in cells)):
         why = "the two were measured with other code or on other data"
-    elif len(found.seeds) < due:
-        why = f"{len(found.seeds)} of {due} planned seeds have results of both"
+    elif not why and len(found.seeds) < due:
+        why = f"{len(found.seeds)} of {due} seeds have results of both"
     return replace(found, p=None if why else found.p, lacking=why)

@@ -136,7 +136,13 @@ def test_fewer_than_were_planned_are_not_tested(store: Store) -> None:
         record(store, of, (90.0, 80.0, 70.0))
         code = implementation(of.experiment)
         store.record_all(planned=[Planned(of.experiment.key, code, tuple(range(2020, 2025)), "2020-01-01T00:00:00Z")])
-    assert [pair.finding for pair in held(store, table("one"))] == ["3 of 5 planned seeds have results of both"]
+    assert [pair.finding for pair in held(store, table("one"))] == ["3 of 5 seeds have results of both"]
+
+
+def test_a_seed_that_the_second_alone_has_forbids_the_test(store: Store) -> None:
+    record(store, cell(FIRST, "one"), (90.0, 80.0, 70.0))
+    record(store, cell(SECOND, "one"), (90.0, 80.0, 70.0, 60.0))
+    assert [pair.finding for pair in held(store, table("one"))] == ["3 of 4 seeds have results of both"]
 
 
 def test_other_data_are_no_pair(store: Store) -> None:
