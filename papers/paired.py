@@ -10,11 +10,15 @@ import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from .counted import Runs
 from .hypotheses import ALPHA, MIN_SEEDS, resolution, student
 from .measures import Measure
 from .table import Cell
+
+if TYPE_CHECKING:
+    from results import StoredRun
 
 NOTHING = "not measured yet"
 Values = Mapping[int, float]  # one a seed, as shown
@@ -106,8 +110,13 @@ def between(runs: Runs, first: Cell, second: Cell) -> Change:
         why = f"{diverged} training{'s' * (diverged > 1)} diverged"
     elif not found.seeds:
         why = NOTHING
-    elif not runs.alike(*(runs.of(cell)[-1] for cell in cells)):
-        why = "the two were measured with other code or on other data"
+    elif not _alike(runs, *(runs.of(cell)[-1] for cell in cells)):
+        why = "the two were measured with other code, on another device or on other data"
     elif not why and len(found.seeds) < due:
         why = f"{len(found.seeds)} of {due} seeds have results of both"
     return replace(found, p=None if why else found.p, lacking=why)
+
+
+def _alike(runs: Runs, one: StoredRun, other: StoredRun) -> bool:
+    """Whether nothing but what is compared tells two runs apart, their kernels included."""
+    return runs.alike(one, other) and (one.device, one.kernels) == (other.device, other.kernels)

@@ -145,10 +145,20 @@ def test_a_seed_that_the_second_alone_has_forbids_the_test(store: Store) -> None
     assert [pair.finding for pair in held(store, table("one"))] == ["3 of 4 seeds have results of both"]
 
 
+def test_another_kernel_is_no_pair(store: Store) -> None:
+    record(store, cell(FIRST, "one"), (90.0, 80.0, 70.0))
+    second = cell(SECOND, "one")
+    for seed, share in enumerate((90.0, 80.0, 70.0)):
+        made = run(second, 2020 + seed, share)
+        store.record(replace(made, kernels={"fused": {"code": "c" * 12, "rule": "d" * 12, "proof": "e" * 12}}))
+    (pair,) = held(store, table("one"))
+    assert pair.finding == "the two were measured with other code, on another device or on other data"
+
+
 def test_other_data_are_no_pair(store: Store) -> None:
     record(store, cell(FIRST, "one"), (90.0, 80.0, 70.0))
     other = Dataset("e", "digits", True, {"train": 1400, "test": 397})
     record(store, cell(SECOND, "one"), (90.0, 80.0, 70.0), datasets=(other,), machine={"cpu": "another"})
     (pair,) = held(store, table("one"))
-    assert pair.finding == "the two were measured with other code or on other data"
+    assert pair.finding == "the two were measured with other code, on another device or on other data"
     assert pair.speed.change.lacking == "not all on one machine with as many threads"
