@@ -150,6 +150,9 @@ def main(
             help="Another setting, such as epochs=50 or model.channels=64; may be repeated.",
         ),
     ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Train in float32, bf16 or fp16, docs/precision.md.")
+    ] = None,
     own: Annotated[
         list[str] | None,
         typer.Option(
@@ -215,11 +218,11 @@ def main(
         )
     settings = Settings(
         tuple(names or ()), scale, device, seeds, jobs, processes, executor, store, data, out, force,
-        tuple(only or ()), timeout, memory, threads, report, config, tuple(altered or ()), tuple(own or ()),
-        tuple(context.meta[ORIGINAL]), tensorboard, mlflow, ray, tuple(slurm or ()),
+        tuple(only or ()), timeout, memory, threads, report, config, tuple(altered or ()), precision,
+        tuple(own or ()), tuple(context.meta[ORIGINAL]), tensorboard, mlflow, ray, tuple(slurm or ()),
         operations, rasters,
     )  # fmt: skip
-    for sentence in settings.corrected:
+    for sentence in (*settings.corrected, *settings.unreached):
         console.print(sentence, soft_wrap=True)
     if measure and not plan:
         raise UsageError("--measure was given without --plan, which it belongs to. Give both, or leave it out.")
@@ -422,13 +425,16 @@ def _show(console: Console, settings: Settings, store: Store) -> None:
     from papers.board import board
     from papers.evaluate import evaluate
     from papers.operations import NAME, rows
-    from reports import board_terminal, operations, site, terminal
+    from papers.pairs import pairs
+    from reports import board_terminal, operations, paired, site, terminal
 
     for table in settings.tables:
         result = evaluate(store, table, settings.scale).of(settings.wanted)
         if table.ranked:
             ids = sorted({run.id for cell in result.cells for run in cell.runs})
             board_terminal.show(result, board(result, store.metrics(ids)), console)
+        elif held := pairs(store, result):
+            paired.show(result, held, console)
         elif result.cells:
             terminal.show(result, console)
         cells = [cell.cell for cell in result.cells]

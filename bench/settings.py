@@ -21,6 +21,7 @@ from papers.measured import TABLES
 from papers.operations import KIND, counted
 from papers.overrides import overridden
 from papers.own_rows import Own, parsed, with_rows
+from papers.usual import precision_of
 
 if TYPE_CHECKING:
     from papers.table import Cell, Table
@@ -74,6 +75,7 @@ class Settings:
     report: bool = True  # whether its pages are written
     config: Path | None = None  # a configuration file of the tables' work
     altered: tuple[str, ...] = ()  # settings in place of the tables', as papers.overrides reads them
+    precision: str | None = None  # of the trainings (training.descent.PRECISIONS); None: the tables'
     own: tuple[str, ...] = ()  # neurons that get a row, as papers.own_rows reads them
     original: tuple[str, ...] = ()  # arguments of the released code of a work
     tensorboard: Path | None = None  # a folder for what trainings tell while they run
@@ -121,7 +123,7 @@ class Settings:
             raise UsageError("--config and arguments of released code were given; give one of the two.")
         if self.original and not set(self.asked).issubset(ORIGINALS.names()):
             raise UsageError(f"Arguments of released code go with one table of it: {', '.join(ORIGINALS.names())}.")
-        for option, given in (("--with", self.own), ("--set", self.altered)):
+        for option, given in (("--with", self.own), ("--set", self.altered), ("--precision", self.precision)):
             if given and self.original:
                 raise UsageError(f"{option} and arguments of released code were given; give one of the two.")
         if self.changes and self.measured:
@@ -130,6 +132,7 @@ class Settings:
                 "Name tables of trainings, or leave the settings out."
             )
         _ = self.wanted  # raises for a row or column that no table has
+        _ = self.unreached  # raises where --precision reaches nothing
         for option, purpose in (("operations", "counted"), ("rasters", "watched")):
             if getattr(self, option) and not any(experiment.kind == KIND for experiment in self.experiments()):
                 raise UsageError(
@@ -167,7 +170,16 @@ class Settings:
     def changes(self) -> dict[str, Any]:
         """The settings that are not the tables', by name; those of the command line come before those of the file."""
         of_file = overrides.read(self.config) if self.config is not None and self._own_config else {}
-        return {**of_file, **overrides.parsed(self.altered)}
+        found = {**of_file, **overrides.parsed(self.altered)}
+        if self.precision is None:
+            return found
+        from training.descent import PRECISIONS  # which loads PyTorch
+
+        if self.precision not in PRECISIONS:
+            raise unknown("precision", self.precision, PRECISIONS)
+        if overrides.PRECISION in found:
+            raise UsageError(f"--precision and the setting {overrides.PRECISION} were given; give one of the two.")
+        return {**found, overrides.PRECISION: self.precision}
 
     @cached_property
     def added(self) -> list[Own]:
@@ -183,6 +195,23 @@ class Settings:
     def corrected(self) -> tuple[str, ...]:
         """What the arguments of released code mean otherwise here, in sentences."""
         return tuple(sentence for _, sentences in self._as_original for sentence in sentences) if self.original else ()
+
+    @cached_property
+    def unreached(self) -> tuple[str, ...]:
+        """Which cells --precision does not reach, in sentences. UsageError where it reaches none that are asked for."""
+        found = []
+        for table in self.tables if self.precision else ():
+            trained = [cell.experiment for cell in table.cells(self.scale) if self.wanted(cell)]
+            others = [one for one in trained if precision_of(one) != self.precision]
+            if others and len(others) == len(trained):
+                raise overrides.no_precision(table.name, others)
+            if others:
+                schemes = " and ".join(sorted({one.scheme for one in others}))
+                found.append(
+                    f"--precision {self.precision} does not reach {len(others)} of {len(trained)} cells of "
+                    f"{table.name}: trainings by {schemes} have no such setting and stay as they are."
+                )
+        return tuple(found)
 
     @cached_property
     def _as_original(self) -> tuple[tuple[Table, list[str]], ...]:

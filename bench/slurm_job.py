@@ -21,7 +21,7 @@ from .node import attend
 
 REQUEST, EVENTS, RESULT = "request.json", "events.jsonl", "result.json"
 STOPPED = 128 + signal.SIGTERM  # exit status of a job that SLURM ended
-NEAR = 0.8  # of its time limit: a job that is to make room after that has no time left
+WARNED = 90 + 60  # seconds before its time limit that a job is told of it, at most: submitit asks for 90, SLURM rounds
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Work:
 
         folder = self.folder / str(index)
         asked = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
-        if time.monotonic() - self.begun < NEAR * 60 * asked["minutes"]:
+        if time.monotonic() - self.begun < 60 * asked["minutes"] - WARNED:  # it has to make room
             return submitit.helpers.DelayedSubmission(Work(self.folder, self.known), index)
         if self.epochs <= self.known:
             reason = "the time limit of its job ran out twice within one epoch; ask for more with --slurm time=..."

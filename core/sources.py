@@ -49,10 +49,13 @@ def followed(modules: Iterable[str], brought: frozenset[str] = frozenset()) -> d
         module = pending.pop()
         if module in seen:
             continue
-        seen[module], imported = _read(module, frozenset() if _top(module) in OURS else brought)
-        now, counted = SAME.get(module, ("", ""))
-        if seen[module] == now:
-            seen[module] = counted
+        found, imported = _read(module, frozenset() if _top(module) in OURS else brought)
+        now, counted = SAME.get(module, (None, None))
+        if found == now:
+            if counted is None:
+                continue
+            found = counted
+        seen[module] = found
         pending |= imported
         if above := module.rpartition(".")[0]:
             pending.add(above)  # importing a module runs the package first

@@ -50,9 +50,9 @@ class Recurrent(Stateful):
         found: list[Tensor] = []
 
         def advance(x: Tensor) -> Tensor:
-            v, *others = neuron.load_states(x[0])
-            spikes, potentials = sequence(x, v, fitting(self.spikes, x[0], "The spikes fed back"))
-            neuron.store_states([potentials[-1], *others[:-1], spikes[-1]])
+            states = neuron.load_states(x[0])
+            spikes, potentials, states = sequence(x, states, fitting(self.spikes, x[0], "The spikes fed back"))
+            neuron.store_states(states)
             object.__setattr__(neuron, "ran", recurrence.BACKEND)
             object.__setattr__(neuron, "kernel", recurrence.KERNEL)
             found.append(potentials)

@@ -24,6 +24,7 @@ registry = Registry(
         "fs_latency": "papers.first_spike.table:FS_LATENCY",
         "ttfs_table": "papers.ttfs.table:TTFS_TABLE",
         "leaderboard": "papers.leaderboard.table:LEADERBOARD",
+        "precision": "papers.precision.table:PRECISION",
     },
     group="spikebench.tables",
 )

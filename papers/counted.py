@@ -90,10 +90,10 @@ class Runs:
                 runs += ([run for run in of_seed if not self.stale(key, run)] or of_seed)[:1]
             runs = [run for run in runs if not self.stale(key, run)] or runs
             newest = max(runs, key=lambda run: run.started, default=None)
-            self._together[key] = [run for run in runs if newest and self._alike(run, newest)]
+            self._together[key] = [run for run in runs if newest and self.alike(run, newest)]
         return self._together[key]
 
-    def _alike(self, one: StoredRun, other: StoredRun) -> bool:
+    def alike(self, one: StoredRun, other: StoredRun) -> bool:
         """Whether code and data of two runs are the same, as far as both say what data they had."""
         data = [{dataset.id for dataset in self.datasets.get(run.id, ())} for run in (one, other)]
         return one.implementation == other.implementation and (data[0] == data[1] or not all(data))

@@ -10,7 +10,8 @@ from .trust import proven
 if TYPE_CHECKING:
     from results import Dataset, Parity, Standing, StoredRun
 
-DTYPE = "float32"  # of all trainings
+# What neurons compute in, by the precision of a training; predictions are made in float32.
+DTYPES: dict[str | None, tuple[str, ...]] = {"bf16": ("float32", "bfloat16"), "fp16": ("float32", "float16")}
 
 
 def stale(run: StoredRun, datasets: Sequence[Dataset], now: Standing, parities: Callable[[], Iterable[Parity]]) -> str:
@@ -39,7 +40,9 @@ def _cleared(run: StoredRun, backend: str, now: Standing, parities: Sequence[Par
     if then["rule"] != today["rule"]:
         return False  # the old kernel was held against other checks than the new one
     neuron = run.experiment.get("neuron")
+    precision = (run.experiment.get("scheme_options") or {}).get("precision")
     return all(
-        proven(parities, neuron, backend, DTYPE, run.device, proof, run.machine)
+        proven(parities, neuron, backend, dtype, run.device, proof, run.machine)
+        for dtype in DTYPES.get(precision, ("float32",))
         for proof in (then["proof"], today["proof"])
     )

@@ -20,6 +20,7 @@ from .measures import TEST, Measure
 from .protocols import Curve, Curves
 from .statistics import LEVEL, Interval, Readings, interval
 from .table import Cell, Claim, Source, Table
+from .usual import Mark, marks
 from .verdict import Printed, Verdict, repeats, verdict
 
 if TYPE_CHECKING:
@@ -131,7 +132,8 @@ def evaluate(store: Store, table: Table, scale: str, seeds: Iterable[int] | None
     cells = table.cells(scale)
     runs = Runs(store, cells, seeds)
     published = _PublishedLookup(store, table.paper, cells)
-    measured = [_measured(cell, runs, published) for cell in cells]
+    marked = marks(store, cells, seeds)
+    measured = [_measured(cell, runs, published, marked.get(place)) for place, cell in enumerate(cells)]
     results = tuple(_cell_result(this, runs, measured) for this in measured)
     evidence = _evidence(scale, cells, runs, results)
     return TableResult(
@@ -154,7 +156,7 @@ class _Measured:
     published: tuple[PublishedValue, ...]
     not_comparable: str
     diverged: int  # trainings that should have given a value
-    left_out: tuple[str, ...]  # which runs do not count, and why
+    remarks: tuple[str, ...]  # what has to be known of the runs, and which do not count
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -171,7 +173,7 @@ class _Measured:
         return [] if self.not_comparable else [self.values, repeats(self.firm)]
 
 
-def _measured(cell: Cell, runs: Runs, lookup: _PublishedLookup) -> _Measured:
+def _measured(cell: Cell, runs: Runs, lookup: _PublishedLookup, mark: Mark | None) -> _Measured:
     seeds = runs.seeds_of(cell)
     found = [
         (run, value)
@@ -181,7 +183,10 @@ def _measured(cell: Cell, runs: Runs, lookup: _PublishedLookup) -> _Measured:
     published = tuple(printed for source in cell.sources if (printed := lookup.value(source, cell)) is not None)
     soft = "" if any(value.firm for value in published) or not published else published[0].soft
     of_cell = [run for run, _ in found]
-    why = cell.not_comparable or seeds.unfit or soft
+    unlike = cell.not_comparable
+    if mark is not None:
+        unlike = "" if mark.same else f"{unlike}; {mark.text}"
+    why = unlike or seeds.unfit or soft
     values = [cell.measure.shown(value) for _, value in found]
     diverged = sum(run.seed in seeds.deciding for run in runs.diverged(cell))
     left_out = [
@@ -189,7 +194,8 @@ def _measured(cell: Cell, runs: Runs, lookup: _PublishedLookup) -> _Measured:
         for count, why in ((seeds.beyond, "beyond the plan"), (runs.left_out(cell), "of other code or data"))
         if count
     ]
-    return _Measured(cell, of_cell, values, published, why, diverged, tuple(left_out))
+    told = [mark.text] if mark is not None and mark.same else []
+    return _Measured(cell, of_cell, values, published, why, diverged, (*told, *left_out))
 
 
 def _others(this: _Measured, every: Iterable[_Measured]) -> list[list[float]]:
@@ -235,7 +241,7 @@ def _cell_result(this: _Measured, runs: Runs, every: Iterable[_Measured]) -> Cel
     )
     if this.diverged and found.word in ("reproduced", "higher", "lower"):
         found = Verdict("undecided", f"{this.diverged} of {this.diverged + len(values)} runs diverged")
-    reason = "; ".join([*([found.reason] if found.reason else []), *this.left_out])
+    reason = "; ".join([*([found.reason] if found.reason else []), *this.remarks])
     if not values and attempts:
         ended = attempts[-1]
         lacking = f"the run has no {cell.measure.title}, {cell.protocol.says}"

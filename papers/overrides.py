@@ -1,7 +1,8 @@
 """Settings of a user's own in place of a table's: `epochs=50`, `lr=3e-4`, `model.channels=64`.
 
 A changed setting is a part of the experiment, so it is trained for itself; its cells are not comparable and say why,
-and no claim of the work is decided by them.
+and no claim of the work is decided by them. Where the precision alone was changed a cell may still be judged
+(papers.usual).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import copy
 import inspect
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from core.registry import unknown
 from .experiment import Experiment
 from .own_rows import require_alike, require_plain, value
 from .table import Cell, Table
+from .usual import OPTION, precision_alone, precision_of
 
 NUMBERS = ("epochs", "batch_size", "updates")  # of an experiment itself
 GROUPS = ("task", "model", "neuron", "scheme")  # that have options
+PRECISION = f"scheme.{OPTION}"
 Changes = Mapping[str, Any]  # by dotted name
 
 
@@ -65,23 +68,40 @@ def overridden(table: Table, changes: Changes) -> Table:
         return table
     for name, given in changes.items():
         require_plain(name, given)
+    if table.paired and any(name.rpartition(".")[2] == OPTION for name in changes):
+        raise UsageError(
+            f"{table.name} trains everything in {' and in '.join(table.paired)}, so that no precision can be set. "
+            "Leave it out; --only shows one of the two."
+        )
 
     def cells(scale: str) -> list[Cell]:
         found = table.cells(scale)
         made = [_changed(cell.experiment, changes) for cell in found]
-        left = set(changes).difference(*(taken for _, taken in made))
+        left = set(changes).difference(*(known for _, _, known in made))
         if found and left:
-            raise _refused(min(left), [cell.experiment for cell in found])
+            raise _refused(min(left), table.name, [cell.experiment for cell in found])
         return [
-            replace(cell, experiment=experiment, not_comparable=_why(cell, taken), log="") if taken else cell
-            for cell, (experiment, taken) in zip(found, made, strict=True)
+            _cell(cell, experiment, taken) if taken else cell
+            for cell, (experiment, taken, _) in zip(found, made, strict=True)
         ]
 
     said = ", ".join(f"{name}={given}" for name, given in changes.items())
     note = (
         f"Settings are not the work's ({said}): nothing is compared with what was published, and no claim is decided."
     )
+    if set(changes) <= {PRECISION, OPTION}:
+        note = (
+            f"The precision was set ({said}). A cell in another one than the work's is compared with what was "
+            "published only where the store has runs of equal seeds in both and a paired test finds no difference; "
+            "no claim is decided."
+        )
     return replace(table, cells=cells, claims=(), notes=(note, *table.notes))
+
+
+def _cell(cell: Cell, made: Experiment, taken: Changes) -> Cell:
+    """The cell with the changed experiment."""
+    alone = not cell.not_comparable and precision_alone(cell.experiment, made)
+    return replace(cell, experiment=made, not_comparable=_why(cell, taken), log="", usual=cell if alone else None)
 
 
 def _why(cell: Cell, taken: Changes) -> str:
@@ -90,10 +110,11 @@ def _why(cell: Cell, taken: Changes) -> str:
     return f"{said}; {cell.not_comparable}" if cell.not_comparable else said
 
 
-def _changed(experiment: Experiment, changes: Changes) -> tuple[Experiment, Changes]:
-    """The experiment with those of `changes` that it takes, and these."""
+def _changed(experiment: Experiment, changes: Changes) -> tuple[Experiment, Changes, set[str]]:
+    """The experiment with those of `changes` that change it, these, and the names of all that it knows."""
     fields: dict[str, Any] = {}
     taken: dict[str, Any] = {}
+    known: set[str] = set()
     options = {group: copy.deepcopy(getattr(experiment, f"{group}_options")) for group in GROUPS}
     for name, given in changes.items():
         if name in NUMBERS:
@@ -103,12 +124,16 @@ def _changed(experiment: Experiment, changes: Changes) -> tuple[Experiment, Chan
         elif (place := _place(experiment, options, name)) is not None:
             inner, key, usual = place
             require_alike(name, usual, given)
+            if name == PRECISION and given == precision_of(experiment):
+                known.add(name)  # it has that already: one that is not named stays so, and the training the table's own
+                continue
             inner[key] = given
         else:
             continue
+        known.add(name)
         taken[name] = given
     made = replace(experiment, **fields, **{f"{group}_options": found for group, found in options.items()})
-    return made, taken
+    return made, taken, known
 
 
 Place = tuple[dict[str, Any], str, Any]  # what holds an option, its key, and what it is there or by default
@@ -155,15 +180,35 @@ def parameters(group: str, name: str) -> dict[str, Any]:
         return {}
     part = registries[group].get(name)
     signatures = [part.load] if group == "task" else [part]
-    if inspect.isclass(part):  # a neuron hands on to its bases what it does not know
-        signatures = [vars(base)["__init__"] for base in part.__mro__ if "__init__" in vars(base)]
+    if inspect.isclass(part):
+        signatures = list(_handed_on(part))
     kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
     found = [p for made in signatures for p in inspect.signature(made).parameters.values() if p.kind not in kinds]
     given = ("self", "root", "cache", "progress", "neuron", "network")  # not for an experiment to choose
     return {p.name: p.default for p in reversed(found) if p.name not in given}
 
 
-def _refused(name: str, experiments: Iterable[Experiment]) -> UsageError:
+def _handed_on(part: type) -> Iterable[Any]:
+    """What makes a class and those of its bases to which options are handed on that it does not know."""
+    for base in part.__mro__:
+        if made := vars(base).get("__init__"):
+            yield made
+            if not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(made).parameters.values()):
+                return
+
+
+def no_precision(table: str, experiments: Iterable[Experiment]) -> UsageError:
+    """That none of `experiments` has a precision to be set."""
+    schemes = ", ".join(sorted({one.scheme for one in experiments if one.scheme})) or "none"
+    return UsageError(
+        f"A precision was asked for, but these trainings of {table} have no such setting (scheme: {schemes}). "
+        "Leave it out, or name what is trained by bptt."
+    )
+
+
+def _refused(name: str, table: str, experiments: Sequence[Experiment]) -> UsageError:
+    if name == PRECISION:
+        return no_precision(table, experiments)
     known = set(NUMBERS)
     for experiment in {one.template: one for one in experiments}.values():
         for group in GROUPS:

@@ -8,16 +8,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from results import Dataset, Published, Run, Sample, Store, StoredRun
+    from results import Published, Store, StoredRun
+
+Value = tuple[str, int | None, float | None]  # name, step and value of a metric
 
 
 class ReadOnce:
-    """A store whose runs and published values are read from the database once: each table asks for them again."""
+    """A store whose runs, values and published values are read from the database once: each table asks for them again.
+
+    What a table asks of a run is a name, a step and a number; whole runs, which cost several times as much to make, are
+    not kept.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._read: dict[str, Any] = {}
-        self._full: dict[str, Run] = {}
+        self._values: dict[str, list[Value]] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -25,36 +31,20 @@ class ReadOnce:
     def runs(self, *args: Any, **options: Any) -> list[StoredRun]:
         return self._once("runs", *args, **options)
 
-    def full_runs(self, keys: Iterable[str]) -> list[Run]:
-        """Their values, samples and data sets are then known."""
-        found: list[Run] = self._store.full_runs(keys)
-        self._full |= {run.id: run for run in found}
-        return found
-
     def values(self, run_ids: Iterable[str]) -> Iterator[tuple[str, str, int | None, float | None]]:
-        known, others = self._known(run_ids)
-        for run in known:
-            for metric in run.metrics:
-                yield run.id, metric.name, metric.step, metric.value
-        yield from self._store.values(others)
+        for run_id, values in self.by_run(run_ids).items():
+            for name, step, value in values:
+                yield run_id, name, step, value
 
-    def last(self, run_ids: Iterable[str], names: Iterable[str]) -> dict[str, dict[str, tuple[float, str]]]:
-        known, others = self._known(run_ids)
-        wanted = set(names)
-        found = self._store.last(others, wanted) if others else {}
-        for run in known:
-            for metric in run.metrics:  # by name, the whole run before its epochs
-                if metric.name in wanted and metric.value is not None:
-                    found.setdefault(run.id, {})[metric.name] = metric.value, metric.unit
-        return found
-
-    def samples(self, run_ids: Iterable[str]) -> dict[str, list[Sample]]:
-        known, others = self._known(run_ids)
-        return {run.id: list(run.samples) for run in known} | self._store.samples(others)
-
-    def datasets(self, run_ids: Iterable[str]) -> dict[str, tuple[Dataset, ...]]:
-        known, others = self._known(run_ids)
-        return {run.id: run.datasets for run in known} | self._store.datasets(others)
+    def by_run(self, run_ids: Iterable[str]) -> dict[str, list[Value]]:
+        """The same by run id."""
+        wanted = dict.fromkeys(run_ids)
+        missing: dict[str, list[Value]] = {run_id: [] for run_id in wanted if run_id not in self._values}
+        if missing:
+            for run_id, name, step, value in self._store.values(missing):
+                missing[run_id].append((name, step, value))
+            self._values |= missing
+        return {run_id: self._values[run_id] for run_id in wanted}
 
     def published(self, paper: str, tables: Iterable[str]) -> list[Published]:
         by_table = self.all_published.get(paper, {})
@@ -67,11 +57,6 @@ class ReadOnce:
         for value in self._store.published():
             found[value.paper][value.table].append(value)
         return found
-
-    def _known(self, run_ids: Iterable[str]) -> tuple[list[Run], list[str]]:
-        """The runs that were read in full, and the ids of the others."""
-        wanted = list(run_ids)
-        return [self._full[i] for i in wanted if i in self._full], [i for i in wanted if i not in self._full]
 
     def _once(self, what: str, *args: Any, **options: Any) -> Any:
         key = repr((what, args, options))

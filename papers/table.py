@@ -47,7 +47,9 @@ class Cell:
     is the authors' training run of the same cell, whose curve is shown beside ours. `stand_in` is the data that a small
     experiment was run on in place of the set that the table or the column names, such as "8x8 digits". `at` is the
     place of the row on the table's axis. `other_test_set`: ours is drawn from the same data as the authors', and not
-    the same samples. `epoch_seconds` is how long an epoch took the authors.
+    the same samples. `epoch_seconds` is how long an epoch took the authors. `usual` is the cell as the table has it,
+    where this one differs from it in the precision alone: it is judged as that one is once no difference between the
+    two is found (papers.paired).
     """
 
     row: str
@@ -62,6 +64,7 @@ class Cell:
     at: float | None = None
     other_test_set: bool = False
     epoch_seconds: Source | None = None
+    usual: Cell | None = None
 
     @property
     def heading(self) -> str:
@@ -117,7 +120,8 @@ class Table:
     `axis` names what the rows count up, each cell `at` its place; reports then draw the columns over it. `drawings`
     makes further plots out of what was measured. `like` are the rows as which another neuron is trained, one at a scale
     (papers.own_rows); empty where the rows are no neurons of one recipe. Where rows are `ranked` over all columns
-    (papers.board), it tells the span of each. `configured(table, path)` is it as a
+    (papers.board), it tells the span of each. `paired` are two rows that differ in one setting, which reports hold
+    against each other seed by seed (papers.pairs). `configured(table, path)` is it as a
     configuration file of the work asks for it; it raises UsageError for a file that it makes no sense of.
     """
 
@@ -133,6 +137,7 @@ class Table:
     drawings: Callable[[Evidence], Sequence[Drawing]] | None = None
     configured: Callable[[Table, Path], Table] | None = None
     ranked: Mapping[str, Span] = field(default_factory=dict)
+    paired: tuple[str, str] | None = None
 
     def experiments(
         self, scale: str, seeds: Iterable[int], wanted: Callable[[Cell], bool] = lambda cell: True

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from papers.overrides import GROUPS, NUMBERS, flat
+from papers.usual import precision_alone
 
 if TYPE_CHECKING:
     from papers.evaluate import CellResult, TableResult
     from papers.experiment import Experiment
+    from papers.table import Cell
     from results import Store
 
 PARTS = ("scale", *GROUPS)  # what --set leaves as it is
@@ -30,19 +32,27 @@ class Changed:
     result: CellResult
     original: CellResult
 
+    @property
+    def marked(self) -> bool:
+        """Whether it was tried to judge it as the cell of the table, so that there is more to say."""
+        return self.result.cell.usual is not None
+
 
 def changed(store: Store, result: TableResult, others: Iterable[Experiment]) -> list[Changed]:
-    """The trainings among `others`, which are no table's, that differ from a cell of `result` in settings alone.
+    """The trainings among `others`, no cells of `result`, that differ from one of its cells in settings alone.
 
     Of the cells of an experiment the one counts from which it differs least.
     """
     from papers.evaluate import evaluate
 
-    distinct = {one.template: one.with_seed(0) for one in others if one.scale == result.scale}
+    own = {cell.cell.experiment.template for cell in result.cells}
+    distinct = {
+        one.template: one.with_seed(0) for one in others if one.scale == result.scale and one.template not in own
+    }
     known = {cell.cell.experiment.key: _settings(cell.cell.experiment) for cell in result.cells} if distinct else {}
     found = [
         (
-            replace(near.cell, row=f"{near.cell.row} {number}", experiment=one, not_comparable=WHY, log=""),
+            _cell(near.cell, number, one),
             near,
             differing,
         )
@@ -56,6 +66,19 @@ def changed(store: Store, result: TableResult, others: Iterable[Experiment]) -> 
     return [
         Changed(_told(differing), one, near) for one, (_, near, differing) in zip(measured.cells, found, strict=True)
     ]
+
+
+def _cell(near: Cell, number: int, experiment: Experiment) -> Cell:
+    """`near` with another experiment."""
+    alone = not near.not_comparable and precision_alone(near.experiment, experiment)
+    return replace(
+        near,
+        row=f"{near.row} {number}",
+        experiment=experiment,
+        not_comparable=WHY,
+        log="",
+        usual=near if alone else None,
+    )
 
 
 Differing = dict[str, tuple[Any, Any]]

@@ -7,6 +7,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from papers.layers import RATE, called, of_layers
@@ -18,6 +19,7 @@ from .figures import Line
 if TYPE_CHECKING:
     from papers.evaluate import CellResult, TableResult
     from papers.measures import Measure
+    from papers.read_once import Value
     from results import Metric, Published, StoredRun
 
 Curve = tuple[tuple[float, ...], tuple[float | None, ...]]  # epochs, values
@@ -48,23 +50,17 @@ class Group:
     taus: tuple[Plot, ...]
 
 
-def by_name(metrics: Iterable[Metric]) -> dict[str, Curve]:
-    """The metrics recorded by epoch, as curves in order of epoch."""
-    found: dict[str, list[Metric]] = defaultdict(list)
-    for metric in metrics:
-        if metric.step is not None:
-            found[metric.name].append(metric)
-    return {
-        name: (
-            tuple(float(m.step or 0) for m in sorted(points, key=_step)),
-            tuple(m.value for m in sorted(points, key=_step)),
-        )
-        for name, points in sorted(found.items())
-    }
-
-
-def _step(metric: Metric) -> int:
-    return metric.step or 0
+def by_name(values: Iterable[Value]) -> dict[str, Curve]:
+    """What was recorded by epoch, as curves in order of epoch."""
+    found: dict[str, list[tuple[float, float | None]]] = defaultdict(list)
+    for name, step, value in values:
+        if step is not None:
+            found[name].append((float(step), value))
+    curves: dict[str, Curve] = {}
+    for name, points in sorted(found.items()):
+        points.sort(key=itemgetter(0))
+        curves[name] = tuple(step for step, _ in points), tuple(value for _, value in points)
+    return curves
 
 
 def authors_curves(published: Iterable[Published]) -> dict[str, dict[str, Curve]]:
@@ -81,8 +77,9 @@ def authors_curves(published: Iterable[Published]) -> dict[str, dict[str, Curve]
     }
 
 
-def groups(result: TableResult, metrics: Mapping[str, Sequence[Metric]], authors: AuthorsCurves) -> list[Group]:
-    """The measured columns of a table; columns that the same runs stand for are one group.
+def groups(result: TableResult, values: Mapping[str, Sequence[Value]], authors: AuthorsCurves) -> list[Group]:
+    """The measured columns of a table, from the `values` of its runs by id; columns that the same runs stand for are
+    one group.
 
     None for a table with more rows than lines can be told apart: the pages of its runs have their curves.
     """
@@ -93,13 +90,13 @@ def groups(result: TableResult, metrics: Mapping[str, Sequence[Metric]], authors
         cells = [cell for cell in result.cells if cell.cell.heading == column]
         if any(cell.runs for cell in cells):
             columns.setdefault(tuple(cell.cell.experiment.key for cell in cells), []).append(column)
-    return [_group(result, names, metrics, authors) for names in columns.values()]
+    return [_group(result, names, values, authors) for names in columns.values()]
 
 
 def _group(
     result: TableResult,
     columns: list[str],
-    metrics: Mapping[str, Sequence[Metric]],
+    values: Mapping[str, Sequence[Value]],
     authors: AuthorsCurves,
 ) -> Group:
     styles = {row: style for style, row in enumerate(result.rows)}
@@ -107,7 +104,7 @@ def _group(
     ours: dict[str, list[CellResult]] = {}
     for cell in cells:
         ours.setdefault(cell.cell.experiment.key, []).append(cell)
-    curves = {run.id: by_name(metrics.get(run.id, ())) for cell in cells for run in cell.runs}
+    curves = {run.id: by_name(values[run.id]) for cell in cells for run in cell.runs}
     measure = cells[0].cell.measure
     plots = [_ours(measure, ours.values(), curves, styles)]
     with_taus: list[tuple[str, Mapping[str, Curve]]] = []
@@ -218,7 +215,7 @@ def _taus(what: str, curves: Mapping[str, Curve]) -> Plot:
 
 def of_run(run: StoredRun, metrics: Sequence[Metric]) -> list[tuple[Plot, tuple[tuple[str, int], ...]]]:
     """The plots of one run, each with its legend: measures by split, loss, time constants, firing rates."""
-    raw = by_name(metrics)
+    raw = by_name((metric.name, metric.step, metric.value) for metric in metrics)
     units = {metric.name: metric.unit for metric in metrics}
     curves = {name: _shown(curve, units[name]) for name, curve in raw.items()}
     by_measure: dict[str, dict[str, str]] = defaultdict(dict)

@@ -15,8 +15,9 @@ MANIFEST = "files.txt"  # the site's own files, one a line, with the key of thos
 _KEYED = re.compile(r"(.*?)(?: ([0-9a-f]{20} [0-9a-f]{20}))?")
 
 
-def write(folder: Path, files: Mapping[str, str], keys: Mapping[str, str]) -> None:
-    """Make the site in `folder` consist of `files` (text by relative path) and remember the `keys` of some.
+def write(folder: Path, files: Mapping[str, str | None], keys: Mapping[str, str]) -> None:
+    """Make the site in `folder` consist of `files` (text by relative path, None for one that is there and stays) and
+    remember the `keys` of some.
 
     ReportError if it cannot be written, StoreError, and nothing is written, where a store lies in the place of one.
     """
@@ -27,7 +28,8 @@ def write(folder: Path, files: Mapping[str, str], keys: Mapping[str, str]) -> No
         # Listed before they are written: a build cut short leaves no file that the next one does not know.
         _put(folder / MANIFEST, _listed([*files, *stale], {}))
         for name, text in files.items():
-            _put(folder / name, text)
+            if text is not None:
+                _put(folder / name, text)
         for name in stale:
             (folder / name).unlink(missing_ok=True)
             if (folder / name).parent != folder and not any((folder / name).parent.iterdir()):

@@ -22,21 +22,21 @@ class Kept:
         self._folder, self._earlier = folder, keys
         self.keys: dict[str, str] = {}
 
-    def page(self, name: str, shows: object, make: Callable[[], str]) -> str:
-        """The text of a page that follows from `shows`, of which the `repr` says all: an earlier one, or a new one."""
+    def page(self, name: str, shows: object, make: Callable[[], str]) -> str | None:
+        """The text of a page that follows from `shows`, of which the `repr` says all; None where the earlier one has
+        it."""
         showed = _sha(f"{_code()} {shows!r}".encode())
-        text = self._same(name, showed)
-        if text is None:
-            text = make()
+        key = self._earlier.get(name, "")
+        if self._same(name, showed, key):
+            self.keys[name] = key
+            return None
+        text = make()
         self.keys[name] = f"{showed} {_sha(text.encode())}"
         return text
 
-    def _same(self, name: str, showed: str) -> str | None:
-        before, _, digest = self._earlier.get(name, "").partition(" ")
-        if before != showed:
-            return None
-        content = (self._folder / name).read_bytes()
-        return content.decode() if _sha(content) == digest else None  # somebody may have changed it
+    def _same(self, name: str, showed: str, key: str) -> bool:
+        before, _, digest = key.partition(" ")  # of what it showed, and of its bytes: somebody may have changed it
+        return before == showed and _sha((self._folder / name).read_bytes()) == digest
 
 
 def _sha(content: bytes) -> str:

@@ -10,11 +10,11 @@ from core.plain import plain
 from papers.costs import Cost, costs
 from papers.operations import DEFINITIONS, Layer, Operations, Row, Spiking, read
 
-from . import wording
+from . import grids, wording
+from .grids import Grid
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from results import Run
 
@@ -30,16 +30,6 @@ MEASURED = (
     "Measured: joules of the whole GPU board for a sample (NVML), and what it takes at rest in the same time. They are "
     "of another kind than the estimates."
 )
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table for readers: its title, a sentence about it, headings, and lines of a name and cells."""
-
-    title: str
-    about: str
-    headings: tuple[str, ...]
-    lines: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -63,18 +53,18 @@ def shown(rows: Sequence[Row]) -> Shown | None:
         return Grid(title, about, tuple(heading for heading, _ in columns), tuple(lines))
 
     found = [row.operations for row in rows]
-    grids = [
+    made = [
         grid("Operations", f"{ABOUT} {_over(rows)}", _counts(found)),
         grid("Energy by cost table", ENERGY, [(cost.name, [_both(one, cost) for one in found]) for cost in costs()]),
     ]
     if any(one.joules is not None for one in found):
         columns = [("board", [_joules(one.joules) for one in found]), ("at rest", [_joules(one.idle) for one in found])]
-        grids.append(grid("Joules of a GPU", MEASURED, columns))
+        made.append(grid("Joules of a GPU", MEASURED, columns))
     sources = [
         (cost.name, f"multiply {cost.multiply:g} pJ, add {cost.add:g} pJ: {cost.source}; {cost.read}")
         for cost in costs()
     ]
-    return Shown(tuple(grids), tuple(DEFINITIONS.items()), tuple(sources), tuple(_remarks(rows)))
+    return Shown(tuple(made), tuple(DEFINITIONS.items()), tuple(sources), tuple(_remarks(rows)))
 
 
 def of_run(run: Run) -> Shown | None:
@@ -109,10 +99,7 @@ def show(rows: Sequence[Row], console: Console) -> None:
     if said is None:
         return
     for grid in said.grids:
-        console.print()
-        console.print(Text(grid.title, "bold"))
-        console.print(Text(grid.about, "dim"))
-        console.print(_drawn(grid, console))
+        grids.show(grid, console)
     terms = Table.grid(padding=(0, 2, 0, 0))
     terms.add_column(no_wrap=True)
     terms.add_column()
@@ -121,28 +108,6 @@ def show(rows: Sequence[Row], console: Console) -> None:
     console.print(terms)
     for remark in said.remarks:
         console.print(Text(plain(remark)))
-
-
-def _drawn(grid: Grid, console: Console) -> Table:
-    """A line a network where there is room for it, else a line a figure below the name of each."""
-    from rich import box
-    from rich.measure import Measurement
-    from rich.table import Table
-    from rich.text import Text
-
-    wide, narrow = (Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=headed) for headed in (True, False))
-    wide.add_column("")
-    for heading in grid.headings:
-        wide.add_column(heading, justify="right", no_wrap=True)
-    narrow.add_column("")
-    narrow.add_column("", justify="right")
-    for name, cells in grid.lines:
-        wide.add_row(Text(plain(name)), *cells)
-        narrow.add_row(Text(plain(name), "bold"))
-        for heading, cell in zip(grid.headings, cells, strict=True):
-            narrow.add_row(f"  {heading}", cell)
-    fits = Measurement.get(console, console.options.update(width=10_000), wide).maximum <= console.width
-    return wide if fits else narrow
 
 
 def _counts(found: Sequence[Operations]) -> list[tuple[str, list[str]]]:

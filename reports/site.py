@@ -12,7 +12,7 @@ import hashlib
 import re
 import statistics
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -94,31 +94,33 @@ class Place:
 
 def _pages(
     store: ReadOnce, scales: Collection[str] | None, table_names: Collection[str] | None, kept: Kept
-) -> Iterator[tuple[str, str]]:
-    """Every file of the site: its path and text."""
+) -> Iterator[tuple[str, str | None]]:
+    """Every file of the site: its path and text, None for one that stays as it is."""
+    from papers.calibration.rates import is_calibration
     from papers.headline import headlines
+    from papers.measurement import is_measurement
     from papers.operations import rows
+    from papers.pairs import pairs
     from results.published import CURVES
 
-    from . import axis, board, calibration, claims, commits, curves, kernels, operations, parity
+    from . import axis, board, calibration, claims, commits, curves, kernels, operations, paired, parity
     from .head import head
 
     runs = [run for run in store.runs() if scales is None or run.experiment.get("scale") in scales]
     described = trainings(runs)
     names = names_of(runs, described)
-    full = _full(store, runs)
+    timed = _full(store, [run for run in runs if is_measurement(run) or is_calibration(run)])
     shown, unloaded = _table_pages(store, scales, table_names, list(described.values()))
-    metrics = {run.id: run.metrics for run in full}
     by_paper = store.all_published
     authors = {paper: curves.authors_curves(by_table.get(CURVES, ())) for paper, by_table in by_paper.items()}
     checks = store.parity()
-    stated = claims.rows(((page.name, page.result) for page in shown), full, checks)
+    stated = claims.rows(((page.name, page.result) for page in shown), timed, checks)
     claimed = {"Claims": "claims"} if stated else {}
     links = {
         **claimed,
         **kernels.links(runs),
         **parity.links(checks),
-        **calibration.links(full),
+        **calibration.links(timed),
         **board.links([page.result for page in shown]),
         **commits.links(runs),
     }
@@ -136,23 +138,40 @@ def _pages(
     if stated:
         yield "claims.html", render("claims.html", rows=stated, ORDER=claims.ORDER)
     yield "runs.html", render("runs.html", runs=runs[::-1], found=headlines(cast("Store", store), runs))
-    yield from kernels.pages(full, checks, render)
+    yield from kernels.pages(timed, checks, render)
     yield from parity.pages(checks, render)
-    yield from calibration.pages(full, render)
-    yield from board.pages([page.result for page in shown], metrics, render)
+    yield from calibration.pages(timed, render)
+    ranked = [page.result for page in shown if page.result.table.ranked]
+    yield from board.pages(ranked, store.metrics(_ids(ranked)), render)
     yield from commits.pages(cast("Store", store), runs, render)
     for page in shown:
-        groups = curves.groups(page.result, metrics, authors.get(page.result.table.paper, {}))
+        values = store.by_run(_ids([page.result]))
+        groups = curves.groups(page.result, values, authors.get(page.result.table.paper, {}))
         over = [found for found in (axis.plots(page.result), *axis.drawings(page.result)) if found and found.plots]
         counted = operations.shown(rows(cast("Store", store), [cell.cell for cell in page.result.cells]))
+        held = pairs(cast("Store", store), page.result)
         yield (
             f"{page.name}.html",
-            render("table.html", page=page, result=page.result, groups=groups, over=over, operations=counted),
+            render(
+                "table.html",
+                page=page,
+                result=page.result,
+                groups=groups,
+                over=over,
+                operations=counted,
+                paired=paired.shown(page.result, held),
+            ),
         )
         yield f"{page.name}.csv", tables.to_csv(page.result)
         yield f"{page.name}.tex", tables.to_latex(page.result)
+        if held:
+            yield f"{page.name}-pairs.csv", paired.to_csv(page.result, held)
+            yield f"{page.name}-pairs.tex", paired.to_latex(page.result, held)
     places = _places(shown)
-    for run in full:
+    wanted = {run.id for run in runs}
+    for run in store.each_run({run.experiment_key for run in runs}):  # one by one: there may be too many for the memory
+        if run.id not in wanted:
+            continue
         name, counts = f"runs/{run.id}.html", places.get(run.id, [])
         shows = run, counts, names[run.experiment_key], sorted(by_paper), links
         yield name, kept.page(name, shows, functools.partial(_run_page, render, run, counts))
@@ -191,7 +210,13 @@ def _run_page(render: Any, run: Run, places: Sequence[Place]) -> str:
 
 def _full(store: ReadOnce, runs: Sequence[StoredRun]) -> list[Run]:
     wanted = {run.id for run in runs}
-    return [run for run in store.full_runs(sorted({run.experiment_key for run in runs})) if run.id in wanted]
+    found = store.full_runs({run.experiment_key for run in runs}) if runs else []
+    return [run for run in found if run.id in wanted]
+
+
+def _ids(results: Iterable[TableResult]) -> set[str]:
+    """The runs that count in tables."""
+    return {run.id for result in results for cell in result.cells for run in cell.runs}
 
 
 def _table_pages(
@@ -224,7 +249,9 @@ def _table_pages(
             if name in (table_names or ()):
                 raise
             unloaded.append(str(error))
-    known = {c.experiment.template for table in tables_found for scale in SCALES for c in table.cells(scale)}
+    # What a paired table trains otherwise than another table is a changed setting of that one, too.
+    single = [table for table in tables_found if table.paired is None]
+    known = {c.experiment.template for table in single for scale in SCALES for c in table.cells(scale)}
     others = [experiment for experiment in described if experiment.template not in known]
     results = []
     for name in table_names or [table.name for table in tables_found]:
@@ -232,7 +259,9 @@ def _table_pages(
         for scale in SCALES if scales is None else [s for s in SCALES if s in scales]:
             extended = own_rows.with_rows(table, own_rows.found(table, scale, others))
             results.append(evaluate(cast("Store", store), extended, scale))
-    known |= {cell.cell.experiment.template for result in results for cell in result.cells}  # own rows, too
+    known |= {
+        cell.cell.experiment.template for result in results if result.table.paired is None for cell in result.cells
+    }  # own rows, too
     others = [experiment for experiment in others if experiment.template not in known]
     pages = []
     for result in results:

@@ -64,6 +64,9 @@ def timestamp(moment: datetime | None = None) -> str:
     return utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+_NAMES: set[str] = set()  # of metrics, found fit: there are millions of metrics
+
+
 @dataclass(frozen=True)
 class Metric:
     """A measured value; step None means the whole run, otherwise the epoch from 0. NaN and infinities become None."""
@@ -75,7 +78,9 @@ class Metric:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", _number(self.value))
-        _filled("metric name", self.name)
+        if self.name not in _NAMES:
+            _filled("metric name", self.name)
+            _NAMES.add(self.name)
         _known("unit", self.unit, UNITS)
         if self.step is not None and not (type(self.step) is int and 0 <= self.step < 2**31):
             object.__setattr__(self, "step", _natural("step", self.step))
@@ -358,7 +363,8 @@ def set_of(items: Iterable[Any], what: str, key: Any) -> list[Any]:
     """The items with exact repetitions dropped; StoreError when two of them differ under one key."""
     found: dict[Any, Any] = {}
     for item in items:
-        if found.setdefault(key(item), item) != item:
+        known = found.setdefault(key(item), item)
+        if known is not item and known != item:  # to compare an item with itself takes long
             raise StoreError(f"The {what} {key(item)} is given twice, with different content; keep one.")
     return list(found.values())
 

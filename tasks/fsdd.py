@@ -81,7 +81,8 @@ def sound(path: Path) -> np.ndarray:
     try:
         with wave.open(str(path), "rb") as file:
             format = file.getframerate(), file.getnchannels(), file.getsampwidth()
-            declared, data = file.getnframes(), file.readframes(file.getnframes())
+            declared = file.getnframes()
+            data = file.readframes(min(declared, path.stat().st_size)) if format == (RATE, 1, 2) else b""
     except (wave.Error, EOFError, RuntimeError) as problem:  # the last two say nothing
         told = str(problem) or "a chunk goes beyond it"
         raise DataDamaged(path, "its header", f"it is no WAV file ({told})") from None

@@ -25,7 +25,7 @@ settings.load_profile("shared machine")
 
 # Of the processes that run the tests, one has all that ask for such a fixture: it is built once.
 GROUPS = {"built": "site", "new_url": "postgresql", "postgres_port": "postgresql"}
-APART = "not faults and not walks"  # CI runs these by themselves, for their time
+APART = "not faults and not walks and not compilers"  # CI runs these by themselves, for their time
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -12,7 +12,7 @@ import models
 from core.registry import unknown
 from models.network import Network
 
-from . import DECISIONS, LOSSES, OPTIMIZERS, SCHEDULES, distributed
+from . import DECISIONS, LOSSES, OPTIMIZERS, SCHEDULES, distributed, update_pass, weight_update
 from .auxiliary import WrongPredictions
 from .decisions import Decision
 from .flat import Flat
@@ -133,16 +133,9 @@ class FPTT:
         total.backward()
         if distributed.size() > 1:
             gradient.copy_(distributed.total(gradient)).div_(distributed.size())
-        scalars = {"loss": loss.detach()}
-        if self.regulariser is not None:
-            scalars["regulariser"] = self.regulariser.apply(gradient)
-        if self.clip is not None:
-            norm = scalars["gradient_norm"] = gradient.norm()
-            gradient.mul_((self.clip / (norm + 1e-6)).clamp_(max=1.0))
-        self.optimizer.step()
-        if self.regulariser is not None:
-            self.regulariser.follow(self.epoch)
-        return outputs.detach(), scalars
+        update = update_pass.find(self.optimizer, self.regulariser) or weight_update.plain
+        scalars = update(gradient, self.optimizer, self.regulariser, self.clip, self.epoch)
+        return outputs.detach(), {"loss": loss.detach(), **scalars}
 
     def outputs(self, x: Tensor) -> Tensor:
         """Outputs at every time step, [T, N, ...]."""

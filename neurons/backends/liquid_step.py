@@ -1,9 +1,9 @@
-"""One step of a layer of liquid neurons with dense gates and adaptation, on a CPU: gates, threshold, reset.
+"""One step of a layer of liquid neurons with dense gates and adaptation: gates, threshold, reset. On a CPU.
 
 An update after each step (FPTT with as many chunks as steps) makes a graph of some thirty nodes for a few products.
 Here the products are PyTorch's, and what lies between them is one pass over the layer, forward and backward. It is for
 the S-MNIST network: LTC with dense gates, an adaptive threshold and a hard reset, in float32. `find` answers None for
-everything else.
+everything else. On a CUDA device it is as `liquid_step_cuda` says.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -28,6 +29,7 @@ from .fused.kernel import bind_functions
 from .recurrence import _scalars as scalars_of
 
 BACKEND, KERNEL = "fused", "dense step"
+ON_CUDA = "neurons.backends.liquid_step_cuda"
 States = tuple[Tensor, Tensor, Tensor]
 Step = Callable[[Tensor, Tensor, Tensor, Tensor], States]
 
@@ -37,6 +39,10 @@ def find(neuron: nn.Module, x: Tensor) -> Step | None:
 
     It takes the input, potentials, adaptation and spikes before the step, and returns the three after it.
     """
+    if x.device.type == "cuda" and not torch.compiler.is_compiling():
+        module = import_module(ON_CUDA)  # by name, for results of CPUs do not rest on it
+        found: Step | None = module.find(neuron, x)
+        return found
     if not _fits(neuron, x) or not _sound():
         return None
     assert isinstance(neuron, LTC)

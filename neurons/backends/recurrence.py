@@ -1,4 +1,4 @@
-"""All steps of a recurrent layer of liquid neurons at once, on a CPU.
+"""All steps of a recurrent layer of liquid neurons at once, on a CPU; on a CUDA device as `recurrence_cuda` says.
 
 A layer whose spikes come back through a matrix cannot be computed neuron by neuron, so that the kernels of `fused`
 refuse it. Its samples are independent all the same: see `recurrence_cpp`. It is for the layer of the adding task: LTC
@@ -11,6 +11,7 @@ import ctypes
 import math
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from core.compare import relative, tolerance
 
 from .. import gates
 from ..adaptive_threshold import LTC
+from ..base import Neuron
 from ..surrogate import MultiGaussian
 from . import recurrence_cpp
 from .fused import compiler, cpp_preamble
@@ -27,15 +29,20 @@ from .fused.call import once_only
 from .fused.kernel import bind_functions
 
 BACKEND, KERNEL = "fused", "dense recurrence"
-Sequence = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+ON_CUDA = "neurons.backends.recurrence_cuda"
+Sequence = Callable[[Tensor, list[Tensor], Tensor], tuple[Tensor, Tensor, list[Tensor]]]
 
 
-def find(neuron: nn.Module, feedback: nn.Module, x: Tensor) -> Sequence | None:
+def find(neuron: Neuron, feedback: nn.Module, x: Tensor) -> Sequence | None:
     """What computes inputs like `x` [T, N, width] of `neuron` with its spikes fed back by `feedback`; None: nothing.
 
-    It takes the input, the potentials and the spikes before the first step, [N, width], and returns spikes and
-    potentials after each step, [T, N, width].
+    It takes the input, the states and the spikes fed back before the first step, [N, width] each, and returns spikes
+    and potentials after each step, [T, N, width], and the states after the last.
     """
+    if x.device.type == "cuda" and not torch.compiler.is_compiling():
+        module = import_module(ON_CUDA)  # by name, for results of CPUs do not rest on it
+        found: Sequence | None = module.find(neuron, feedback, x)
+        return found
     if not _fits(neuron, feedback, x) or not _sound():
         return None
     assert isinstance(neuron, LTC)
@@ -43,10 +50,13 @@ def find(neuron: nn.Module, feedback: nn.Module, x: Tensor) -> Sequence | None:
     assert isinstance(neuron.gates, gates.Dense)
     membrane, surrogate, threshold = neuron.gates.membrane, neuron.surrogate, neuron.v_threshold
 
-    def sequence(x: Tensor, v: Tensor, spikes: Tensor) -> tuple[Tensor, Tensor]:
+    def sequence(x: Tensor, states: list[Tensor], spikes: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         if feedback.bias is not None:
             x = x + feedback.bias
-        return _All.apply(x, v, spikes, feedback.weight, membrane.weight, membrane.bias, _scalars(threshold, surrogate))
+        v, b, _ = states
+        weights = (feedback.weight, membrane.weight, membrane.bias)
+        spikes, potentials = _All.apply(x, v, spikes, *weights, _scalars(threshold, surrogate))
+        return spikes, potentials, [potentials[-1], b, spikes[-1]]
 
     return sequence
 

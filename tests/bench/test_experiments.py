@@ -56,7 +56,7 @@ FROM_FILES = {"leaderboard": {"fsdd"}}  # unavailable, and left out of the ranks
 # With rows, lengths and last epochs that the work has no number for, as their notes and departures say.
 OWN_CELLS = {
     "fptt_adding", "fptt_sequential", "fptt_images", "fptt_dvs", "fptt_memory", "fptt_detector",
-    "fs_table", "fs_latency", "ttfs_table",
+    "fs_table", "fs_latency", "ttfs_table", "precision",
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,14 @@ def test_proofs_of_both_kernels_by_the_same_checks_clear_it(
     (step,) = plan(store, [EXPERIMENT], None)
     assert (step.status == "done") is current
     assert all(about[:4] == (EXPERIMENT.neuron, "fused", "float32", "cpu") for about in asked)
+
+
+def test_a_training_in_bf16_needs_checks_in_bf16_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_bf16 = replace(EXPERIMENT, scheme_options={**EXPERIMENT.scheme_options, "precision": "bf16"})
+    store.record(measured(in_bf16, 0.9, backend="fused", kernels=computed_by(code="another code")))
+    for green, current in ((("float32",), False), (("float32", "bfloat16"), True)):
+        monkeypatch.setattr(currency, "proven", lambda *about, green=green: about[3] in green)
+        assert (plan(store, [in_bf16], None)[0].status == "done") is current
 
 
 def test_checks_are_read_only_where_a_kernel_changed() -> None:

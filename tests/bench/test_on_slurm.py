@@ -202,13 +202,13 @@ def test_times_are_read_as_sbatch_reads_them(time: str, expected: int) -> None:
 def test_a_job_that_comes_to_nothing_in_its_time_is_not_begun_for_ever(tmp_path: Path) -> None:
     pytest.importorskip("submitit", reason="needs submitit")
     (tmp_path / "0").mkdir()
-    (tmp_path / "0" / "request.json").write_text(json.dumps({"id": new_id(), "minutes": 1}))
+    (tmp_path / "0" / "request.json").write_text(json.dumps({"id": new_id(), "minutes": 5}))
     work = Work(tmp_path)
-    for hours, epochs, known in ((0, 0, -1), (1, 0, 0), (0, 0, 0), (1, 3, 3)):
-        work.begun, work.epochs = time.monotonic() - 3600 * hours, epochs
+    for seconds, epochs, known in ((120, 0, -1), (160, 0, 0), (120, 0, 0), (210, 3, 3)):  # told 90 s before the end
+        work.begun, work.epochs = time.monotonic() - seconds, epochs
         work = work.checkpoint(0).function
         assert work.known == known
-    work.begun, work.epochs = time.monotonic() - 3600, 3
+    work.begun, work.epochs = time.monotonic() - 210, 3
     assert work.checkpoint(0) is None
     result = Result.of_json((tmp_path / "0" / "result.json").read_text())
     assert (result.outcome, result.reason[:45]) == ("timeout", "the time limit of its job ran out twice withi")

@@ -209,6 +209,22 @@ def test_a_change_that_changes_no_value_counts_as_what_it_was(
     assert digest("own_x:N") != before
 
 
+def test_a_module_that_changes_no_value_counts_as_if_it_was_not_there(
+    digest: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, own_x__init="from . import h", own_x__h="gain = 1")
+    before, was = digest("own_x:N"), sources._read("own_x.h")[0]
+    write(tmp_path, own_x__h="from . import i\ngain = 1", own_x__i="from . import j", own_x__j="one = 1")
+    assert digest("own_x:N") != before
+    for module, counted in (("own_x.h", was), ("own_x.i", None)):
+        monkeypatch.setitem(SAME, module, (sources._read(module)[0], counted))
+    assert digest("own_x:N") == before
+    write(tmp_path, own_x__j="one = 2")  # which it alone imports
+    assert digest("own_x:N") == before
+    write(tmp_path, own_x__i="from . import j as k")
+    assert digest("own_x:N") != before
+
+
 @pytest.mark.parametrize("module", SAME)
 def test_no_entry_outlives_the_code_that_it_speaks_of(module: str) -> None:
     assert sources._read(module)[0] == SAME[module][0]

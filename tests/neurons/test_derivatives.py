@@ -187,7 +187,7 @@ def test_a_product_of_many_steps_refuses_it_too() -> None:
 
 
 @needs_compiler
-@pytest.mark.slow
+@pytest.mark.compilers
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("compiled_by", ["eager", "aot_eager"])
 @pytest.mark.parametrize("name", ["lif", "plif", "eif"])

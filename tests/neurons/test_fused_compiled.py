@@ -17,7 +17,7 @@ from neurons.backends.fused import compiler
 
 pytestmark = [
     pytest.mark.skipif(compiler.missing() is not None, reason="needs a C++ compiler"),
-    pytest.mark.slow,
+    pytest.mark.compilers,
     pytest.mark.filterwarnings("ignore"),
 ]
 

@@ -23,6 +23,7 @@ from neurons.backends.fused.cupy_kernel import CupyKernel
 from neurons.backends.fused.graph import COMPARISONS, FUNCTIONS, LOGIC, Graph
 from neurons.backends.fused.loop import Loop
 
+pytestmark = pytest.mark.compilers
 OPTIONS = (*cuda.OPTIONS, "-ftz=true", "--device-as-default-execution-space")  # CuPy adds the last two
 OFF = "gradient of w is off by 0.1 of its largest value"
 needs_nvrtc = pytest.mark.skipif(

@@ -25,11 +25,13 @@ from neurons.backends.fused.triton_kernel import TritonKernel
 triton = pytest.importorskip("triton")
 TRAINING = {"forward": (True, False), "backward": (True, False, False)}
 INFERENCE = (False, False)
+INTERPRETED = ("interpreted_triton.py", "interpreted_recurrence.py")
 
 
+@pytest.mark.compilers
 def test_the_cases_with_tritons_interpreter() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "interpreted_triton.py"],
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *INTERPRETED],
         cwd=Path(__file__).parent,
         env={**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,

@@ -16,7 +16,7 @@ needs_compiler = pytest.mark.skipif(
 
 
 @needs_compiler
-@pytest.mark.slow
+@pytest.mark.compilers
 @pytest.mark.filterwarnings("ignore")
 def test_lif_equals_the_eager_step_with_one_compilation() -> None:
     torch._dynamo.reset()

@@ -39,3 +39,19 @@ def test_what_no_setting_explains_stands_nowhere(tmp_path: Path) -> None:
     with Store(filled(tmp_path / "store.db", [invented.run(other, final=0.5)]), read_only=True) as store:
         folder = build(store, tmp_path, ["quick"], ["plif_ablation"]).parent
     assert 'id="changed"' not in (folder / "plif_ablation-quick.html").read_text()
+
+
+def test_a_cell_in_bf16_is_judged_and_marked_once_no_difference_is_found(tmp_path: Path) -> None:
+    plain = cell("PLIF 2 max", "MNIST", "short").experiment
+    cells = overridden(PLIF_ABLATION, {"scheme.precision": "bf16"}).cells("short")
+    changed = next(c.experiment for c in cells if (c.row, c.column) == ("PLIF 2 max", "MNIST"))
+    runs = [invented.run(experiment, seed) for experiment in (plain, changed) for seed in range(3)]
+    with Store(filled(tmp_path / "store.db", runs), read_only=True) as store:
+        folder = build(store, tmp_path, ["short"], ["plif_ablation"]).parent
+    page = (folder / "plif_ablation-short.html").read_text()
+    section = page.partition('<section aria-labelledby="changed">')[2].partition("</section>")[0]
+    (tmp_path / "section.html").write_text(f"<section>{section}</section>")
+    words = " ".join(Page(tmp_path / "section.html").text.split())
+    assert "scheme.precision=bf16 instead of not set PLIF 2 max MNIST" in words
+    assert "bf16; no difference from float32 found over 3 seeds (+0.00 [-0.40, +0.40] points)" in words
+    assert "not comparable" not in words.partition("0 1 2")[2]

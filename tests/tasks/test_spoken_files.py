@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
+import psutil
 import pytest
 import torch
 from data_files import put_fsdd, put_ntidigits, put_shd
@@ -138,6 +142,17 @@ def test_damaged_shd(tmp_path: Path) -> None:
         tasks.load("shd", root=tmp_path)
 
 
+@contextmanager
+def less_memory(more: int) -> Iterator[None]:
+    """Inside, this process may ask for `more` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + more, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
 def test_damaged_digits(tmp_path: Path) -> None:
     put_ntidigits(tmp_path)
     with h5py.File(tmp_path / "NTIDIGITS/n-tidigits.hdf5", "r+") as file:
@@ -149,6 +164,9 @@ def test_damaged_digits(tmp_path: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
     with pytest.raises(DataDamaged, match="2350 of 2400 samples are there"):
+        tasks.load("fsdd", root=tmp_path)
+    path.write_bytes(whole[:4] + b"\xff\xff\xff\x7f" + whole[8:40] + b"\xff\xff\xff\x7f" + whole[44:])  # 2 GiB to come
+    with pytest.raises(DataDamaged, match="2400 of 1073741823 samples are there"), less_memory(2**30):
         tasks.load("fsdd", root=tmp_path)
     path.write_bytes(b"RIFF")
     with pytest.raises(DataDamaged, match="it is no WAV file"):
