@@ -71,4 +71,45 @@ SAME: dict[str, tuple[str, str | None]] = {
         "e79f2923fa192558a54506b60d567644b3a7189ffa6bf5e6e4d14433135ba629",
         None,
     ),
+    # One pass for batch norm, neurons and pooling: networks that run it have other code; it is proven before it is used.
+    "neurons.backends.fused.block": (
+        "89a169d33c4bbcfe78decc0469601a9a13376a57f1f65ac7030389e580c4136a",
+        None,
+    ),
+    "neurons.backends.fused.block.call": (
+        "340cc25561822169d6c7bf87bc4382e74fcb2139f4d49967f8aa1598f4340f96",
+        None,
+    ),
+    "neurons.backends.fused.block.cpp": (
+        "2fb2d8babd09446cb0e860d2fb1504cd0c1945baa9249d66e23bf1bfbf262488",
+        None,
+    ),
+    "neurons.backends.fused.block.kernel": (
+        "18112a49a8fb230c0867470dc684b487a2931c77aa493949d9b924cb29e54979",
+        None,
+    ),
+    "neurons.backends.fused.block.product": (
+        "2a754848d006a77686a6dc73f2cd19e36b45600ab683653737ae65438c615e61",
+        None,
+    ),
+    "neurons.backends.fused.block.product_cpp": (
+        "f67566a641eb80e03a02c04f7316da038aba424505705ca55c63b0e9aed6beff",
+        None,
+    ),
+    "neurons.backends.fused.block.product_proof": (
+        "00eaeed404686326c4b4417f320c4a05aca7ccc1d7eb6b67d6f5ee548ca5a741",
+        None,
+    ),
+    "neurons.backends.fused.block.proof": (
+        "4588fd505e5a3e27acdd3106ebe76724440145e9c0cc581de9da7c7c38dbc864",
+        None,
+    ),
+    "neurons.backends.fused.packed": (
+        "0ac9bda855ca2042e272c8ecbbe8d1105ad6981a4898048210d036bc5b84c8aa",
+        None,
+    ),
+    "neurons.blocks": (
+        "ef468b448d2b74fd76956cd9da4365c193b354caef00da3a03e2d752b1984d46",
+        None,
+    ),
 }

@@ -12,7 +12,7 @@ import functools
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint
@@ -67,8 +67,16 @@ def package(name: str, without: Collection[str] = ()) -> set[str]:
     path = _path(name)
     if path is None or path.stem != "__init__":
         return {name}
-    inner = {f"{name}.{file.stem}" for file in path.parent.glob("*.py") if file.stem not in ("__init__", *without)}
-    return {name, *inner}
+    return {name, *_inside(name, path.parent, without)}
+
+
+def _inside(name: str, folder: Path, without: Collection[str]) -> Iterator[str]:
+    """The modules in the folder of a package, those of packages within it, too."""
+    for file in folder.rglob("*.py"):
+        parts = file.relative_to(folder).with_suffix("").parts
+        inner = parts[:-1] if parts[-1] == "__init__" else parts
+        if inner and inner[-1] not in without:
+            yield ".".join((name, *inner))
 
 
 @functools.cache

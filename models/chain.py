@@ -1,8 +1,7 @@
 """Layers one after the other, which run batch norm, neurons and pooling that follow each other in one pass.
 
-The convolution after such a pass keeps the spikes that it is given as bytes (models.packed). A network is written as it
-always was; which layers run together is decided here, at every call, and `ran` and `kernel` of the neurons tell what
-computed them.
+The convolution after such a pass keeps the spikes that it is given as bytes. A network is written as it always was;
+which layers run together is decided here, at every call, and `ran` and `kernel` of the neurons tell what computed them.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
 
-from neurons.backends import block
-from neurons.backends.block import Block, Pool
+from neurons import blocks
 from neurons.base import Neuron
+from neurons.blocks import Pool
 
-from . import layers, packed
+from . import layers
 
 NORMS: dict[type[nn.Module], bool] = {  # whether the statistics are those of all steps together
     layers.StepBatchNorm2d: False,
@@ -32,7 +31,7 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 class Chain(nn.Sequential):
     """Layers on sequences [T, N, ...], one after the other.
 
-    {batch norm -} neuron {- pooling} is one pass where `neurons.backends.block` has proven one for these layers; the
+    {batch norm -} neuron {- pooling} is one pass where `neurons.blocks` finds one, proven, for these layers; the
     layers run by themselves where not, where one of them has hooks, and inside torch.compile.
     """
 
@@ -46,18 +45,20 @@ def run(sequence: Iterable[nn.Module], x: Tensor) -> Tensor:
     parts = 0  # that the spikes come in which the last layer made; 0 where it made none
     while waiting:
         norm, neuron, pooling = _together(waiting)
-        found = None
+        found: Any = ""
         if neuron is not None:
-            found = block.find(neuron, x, norm, norm is not None and NORMS[type(norm)], pooling or Pool())
-        if isinstance(found, Block):
+            found = blocks.find(neuron, x, norm, norm is not None and NORMS[type(norm)], pooling or Pool())
+        if not isinstance(found, str):
             x = found(x)
             parts = math.prod(found.pooling.size) if found.pooling.kind == "mean" else 1
             del waiting[: 1 + (norm is not None) + (pooling is not None)]
             continue
         layer = waiting.pop(0)
-        if parts and packed.takes(layer, x, parts) and not _hooked([layer]):
-            x = packed.convolve(layer, x, parts)
-        elif type(layer) in _CONVOLUTIONS and x.shape[0] > 1 and x.stride(0) == 0 and not _hooked([layer]):
+        convolved = type(layer) in _CONVOLUTIONS and not _hooked([layer])
+        of_spikes = blocks.convolution(layer, x, parts) if convolved and parts else None
+        if of_spikes is not None:
+            x = of_spikes(x)
+        elif convolved and x.shape[0] > 1 and x.stride(0) == 0:
             x = layer(x[:1]).expand(x.shape[0], *[-1] * (x.ndim - 1))  # every step is the same
         else:
             x = layer(x)

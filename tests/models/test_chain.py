@@ -17,7 +17,7 @@ import models
 import neurons
 from models.chain import Chain
 from models.layers import AvgPool1d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, MaxPool2d, StepBatchNorm2d
-from neurons.backends import block
+from neurons.backends.fused import block
 
 TIGHT = 1e-10  # float64; rounding in another order moves no spike of these inputs
 

@@ -9,6 +9,8 @@
     parity     the proof a kernel owes before it is used
     plan       which kernel computes a layer; loop: a kernel over time at work
     product, product_cpp, product_kernel, product_parity    the same for neurons whose sequence is a product over time
+    block      batch norm, neurons and pooling in one pass (neurons.blocks)
+    packed     convolutions that keep spikes as bytes
 
 Storage in float32, float64, bfloat16 or float16; 16-bit types are computed with, and their states kept, in float32.
 """

@@ -11,8 +11,8 @@ that a lane adds up at a time.
 
 from __future__ import annotations
 
-from ..fused import cpp, cpp_preamble
-from ..fused.program import Program
+from .. import cpp, cpp_preamble
+from ..program import Program
 
 MOST = 1024  # neurons of a piece; twice its rows of all steps between checkpoints stay in the second-level cache
 

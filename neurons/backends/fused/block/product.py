@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..fused import compiler, cpp_preamble, layout, pool
-from ..fused.call import once_only
-from ..fused.kernel import bind_functions, call_library, note_threads, threads_for
-from ..fused.product_kernel import Band
-from ..fused.program import program
-from ..fused.trace import Trace
+from .. import compiler, cpp_preamble, layout, pool
+from ..call import once_only
+from ..kernel import bind_functions, call_library, note_threads, threads_for
+from ..product_kernel import Band
+from ..program import program
+from ..trace import Trace
 from . import call, cpp, product_cpp
 from .kernel import FLAGS, KINDS, Norm, Pool, dense, pieces
 

@@ -7,29 +7,27 @@ the pass that packs; an input that holds anything else is kept as it is.
 from __future__ import annotations
 
 import ctypes
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from neurons.backends.fused import compiler, cpp_preamble, pool
-from neurons.backends.fused.call import once_only
-from neurons.backends.fused.graph import Graph
-from neurons.backends.fused.kernel import call_library, note_threads, threads_for
-
-from . import layers
+from . import compiler, cpp_preamble, pool
+from .call import once_only
+from .graph import Graph
+from .kernel import call_library, note_threads, threads_for
 
 MOST = 255  # parts that a byte counts
 _BLOCK = 1 << 14
-_KINDS = (layers.Conv1d, layers.Conv2d)
 
 
-def takes(layer: Any, x: Tensor, parts: int) -> bool:
-    """Whether `convolve` computes this layer for spikes in `parts` parts."""
-    return bool(
-        type(layer) in _KINDS
-        and layer.padding_mode == "zeros"
+def find(layer: Any, x: Tensor, parts: int) -> Callable[[Tensor], Tensor] | None:
+    """What computes the convolution `layer` of spikes like `x` [T, N, C, ..] in `parts` parts; None where bytes do not
+    hold them, or where nothing is gained."""
+    fits = (
+        layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
         and parts <= MOST
         and x.device.type == "cpu"
@@ -41,10 +39,10 @@ def takes(layer: Any, x: Tensor, parts: int) -> bool:
         and not torch.compiler.is_compiling()
         and _library(x.dtype) is not None
     )
+    return partial(_convolve, layer, parts) if fits else None
 
 
-def convolve(layer: Any, x: Tensor, parts: int) -> Tensor:
-    """`layer(x)` for spikes `x` [T, N, C, ..]."""
+def _convolve(layer: Any, parts: int, x: Tensor) -> Tensor:
     options = (layer.stride, layer.padding, layer.dilation, layer.groups)
     return Convolution.apply(x.flatten(0, 1), layer.weight, layer.bias, options, parts).unflatten(0, x.shape[:2])
 

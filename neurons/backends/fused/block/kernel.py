@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..fused import compiler, cpp_preamble, layout, pool
-from ..fused.kernel import bind_functions, call_library, note_threads, threads_for
-from ..fused.program import program
-from ..fused.trace import Reduction, Trace
+from ....blocks import Pool
+from .. import compiler, cpp_preamble, layout, pool
+from ..kernel import bind_functions, call_library, note_threads, threads_for
+from ..program import program
+from ..trace import Reduction, Trace
 from . import cpp
 
 FLAGS = ("-O3", "-fno-trapping-math")  # for the plain loops of pooling; no value depends on either
@@ -31,18 +32,6 @@ class Norm:
     momentum: float
     trained: bool
     together: bool
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Pooling after the neurons, `kind` "max" or "mean", over windows `size` that lie side by side; "" for none."""
-
-    kind: str = ""
-    size: tuple[int, int] = (1, 1)
-
-    def of(self, height: int, width: int) -> tuple[int, int]:
-        """What is left of a plane."""
-        return height // self.size[0], width // self.size[1]
 
 
 class Unfit(Exception):

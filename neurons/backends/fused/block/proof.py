@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from core.compare import relative, tolerance
 
-from ...base import Neuron
-from ..fused.trace import layer_tensors, with_tensors
+from ....base import Neuron
+from ..trace import layer_tensors, with_tensors
 from .kernel import Kernel, Norm, Pool
 
 STEPS, SAMPLES = 5, 3

@@ -7,8 +7,8 @@ from functools import partial
 
 import torch
 
-from ...base import Neuron
-from ..fused.product_kernel import Band
+from ....base import Neuron
+from ..product_kernel import Band
 from .kernel import Norm, Pool
 from .product import Product
 from .proof import NORMS, POOLS, SAMPLES, apart, draws, normalised, pooled, settled, source_of

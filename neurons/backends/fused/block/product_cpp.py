@@ -8,8 +8,8 @@ again what the threshold sees. The products are those of `fused.product_cpp`.
 
 from __future__ import annotations
 
-from ..fused import product_cpp
-from ..fused.program import Program
+from .. import product_cpp
+from ..program import Program
 from . import cpp
 
 SIZES = (*cpp.SIZES, "before", "after", "biases")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..fused.call import once_only
+from ..call import once_only
 from .kernel import Kernel, Norm, Pool
 
 

@@ -1,4 +1,4 @@
-"""Batch norm, neurons and pooling in one pass, made from the neuron's own `step` like the kernels of `fused`.
+"""Batch norm, neurons and pooling in one pass, made from the neuron's own `step` like the other kernels of `fused`.
 
     cpp       C++ from the program of a step: scale and shift before it, pooling after it, gradients of all
     kernel    a compiled block and how it is called
@@ -19,16 +19,16 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from ... import choice, drawing, recomputation
-from ...base import Neuron
-from ...computation import Refusal
-from ...psn import PSN, MaskedPSN
-from ..fused import compiler
-from ..fused import plan as plans
-from ..fused import product as products
-from ..fused.loop import Loop, distance
-from ..fused.plan import Plan, _apart
-from ..fused.product_kernel import MOST_STEPS
+from .... import choice, drawing, recomputation
+from ....base import Neuron
+from ....computation import Refusal
+from ....psn import PSN, MaskedPSN
+from .. import compiler
+from .. import plan as plans
+from .. import product as products
+from ..loop import Loop, distance
+from ..plan import Plan, _apart
+from ..product_kernel import MOST_STEPS
 from . import call, cpp, product, product_proof, proof
 from .kernel import Kernel, Norm, Pool, Unfit
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 import neurons
-from models import packed
 from models.chain import Chain
-from models.layers import AvgPool1d, AvgPool2d, BatchNorm2d, Conv1d, Conv2d, MaxPool2d
+from models.layers import AvgPool2d, BatchNorm2d, Conv1d, Conv2d, MaxPool2d
+from neurons.backends.fused import packed
 
 
 def spikes(*shape: int, parts: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -40,8 +40,9 @@ def outcome(layer: Any, call: Any, x: Tensor) -> list[Tensor]:
 def test_as_pytorch(layer: Any, size: tuple[int, ...], parts: int, dtype: torch.dtype) -> None:
     layer = layer.to(dtype)
     x = spikes(3, 2, layer.in_channels, *size, parts=parts, dtype=dtype)
-    assert packed.takes(layer, x, parts)
-    found = outcome(layer, lambda x: packed.convolve(layer, x, parts), x)
+    convolve = packed.find(layer, x, parts)
+    assert convolve
+    found = outcome(layer, convolve, x)
     for one, other in zip(found, outcome(layer, layer, x), strict=True):
         assert torch.allclose(one, other, rtol=1e-5 if dtype == torch.float32 else 1e-12)
 
@@ -61,7 +62,7 @@ def test_what_no_byte_holds_is_kept_as_it_is(value: float) -> None:
     x[1, 0, 2, 3, 1] = value
     assert (packed.pack(x, 1) is None) == (value != 2.0)  # two spikes are a number of spikes
     layer = Conv2d(3, 2, 3)
-    found = outcome(layer, lambda x: packed.convolve(layer, x, 1), x)
+    found = outcome(layer, packed.find(layer, x, 1), x)
     for one, other in zip(found, outcome(layer, layer, x), strict=True):
         assert torch.allclose(one, other, equal_nan=True)
 
@@ -81,8 +82,7 @@ def test_analogue_inputs_and_evaluation_go_by_the_layer() -> None:
     conv = Conv2d(2, 2, 3)
     x = spikes(1, 1, 2, 4, 4)
     with torch.no_grad():
-        assert not packed.takes(conv, x, 1)
-    assert not packed.takes(conv, x, 256)
-    assert not packed.takes(conv, x.bfloat16(), 1)
-    assert not packed.takes(AvgPool1d(2), x, 1)
-    assert not packed.takes(Conv2d(2, 2, 3, padding="same"), x, 1)
+        assert not packed.find(conv, x, 1)
+    assert not packed.find(conv, x, 256)
+    assert not packed.find(conv, x.bfloat16(), 1)
+    assert not packed.find(Conv2d(2, 2, 3, padding="same"), x, 1)
