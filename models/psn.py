@@ -12,24 +12,10 @@ from torch import Tensor, nn
 from . import NeuronFactory
 from .chain import Chain
 from .layers import AvgPool1d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d
-from .network import Network
+from .repeated import RepeatNet
 from .sequences import SequentialNet, extent
 
 LAYERS = {1: (Conv1d, BatchNorm1d, AvgPool1d), 2: (Conv2d, BatchNorm2d, AvgPool2d)}
-
-
-class RepeatNet(Network):
-    """Images [N, C, H, W], shown at each of `T` steps -> logits [T, N, classes]."""
-
-    def __init__(self, conv: nn.Module, fc: nn.Module, T: int) -> None:
-        super().__init__()
-        self.conv, self.fc, self.T = conv, fc, T
-
-    def encode(self, x: Tensor) -> Tensor:
-        return x.expand(self.T, *x.shape)
-
-    def forward(self, sequence: Tensor) -> Tensor:
-        return self.fc(self.conv(sequence))
 
 
 def _conv(neuron: NeuronFactory, dimensions: int, inputs: int, channels: int, blocks: int, depth: int) -> nn.Module:

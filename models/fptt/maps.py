@@ -12,8 +12,8 @@ from neurons.gates import Maps
 from .. import NeuronFactory
 from ..layers import AvgPool2d, Conv2d, MaxPool2d, StepBatchNorm2d
 from ..network import Network, frames
-from ..psn import RepeatNet
 from ..readout import LeakyReadout, LiquidReadout
+from ..repeated import RepeatNet
 from .layers import dense, unused
 
 POOL = "P"
