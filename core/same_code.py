@@ -71,7 +71,7 @@ SAME: dict[str, tuple[str, str | None]] = {
         "e79f2923fa192558a54506b60d567644b3a7189ffa6bf5e6e4d14433135ba629",
         None,
     ),
-    # One pass for batch norm, neurons and pooling: networks that run it have other code; it is proven before it is used.
+    # One pass for batch norm, neurons and pooling, proven before it is used; networks that run it have other code.
     "neurons.backends.fused.block": (
         "89a169d33c4bbcfe78decc0469601a9a13376a57f1f65ac7030389e580c4136a",
         None,

@@ -7,7 +7,7 @@ its statistics over all steps. The output is the logits of every step; the decis
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from . import NeuronFactory
 from .chain import Chain
