@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from neurons.blocks import repeat
+
 from . import NeuronFactory
 from .chain import Chain
 from .layers import AvgPool2d, Conv2d, MaxPool2d, SharedDropout, StepBatchNorm2d, Vote
@@ -30,8 +32,7 @@ class StaticNet(Network):
         self.static_conv, self.conv, self.fc, self.vote, self.T = static_conv, conv, fc, Vote(VOTERS), T
 
     def encode(self, x: Tensor) -> Tensor:
-        current = self.static_conv(x)
-        return current.expand(self.T, *current.shape)
+        return repeat(self.static_conv(x), self.T)
 
     def forward(self, sequence: Tensor) -> Tensor:
         return self.vote(self.fc(self.conv(sequence)))

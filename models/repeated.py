@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from neurons.blocks import repeat
+
 from .network import Network
 
 
@@ -15,7 +17,7 @@ class RepeatNet(Network):
         self.conv, self.fc, self.T = conv, fc, T
 
     def encode(self, x: Tensor) -> Tensor:
-        return x.expand(self.T, *x.shape)
+        return repeat(x, self.T)
 
     def forward(self, sequence: Tensor) -> Tensor:
         return self.fc(self.conv(sequence))

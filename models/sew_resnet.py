@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from core.registry import unknown
 from neurons.base import Neuron
+from neurons.blocks import repeat
 from tasks.errors import DataDamaged, DataMissing, TaskError
 
 from . import NeuronFactory
@@ -127,7 +128,7 @@ class SEWResNet(Network):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def encode(self, x: Tensor) -> Tensor:
-        x = x.expand(self.T, *x.shape)
+        x = repeat(x, self.T)
         return x if self.pe is None else x + self.pe
 
     def forward(self, sequence: Tensor) -> Tensor:

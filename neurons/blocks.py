@@ -11,12 +11,17 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
+import torch
+from torch import Tensor
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from torch import Tensor, nn
+    from torch import nn
 
     from .base import Neuron
+
+_REPEATS = "_repeats"  # an attribute of the very tensor that `repeat` made: whatever is made of that has none
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,31 @@ class Pool:
 
 
 class Block(Protocol):
-    """Layers in one pass, which gives for x [T, N, C, ..] what they give one after the other."""
+    """Layers in one pass, which gives for x [T, N, C, ..] what they give one after the other.
+
+    `step` [N, C, ..] is what `x` repeats at every step, where the gradient is to go there at once (`step_of`).
+    """
 
     pooling: Pool
 
-    def __call__(self, x: Tensor) -> Tensor: ...
+    def __call__(self, x: Tensor, step: Tensor | None = None) -> Tensor: ...
+
+
+def repeat(x: Tensor, steps: int) -> Tensor:
+    """`x` [N, ...] at every one of `steps`, [steps, N, ...]: of its gradient a block writes down the sum alone."""
+    repeated = x.expand(steps, *x.shape)
+    if not torch.compiler.is_compiling():
+        setattr(repeated, _REPEATS, x)
+    return repeated
+
+
+def step_of(x: Tensor) -> Tensor | None:
+    """What `x` repeats, where `repeat` made it and its own gradient is nobody's; else None."""
+    step: Tensor | None = getattr(x, _REPEATS, None)
+    if step is None or not x.requires_grad:
+        return None if step is None else step.detach()
+    asked_for = x.is_leaf or x.retains_grad or x._backward_hooks
+    return None if asked_for else step
 
 
 def find(

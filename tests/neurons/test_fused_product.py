@@ -282,3 +282,21 @@ def test_inside_torch_compile_the_compiler_has_the_product_to_itself(name: str) 
     graph = torch.compile(layer, backend="aot_eager", fullgraph=True)
     layer.backend = "fused"
     assert torch.equal(graph(x), run(layer, "torch", x).spikes)
+
+
+class BiasOfNeurons(neurons.registry.get("psn")):  # type: ignore[misc]
+    """A bias for each neuron, not for each step."""
+
+    def __init__(self, T: int, width: int) -> None:
+        super().__init__(T=T)
+        self.bias = torch.nn.Parameter(torch.linspace(-1.0, 0.5, width).view(1, width))
+
+
+@pytest.mark.parametrize("width", [4, 7])
+def test_a_bias_that_is_none_of_the_steps_is_left_to_pytorch(width: int) -> None:
+    torch.manual_seed(0)
+    layer, x = BiasOfNeurons(4, width), drive(4, 1, width)
+    other = copy.deepcopy(layer)
+    other.backend = "torch"
+    assert torch.equal(layer(x), other(x))
+    assert layer.ran == "torch"

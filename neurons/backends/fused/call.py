@@ -67,7 +67,7 @@ class Sequence(torch.autograd.Function):
         saved = list(ctx.saved_tensors)
         # Hooks on saved tensors may have brought them back in another order of memory.
         x, y = (layout.rows_like(saved.pop(0), ctx.place) if wanted else None for wanted in ctx.reads)
-        kept, values = saved[: ctx.kept], saved[ctx.kept :]
+        kept, values = [t.resolve_neg().contiguous() for t in saved[: ctx.kept]], saved[ctx.kept :]
         wanted = ctx.needs_input_grad[4:]
         raw = dict(zip(job.raw_names, values, strict=True))
         with torch.no_grad() if torch.is_grad_enabled() else nullcontext():  # it is only with create_graph

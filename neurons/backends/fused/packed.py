@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from . import compiler, cpp_preamble, pool
-from .call import once_only
 from .graph import Graph
 from .kernel import call_library, note_threads, threads_for
 
@@ -44,18 +43,26 @@ def find(layer: Any, x: Tensor, parts: int) -> Callable[[Tensor], Tensor] | None
 
 def _convolve(layer: Any, parts: int, x: Tensor) -> Tensor:
     options = (layer.stride, layer.padding, layer.dilation, layer.groups)
-    return Convolution.apply(x.flatten(0, 1), layer.weight, layer.bias, options, parts).unflatten(0, x.shape[:2])
+    flat = x.flatten(0, 1)
+    return Convolution.apply(flat, _Shadow.apply(flat), layer.weight, layer.bias, options, parts).unflatten(
+        0, x.shape[:2]
+    )
 
 
 class Convolution(torch.autograd.Function):
-    """[N, C, ..] -> [N, C', ..], keeping the input in bytes where they hold it."""
+    """[N, C, ..] -> [N, C', ..], keeping the input in bytes where they hold it.
+
+    `shadow` stands for the input where its gradient is differentiated once more: bytes have no derivative.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, options: Any, parts: int) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, shadow: Tensor, weight: Tensor, bias: Tensor | None, options: Any, parts: int
+    ) -> Tensor:
         stride, padding, dilation, groups = ctx.options = options
         ctx.parts, ctx.biases = parts, None if bias is None else list(bias.shape)
         packed = pack(x, parts)
-        ctx.packed = packed is not None
+        ctx.packed, ctx.shadow = packed is not None, shadow
         ctx.save_for_backward(x if packed is None else packed, weight)
         zeros = [0] * len(stride)
         return torch.convolution(x, weight, bias, stride, padding, dilation, False, zeros, groups)
@@ -64,20 +71,47 @@ class Convolution(torch.autograd.Function):
     def backward(ctx: Any, gy: Tensor) -> tuple[Tensor | None, ...]:
         stride, padding, dilation, groups = ctx.options
         kept, weight = ctx.saved_tensors
-        of_x, of_weight, of_bias = (bool(need) for need in ctx.needs_input_grad[:3])
+        of_x, _, of_weight, of_bias = (bool(need) for need in ctx.needs_input_grad[:4])
 
         def gradients(x: Tensor, *wanted: bool) -> Any:
             return torch.ops.aten.convolution_backward(
                 gy, x, weight, ctx.biases, stride, padding, dilation, False, [0] * len(stride), groups, wanted
             )
 
-        with torch.no_grad():
-            x = expand(kept, weight.dtype, ctx.parts) if ctx.packed else kept
+        x = _Expanded.apply(ctx.shadow, kept, weight.dtype, ctx.parts) if ctx.packed else kept
+        if torch.is_grad_enabled():  # it is only with create_graph
+            gx, gw, gb = gradients(x, of_x, of_weight, of_bias)
+        else:
             _, gw, gb = gradients(x, False, of_weight, of_bias)
             shape = x.new_empty(1).expand(x.shape)  # the gradient of the input asks for its size alone
             del x
             gx = gradients(shape, True, False, False)[0] if of_x else None
-        return (*once_only([gx, gw, gb], gy, kept, weight), None, None)
+        return gx, None, gw, gb, None, None
+
+
+class _Shadow(torch.autograd.Function):
+    """A tensor like `x` without its numbers, whose gradient is that of `x`."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.set_materialize_grads(False)
+        return x.new_empty(1).expand(x.shape)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor | None) -> Tensor | None:
+        return g
+
+
+class _Expanded(torch.autograd.Function):
+    """The numbers of `packed` as those of what `shadow` stands for."""
+
+    @staticmethod
+    def forward(ctx: Any, shadow: Tensor, packed: Tensor, dtype: torch.dtype, parts: int) -> Tensor:
+        return expand(packed.contiguous(), dtype, parts)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        return g, None, None, None
 
 
 def pack(x: Tensor, parts: int) -> Tensor | None:
@@ -86,7 +120,7 @@ def pack(x: Tensor, parts: int) -> Tensor | None:
     assert library is not None
     x = x.contiguous()
     packed = pool.empty(tuple(x.shape), x.stride(), torch.uint8)
-    other = torch.zeros(1, dtype=torch.int32)
+    other = torch.zeros(1, dtype=torch.int32, device="cpu")
     _run(library.pack, [x, packed, other], x.numel(), parts)
     return None if other.item() else packed
 
@@ -123,7 +157,7 @@ static void pack_block(void** arrays, const double* scalars, const long*, long b
   int other = 0;
   for (long i = 0; i < n; i++) {
     const C scaled = x[i] * parts;
-    const int whole = int(scaled >= 0 ? scaled < 256 ? scaled + C(0.5) : C(0) : C(0));
+    const int whole = int(scaled >= 0 ? scaled < C(255.5) ? scaled + C(0.5) : C(0) : C(0));
     other |= C(whole) / parts != x[i];
     to[i] = (unsigned char)whole;
   }

@@ -49,6 +49,10 @@ def covers(neuron: type[Neuron]) -> bool:
 
 def find(neuron: ParallelNeuron, T: int, dtype: torch.dtype, device: str) -> Computation | Refusal:
     """What computes sequences of `T` steps: a kernel for all of it, or one for the threshold; or why there is none."""
+    if neuron.bias.numel() != 1 and (neuron.bias.ndim != 2 or neuron.bias.shape[1] != 1):
+        return Refusal(
+            f"{neuron.name!r} has a bias of shape {list(neuron.bias.shape)}; kernels add a number at each step"
+        )
     firing = _firing(neuron)
     found = plan.find(firing, dtype, (2,), device)
     if isinstance(found, Refusal):

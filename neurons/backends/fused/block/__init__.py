@@ -13,6 +13,7 @@ no block, the layers run one after the other.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -50,16 +51,17 @@ class Block:
         self.norm, self.together, self.pooling = norm, together, pooling
         self.name = KERNEL[norm is not None, bool(pooling.kind)]
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """What the layers one after the other would give for `x` [T, N, C, H, W] or [T, N, C, L]."""
+    def __call__(self, x: Tensor, step: Tensor | None = None) -> Tensor:
+        """What the layers one after the other would give for `x` [T, N, C, H, W] or [T, N, C, L]; `step` is what it
+        repeats (neurons.blocks.step_of)."""
         neuron = self.neuron
         if recomputation.possible():  # as in Neuron.forward
             if drawing.generator() is not None and not recomputation.running():
                 neuron.begin(x.shape[1:])
             return recomputation.call(neuron, self._run, x)
-        return self._run(x)
+        return self._run(x, step)
 
-    def _run(self, x: Tensor) -> Tensor:
+    def _run(self, x: Tensor, step: Tensor | None = None) -> Tensor:
         neuron, norm = self.neuron, self.norm
         object.__setattr__(neuron, "ran", "fused")
         object.__setattr__(neuron, "kernel", self.name)
@@ -68,13 +70,13 @@ class Block:
             of_norm = Norm(norm.running_mean, norm.running_var, norm.eps, norm.momentum, norm.training, self.together)
             if norm.training:
                 norm.num_batches_tracked.add_(1 if self.together else x.shape[0])
-        return self._computed(of_norm, x)
+        return self._computed(of_norm, x, step)
 
-    def _computed(self, of_norm: Norm | None, x: Tensor) -> Tensor:
+    def _computed(self, of_norm: Norm | None, x: Tensor, step: Tensor | None) -> Tensor:
         neuron = self.neuron
         states = neuron.carried(x.shape[1:])
         y, after = call.call(self.kernel, self.plan.raw_names, distance(self.plan), of_norm, self.pooling, neuron,
-                             self.norm, states, x)  # fmt: skip
+                             self.norm, states, x, step)  # fmt: skip
         neuron.store_states(after)
         return y
 
@@ -82,8 +84,8 @@ class Block:
 class Parallel(Block):
     """The same for neurons whose sequence is a product over time."""
 
-    def _computed(self, of_norm: Norm | None, x: Tensor) -> Tensor:
-        return product.sequence(self.kernel, of_norm, self.pooling, self.norm, self.neuron, x)
+    def _computed(self, of_norm: Norm | None, x: Tensor, step: Tensor | None) -> Tensor:
+        return product.sequence(self.kernel, of_norm, self.pooling, self.norm, self.neuron, x, step)
 
 
 def find(
@@ -106,9 +108,11 @@ def find(
     plan = computation.plan
     if distance(plan) == 0:
         return "the neuron's kernel keeps what its backward pass needs of every step"
-    for name, tensor in (*neuron.named_parameters(), *neuron.named_buffers()):
-        if name in plan.raw_names and not _of_channels(tensor, x):
-            return f"{name} has values of neither the layer nor its channels"
+    raw: dict[Any, Tensor] = {name: attrgetter(name)(neuron) for name in plan.raw_names}
+    with torch.no_grad():
+        prologue = plan.trace.evaluate(plan.trace.prologue, raw)
+    if not all(_of_channels(tensor, x) for tensor in (*raw.values(), *prologue)):
+        return "a parameter, or what the step makes of it, has values of neither the layer nor its channels"
     kernel = _kernel(plan, norm is not None, lambda: _make(plan, neuron, norm is not None))
     return kernel if isinstance(kernel, str) else Block(neuron, plan, kernel, norm, together, pooling)
 
@@ -139,7 +143,7 @@ def _refused(neuron: Neuron, x: Tensor, norm: Any, together: bool, pooling: Pool
         return "blocks are for [T, N, C, L] and [T, N, C, H, W]"
     if neuron.step_mode != "m" or neuron.backend not in ("auto", "fused"):
         return "the neuron runs step by step or on another backend"
-    if type(neuron).forward is not Neuron.forward:
+    if type(neuron).forward is not Neuron.forward or type(neuron).__call__ is not Neuron.__call__:
         return "the neuron has a call of its own"
     height, width = _plane(x)
     if 0 in pooling.of(height, width):
@@ -149,8 +153,10 @@ def _refused(neuron: Neuron, x: Tensor, norm: Any, together: bool, pooling: Pool
     if norm is None:
         return None
     tensors = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
-    if any(t is None or not _fits(t, x) for t in tensors) or norm.momentum is None:
+    if any(t is None or not _fits(t, x) for t in tensors) or norm.momentum is None or norm.eps <= 0:
         return "the batch norm has no scale, shift and running statistics of the input's type"
+    if not norm.track_running_stats or norm.num_batches_tracked is None:
+        return "the batch norm leaves its running statistics as they are"
     if norm.training and x[0, :, 0].numel() * (x.shape[0] if together else 1) == 1:
         return "the statistics of a single value are refused by PyTorch"
     return None
@@ -167,7 +173,8 @@ def _no_loop(neuron: Neuron) -> str | None:
 
 def _fits(of_channels: Tensor, x: Tensor) -> bool:
     same = of_channels.dtype == x.dtype and of_channels.device == x.device
-    return same and of_channels.shape == x.shape[2:3] and of_channels.is_contiguous()
+    plain = of_channels.is_contiguous() and not of_channels.is_neg()
+    return same and plain and of_channels.shape == x.shape[2:3]
 
 
 def _plane(x: Tensor) -> tuple[int, int]:
@@ -195,7 +202,7 @@ def _make(plan: Plan, neuron: Neuron, normalised: bool) -> Kernel | str:
         kernel = Kernel(plan.trace, plan.dtype, plan.trainable, normalised)
     except (Unfit, compiler.CompilationError) as error:
         return str(error)
-    return proof.verdict(kernel, neuron) or kernel
+    return _verdict(proof.verdict, kernel, neuron) or kernel
 
 
 def _make_product(plan: Plan, firing: Neuron, normalised: bool) -> product.Product | str:
@@ -203,4 +210,12 @@ def _make_product(plan: Plan, firing: Neuron, normalised: bool) -> product.Produ
         kernel = product.Product(plan.trace, plan.dtype, normalised)
     except compiler.CompilationError as error:
         return str(error)
-    return product_proof.verdict(kernel, firing) or kernel
+    return _verdict(product_proof.verdict, kernel, firing) or kernel
+
+
+def _verdict(prove: Callable[[Any, Any], str | None], kernel: Any, neuron: Neuron) -> str | None:
+    """Why `kernel` is not used; None where it agrees."""
+    try:
+        return prove(kernel, neuron)
+    except Exception as error:  # the step of a plug-in may compute with no shape but its own
+        return f"the proof of the block cannot run: {error}"

@@ -36,24 +36,25 @@ def call(
     layer: Any,
     carried: Sequence[float | Tensor],
     x: Tensor,
+    one: Tensor | None,
 ) -> tuple[Tensor, list[Tensor]]:
     """What pooling makes of the spikes of `x` [T, N, C, ..], and the states after the last step.
 
     `layer` is the batch norm of `norm`, `carried` the states before the first step, as numbers where all neurons have
-    the same.
+    the same; `one` is what `x` repeats at every step and where its gradient goes, if it does.
     """
     step = x.shape[1:]
     planes = step if len(step) == 4 else (*step[:2], 1, step[2])
     rest = [0.0 if isinstance(value, Tensor) else value for value in carried]
-    states = [v.to(x).reshape(planes).contiguous() if isinstance(v, Tensor) else None for v in carried]
+    states = [plain(v.to(x).reshape(planes)) if isinstance(v, Tensor) else None for v in carried]
     raw = [attrgetter(name)(neuron) for name in raw_names]
     affine = [layer.weight, layer.bias] if norm else [None, None]
-    given, steps = repeated(x)
+    given, steps = (x, 0) if one is None else (one, x.shape[0])
     job = Job(norm, pooling, rest, every, raw_names, steps)
     given = given.reshape((*given.shape[: -len(step)], *planes))
     tensors = [given, *affine, *states, *raw]
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
-        y, *after = Block.apply(kernel, job, *tensors)
+        y, *after = Passes.apply(kernel, job, *tensors)
     else:
         values = dict(zip(raw_names, raw, strict=True))
         y, after, _, _ = kernel.forward(
@@ -64,7 +65,7 @@ def call(
     return y, [state.view(step) for state in after]
 
 
-class Block(torch.autograd.Function):
+class Passes(torch.autograd.Function):
     """Spikes, pooled, and final states."""
 
     @staticmethod
@@ -80,14 +81,15 @@ class Block(torch.autograd.Function):
         )
         ctx.set_materialize_grads(False)
         ctx.kernel, ctx.job, ctx.kept = kernel, job, len(kept)
-        ctx.save_for_backward(x, weight, of_step, *states, *values, *kept)
+        ctx.save_for_backward(x, weight, bias, of_step, *states, *values, *kept)
         return (y, *after)
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor | None, *gs: Tensor | None) -> tuple[Tensor | None, ...]:
         kernel, job = ctx.kernel, ctx.job
         saved = ctx.saved_tensors
-        x, weight, of_step, *others = saved
+        # Hooks on saved tensors may have brought them back in another order of memory.
+        x, (weight, _, of_step, *others) = saved[0], map(plain, saved[1:])
         count = len(job.rest)
         states, values, kept = others[:count], others[count : len(others) - ctx.kept], others[len(others) - ctx.kept :]
         wanted = ctx.needs_input_grad[2:]
@@ -96,14 +98,15 @@ class Block(torch.autograd.Function):
         with torch.no_grad():
             gx, of_affine, before, params = kernel.backward(
                 whole(x, job.steps),
-                None if gy is None else gy.to(kernel.dtype).resolve_neg().contiguous(),
+                None if gy is None else plain(gy.to(kernel.dtype)),
                 job.norm,
                 weight,
                 of_step,
                 job.pooling,
                 states,
                 kept,
-                [None if g is None else g.to(kernel.dtype).resolve_neg().contiguous() for g in gs],
+                [None if g is None else plain(g.to(kernel.dtype)) for g in gs],
+                wanted[0],
                 wanted[3 : 3 + count],
                 job.rest,
                 dict(zip(job.raw_names, values, strict=True)),
@@ -127,15 +130,6 @@ def whole(x: Tensor, steps: int) -> Tensor:
     return x if x[0].is_contiguous() else x.contiguous()
 
 
-def repeated(x: Tensor) -> tuple[Tensor, int]:
-    """One step and their number where `x` repeats it: its gradient is the sum over the steps, which nobody need write
-    down. Else `x` and 0."""
-    if x.shape[0] == 1 or x.stride(0) != 0:
-        return x, 0
-    if not (torch.is_grad_enabled() and x.requires_grad):
-        return x[0], x.shape[0]
-    one = x._base
-    if one is None or x.retains_grad or x._backward_hooks or not one.requires_grad:
-        return x, 0
-    same = one.shape == x.shape[1:] and one.stride() == x.stride()[1:] and one.data_ptr() == x.data_ptr()
-    return (one, x.shape[0]) if same else (x, 0)
+def plain(t: Any) -> Any:
+    """The tensor `t`, if it is one, as a kernel reads it."""
+    return None if t is None else t.resolve_neg().contiguous()

@@ -478,6 +478,12 @@ static inline void correct(const Sizes& s, const S* from, S* to, long c, C mean,
     for (; i < at + plane; i++) to[i] = (to[i] - of.m - (from[i] - mean) * of.k) * scale;
   }
 }
+// Without statistics of the input there is nothing to take: 0 times an infinite input would be no number.
+static inline void scaled(const Sizes& s, S* to, long c, C scale) {
+  const long plane = s.H * s.L;
+  for (long image = 0; image < s.N; image++)
+    for (long i = 0; i < plane; i++) to[(image * s.channels + c) * plane + i] *= scale;
+}
 // From the gradient of the normalised input, in gx, to that of x; that of weight and bias.
 static void through_statistics(
     const Sizes& s, void** arrays, const S* x, S* gx, long c, const C* of_step, double* dots) {
@@ -492,12 +498,13 @@ static void through_statistics(
     of_bias += sum; of_weight += product * inverse;
     if (!gx) continue;
     const double count = double(steps) * s.N * plane;
-    const C m = s.trained ? C(sum / count) : C(0), k = s.trained ? C(product * inverse * inverse / count) : C(0);
+    const C m = C(sum / count), k = C(product * inverse * inverse / count);
     const C scale = inverse * weight;
     for (long t = first; t < first + steps; t++) {
       of_all.m += m; of_all.k += k;
-      if (s.gx_row) correct(s, x + t * s.x_row, gx + t * s.gx_row, c, mean, scale, Share{m, k});
-      else if (t == s.T - 1) correct(s, x, gx, c, mean, scale, of_all);
+      if (!s.trained && (s.gx_row || t == 0)) scaled(s, gx + t * s.gx_row, c, scale);
+      else if (s.trained && s.gx_row) correct(s, x + t * s.x_row, gx + t * s.gx_row, c, mean, scale, Share{m, k});
+      else if (s.trained && t == s.T - 1) correct(s, x, gx, c, mean, scale, of_all);
     }
   }
   ((C*)arrays[5])[c] = C(of_weight); ((C*)arrays[6])[c] = C(of_bias);

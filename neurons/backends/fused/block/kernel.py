@@ -80,7 +80,7 @@ class Kernel:
         after = [pool.empty(tuple(x.shape[1:]), dense(x.shape[1:]), self.dtype) for _ in states]
         rows = -(-T // every) - 1 if keep else 0
         kept = [pool.empty((rows, N, C, H, L), dense((rows, N, C, H, L)), self.dtype) for _ in states if rows]
-        of_step = torch.empty((C, T, 4), dtype=self.dtype) if norm else None
+        of_step = torch.empty((C, T, 4), dtype=self.dtype, device="cpu") if norm else None
         running = [norm.running_mean, norm.running_var] if norm else [None, None]
         arrays: list[Tensor | None] = [x, y, *affine, *running, of_step]
         for i, state in enumerate(states):
@@ -99,25 +99,26 @@ class Kernel:
         states: Sequence[Tensor | None],
         kept: Sequence[Tensor],
         gs: Sequence[Tensor | None],
+        wanted_x: bool,
         wanted_states: Sequence[bool],
         rest: Sequence[float],
         raw: dict[str, Tensor],
         every: int,
         once: bool,
-    ) -> tuple[Tensor, list[Tensor | None], list[Tensor | None], dict[str, Tensor]]:
-        """Gradients of x, of weight and bias, of the states before the first step (where wanted) and of the parameters
-        by name. `once`: that of x is summed over the steps, [N, C, H, L].
+    ) -> tuple[Tensor | None, list[Tensor | None], list[Tensor | None], dict[str, Tensor]]:
+        """Gradients of x and of the states before the first step, where wanted, of weight and bias, and of the
+        parameters by name. `once`: that of x is summed over the steps, [N, C, H, L].
         """
         C = x.shape[2]
-        shape = x.shape[1:] if once else x.shape
-        gx = pool.empty(tuple(shape), dense(shape), self.dtype)
-        of_affine = [torch.empty(C, dtype=self.dtype) if norm else None for _ in range(2)]
-        before = [torch.empty(x.shape[1:], dtype=self.dtype) if wanted else None for wanted in wanted_states]
+        shape = tuple(x.shape[1:] if once else x.shape)
+        gx = pool.empty(shape, dense(shape), self.dtype) if wanted_x else None
+        of_affine = [torch.empty(C, dtype=self.dtype, device="cpu") if norm else None for _ in range(2)]
+        before = [x.new_empty(x.shape[1:]) if wanted else None for wanted in wanted_states]
         arrays: list[Tensor | None] = [x, gy, gx, of_step, weight, *of_affine]
         for i, state in enumerate(states):
             arrays += [state, kept[i] if kept else None, gs[i], before[i]]
-        sums = [torch.empty(C, dtype=torch.float64) for _ in self._sums]
-        self._call(self._backward, [*arrays, *sums], x, 0 if once else gx.stride(0), raw, norm, pooling, rest, every)
+        sums = [torch.empty(C, dtype=torch.float64, device="cpu") for _ in self._sums]
+        self._call(self._backward, [*arrays, *sums], x, 0 if once else dense(shape)[0], raw, norm, pooling, rest, every)
         known: dict[str | int, Tensor] = {}
         known.update(raw)
         for (index, per_channel), total in zip(self._sums.items(), sums, strict=True):

@@ -55,7 +55,7 @@ class Product:
         T, N, C, H, L = x.shape
         shape = (T, N, C, *pooling.of(H, L))
         y = pool.empty(shape, dense(shape), self.dtype)
-        of_step = torch.empty((C, T, 4), dtype=self.dtype) if norm else None
+        of_step = torch.empty((C, T, 4), dtype=self.dtype, device="cpu") if norm else None
         running = [norm.running_mean, norm.running_var] if norm else [None, None]
         arrays = [x, y, *affine, *running, of_step, matrix, bias]
         self._call(self._forward, arrays, x, norm, pooling, bias, band)
@@ -72,19 +72,20 @@ class Product:
         matrix: Tensor,
         bias: Tensor,
         band: Band,
+        wanted_x: bool,
         of_parameters: bool,
         once: bool,
-    ) -> tuple[Tensor, list[Tensor | None], Tensor | None, Tensor | None]:
-        """Gradients of x, of weight and bias of the norm, of the matrix and of its bias. `once`: that of x is summed
-        over the steps, [N, C, H, L].
+    ) -> tuple[Tensor | None, list[Tensor | None], Tensor | None, Tensor | None]:
+        """Gradients of x, if wanted, of weight and bias of the norm, of the matrix and of its bias. `once`: that of x
+        is summed over the steps, [N, C, H, L].
         """
         T, C = x.shape[0], x.shape[2]
-        shape = x.shape[1:] if once else x.shape
-        gx = pool.empty(tuple(shape), dense(shape), self.dtype)
-        of_affine = [torch.empty(C, dtype=self.dtype) if norm else None for _ in range(2)]
-        totals = torch.zeros((C, T * T + T), dtype=torch.float64) if of_parameters else None
+        shape = tuple(x.shape[1:] if once else x.shape)
+        gx = pool.empty(shape, dense(shape), self.dtype) if wanted_x else None
+        of_affine = [torch.empty(C, dtype=self.dtype, device="cpu") if norm else None for _ in range(2)]
+        totals = torch.zeros((C, T * T + T), dtype=torch.float64, device="cpu") if of_parameters else None
         arrays = [x, gy, gx, of_step, weight, *of_affine, matrix, bias, totals]
-        self._call(self._backward, arrays, x, norm, pooling, bias, band, 0 if once else gx.stride(0))
+        self._call(self._backward, arrays, x, norm, pooling, bias, band, 0 if once else dense(shape)[0])
         if totals is None:
             return gx, of_affine, None, None
         total = totals.sum(0)
@@ -130,24 +131,27 @@ class Job:
     steps: int
 
 
-def sequence(kernel: Product, norm: Norm | None, pooling: Pool, layer: Any, neuron: Any, x: Tensor) -> Tensor:
-    """What pooling makes of the spikes of `x` [T, N, C, ..]; `layer` is the batch norm of `norm`."""
+def sequence(
+    kernel: Product, norm: Norm | None, pooling: Pool, layer: Any, neuron: Any, x: Tensor, one: Tensor | None
+) -> Tensor:
+    """What pooling makes of the spikes of `x` [T, N, C, ..]; `layer` is the batch norm of `norm`, `one` as in
+    `call.call`."""
     T, *step = x.shape
     planes = step if len(step) == 4 else (*step[:2], 1, step[2])
-    given, steps = call.repeated(x)
+    given, steps = (x, 0) if one is None else (one, T)
     given = given.reshape((*given.shape[: -len(step)], *planes))
     job = Job(norm, pooling, Band(*neuron.reach(T)), steps)
     affine = [layer.weight, layer.bias] if norm else [None, None]
     tensors = [given, *affine, neuron.matrix(T), neuron.bias]
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
-        y = Parallel.apply(kernel, job, *tensors)
+        y = Passes.apply(kernel, job, *tensors)
     else:
         matrix, bias = (layout.plain(t, kernel.dtype) for t in tensors[-2:])
         y, _ = kernel.forward(call.whole(given, steps), norm, affine, pooling, matrix, bias, job.band)
     return y.squeeze(-2) if len(step) == 3 else y
 
 
-class Parallel(torch.autograd.Function):
+class Passes(torch.autograd.Function):
     """Spikes, pooled."""
 
     @staticmethod
@@ -159,18 +163,20 @@ class Parallel(torch.autograd.Function):
         sequence = call.whole(x, job.steps)
         y, of_step = kernel.forward(sequence, job.norm, (weight, shift), job.pooling, numbers, biases, job.band)
         ctx.kernel, ctx.job = kernel, job
-        ctx.save_for_backward(x, weight, of_step, matrix, bias)
+        ctx.save_for_backward(x, weight, shift, of_step, matrix, bias)
         return y
 
     @staticmethod
     def backward(ctx: Any, gy: Tensor) -> tuple[Tensor | None, ...]:
         kernel, job = ctx.kernel, ctx.job
-        x, weight, of_step, matrix, bias = saved = ctx.saved_tensors
+        saved = ctx.saved_tensors
+        # Hooks on saved tensors may have brought them back in another order of memory.
+        x, (weight, _, of_step, matrix, bias) = saved[0], map(call.plain, saved[1:])
         wanted = ctx.needs_input_grad[2:]
         with torch.no_grad():
             gx, of_affine, gm, gb = kernel.backward(
                 call.whole(x, job.steps),
-                gy.to(kernel.dtype).resolve_neg().contiguous(),
+                call.plain(gy.to(kernel.dtype)),
                 job.norm,
                 weight,
                 of_step,
@@ -178,6 +184,7 @@ class Parallel(torch.autograd.Function):
                 layout.plain(matrix, kernel.dtype),
                 layout.plain(bias, kernel.dtype),
                 job.band,
+                wanted[0],
                 wanted[3] or wanted[4],
                 job.steps > 0,
             )

@@ -56,7 +56,9 @@ def _difference(
     norm = Norm(mine[0], mine[1], 1e-5, 0.1, trained, together) if kernel.normalised else None
     y, of_step = kernel.forward(x, norm, affine if norm else [None, None], pooling, matrix, bias, band)
     weight = affine[0] if norm else None
-    gx, of_affine, gm, gb = kernel.backward(x, gy, norm, weight, of_step, pooling, matrix, bias, band, True, False)
+    gx, of_affine, gm, gb = kernel.backward(
+        x, gy, norm, weight, of_step, pooling, matrix, bias, band, True, True, False
+    )
     with torch.enable_grad():
         leaves = [t.double().requires_grad_() for t in (x, matrix, bias, *affine)]
         sequence = leaves[0]

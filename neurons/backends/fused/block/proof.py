@@ -112,7 +112,21 @@ def _difference(
     rest = [0.0] * len(states)
     y, after, kept, of_step = kernel.forward(x, norm, affine, pooling, states, rest, values, EVERY, True)
     gx, of_affine, before, params = kernel.backward(
-        x, gy, norm, affine[0], of_step, pooling, states, kept, gs, [True] * len(states), rest, values, EVERY, False
+        x,
+        gy,
+        norm,
+        affine[0],
+        of_step,
+        pooling,
+        states,
+        kept,
+        gs,
+        True,
+        [True] * len(states),
+        rest,
+        values,
+        EVERY,
+        False,
     )
     found: list[Tensor | None] = [y, *after, gx, *before, *params.values()]
     names = ["pooled spikes", *neuron.states, *(f"gradient of {n}" for n in ("x", *neuron.states, *params))]
