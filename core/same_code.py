@@ -73,23 +73,23 @@ SAME: dict[str, tuple[str, str | None]] = {
     ),
     # One pass for batch norm, neurons and pooling, proven before it is used; networks that run it have other code.
     "neurons.backends.fused.block": (
-        "89a169d33c4bbcfe78decc0469601a9a13376a57f1f65ac7030389e580c4136a",
+        "4693e155d9a1ffa9e8bf354b3988c60b87cdfa7ec7591b846f57e12e714dcb7e",
         None,
     ),
     "neurons.backends.fused.block.call": (
-        "340cc25561822169d6c7bf87bc4382e74fcb2139f4d49967f8aa1598f4340f96",
+        "8bf5e5ee965c69f87f9de4c40d317975e2f78baa8b55cca011666a25fab50e66",
         None,
     ),
     "neurons.backends.fused.block.cpp": (
-        "2fb2d8babd09446cb0e860d2fb1504cd0c1945baa9249d66e23bf1bfbf262488",
+        "a90cb3b86626be5d9f1eadc149056656fc8cd5ad9f5d95a70b1bcc9a5182e159",
         None,
     ),
     "neurons.backends.fused.block.kernel": (
-        "18112a49a8fb230c0867470dc684b487a2931c77aa493949d9b924cb29e54979",
+        "32cc446edeb04bd2ef04d522914f97439c4d066da59b1df314ae17c0fccc8a50",
         None,
     ),
     "neurons.backends.fused.block.product": (
-        "2a754848d006a77686a6dc73f2cd19e36b45600ab683653737ae65438c615e61",
+        "6407e5d382cae0479377a3b40dbd465a68ea1139ab12222ee71191d9f01151d2",
         None,
     ),
     "neurons.backends.fused.block.product_cpp": (
@@ -97,19 +97,44 @@ SAME: dict[str, tuple[str, str | None]] = {
         None,
     ),
     "neurons.backends.fused.block.product_proof": (
-        "00eaeed404686326c4b4417f320c4a05aca7ccc1d7eb6b67d6f5ee548ca5a741",
+        "2f075ff16130b7892f5b45dcb641179d460dc68564666a800e66a4f951641246",
         None,
     ),
     "neurons.backends.fused.block.proof": (
-        "4588fd505e5a3e27acdd3106ebe76724440145e9c0cc581de9da7c7c38dbc864",
+        "013eb0dde3ef8232dbdffac500fcc4e8e166e1f42678b46a397bf7e48fce8825",
         None,
     ),
     "neurons.backends.fused.packed": (
-        "0ac9bda855ca2042e272c8ecbbe8d1105ad6981a4898048210d036bc5b84c8aa",
+        "eaa09427e4bb3214827e393d9dd5a8ee44fca44666aa99ccf8663bc4b7035f5c",
         None,
     ),
     "neurons.blocks": (
-        "ef468b448d2b74fd76956cd9da4365c193b354caef00da3a03e2d752b1984d46",
+        "762f3712709588ab054db20b1bcab4e86267f012f8265b467ef6a627089c2d65",
         None,
+    ),
+    # What users do to layers, to a repeated step and to saved tensors counts as with the layers one by one.
+    "models.chain": (
+        "7b2f07c4814daf35d7b8dcb3bb8b047f18ac019fdef56380bec40a343cfa1b82",
+        "9063464251b20695d8da19c24d2ce5c888da0e8653995533c684b4ab160629e8",
+    ),
+    "models.plif": (
+        "7fe63375c9e1adbcf1ba150fa47ac07203d07f1b565bce6f798f7f970e473012",
+        "9d18d1862201ed7d4344e682f0e1fc5b03efce509bc60ae679d1611caa18e50d",
+    ),
+    "models.repeated": (
+        "7d7080dc4653320b0289276fd7e5a5239197d5bcb87133839aae8405ca8caf36",
+        "e3361f504718f617183cf1d173883924b6b7eb2177dc7ebdc5ad4be230109f2d",
+    ),
+    "models.sew_resnet": (
+        "a603e971d1c1dc8e1beabf10de59e0511c506804b704414302a5240dd715fb12",
+        "e7b88cb2280c896a7e44bf03ccd280fa858bcf5d1e2b595b099f5fc1f77808db",
+    ),
+    "neurons.backends.fused.call": (
+        "e8af7c5ad74322c499ccca05d67103baa215b67bb1d145ccb8e5b56adfc3563f",
+        "6a7c7fe15410cde6b86013959a9e9cd670d0785be027ca4c35bb73de60b94e0e",
+    ),
+    "neurons.backends.fused.product": (
+        "be3715d4a48702ded7ad110a0323c372a8f13d6f11088e17d149a934c93241ee",
+        "ff014c7ce73e05a31905240be99ea048e0ee0497eb5cfff9a2a2e1a08d59814b",
     ),
 }
