@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import stores
 import synthetic_runs as invented
+from sqlalchemy import text
 from synthetic_runs import HOSTILE, STEERING, cell, contents, filled
 
 import papers
@@ -301,6 +302,7 @@ def test_a_page_of_a_run_is_made_again_when_it_shows_something_else_or_was_chang
     empty_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (invented.run(cell("PLIF 2 max", "MNIST").experiment, seed) for seed in (1, 2))
+    first = dataclasses.replace(first, samples=(Sample("step_seconds", 0, 1.0, "s"),))
     made: list[str] = []
     run_page = site._run_page
 
@@ -319,6 +321,12 @@ def test_a_page_of_a_run_is_made_again_when_it_shows_something_else_or_was_chang
     page.write_text(whole.replace("MNIST", "CIFAR"))
     assert build(empty_store, tmp_path, table_names=["plif_table"]).parent == folder
     assert (made, page.read_text()) == ([first.id], whole)
+    for change in ("UPDATE metric SET value = value + 1", "UPDATE sample SET value = 2", "DELETE FROM run_dataset"):
+        made.clear()
+        with empty_store.engine.begin() as connection:  # a run is never changed; somebody did it nevertheless
+            connection.execute(text(f"{change} WHERE run_id = '{first.id}'"))
+        build(empty_store, tmp_path, table_names=["plif_table"])
+        assert made == [first.id], change
     made.clear()
     monkeypatch.setattr(kept, "_code", lambda: "of another version")
     build(empty_store, tmp_path, table_names=["plif_table"])
