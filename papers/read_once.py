@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from results import Published, Store, StoredRun
+    from results import Planned, Published, Standing, Store, StoredRun
 
 Value = tuple[str, int | None, float | None]  # name, step and value of a metric
 
@@ -30,6 +30,13 @@ class ReadOnce:
 
     def runs(self, *args: Any, **options: Any) -> list[StoredRun]:
         return self._once("runs", *args, **options)
+
+    def standing(self) -> dict[str, Standing]:
+        return self._once("standing")
+
+    def planned(self, keys: Iterable[str]) -> list[Planned]:
+        wanted = set(keys)
+        return [plan for plan in self._once("planned") if plan.experiment_key in wanted]
 
     def values(self, run_ids: Iterable[str]) -> Iterator[tuple[str, str, int | None, float | None]]:
         for run_id, values in self.by_run(run_ids).items():

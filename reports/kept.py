@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -21,22 +21,23 @@ class Kept:
     def __init__(self, folder: Path, keys: Mapping[str, str]) -> None:
         self._folder, self._earlier = folder, keys
         self.keys: dict[str, str] = {}
+        self._shows: dict[str, str] = {}
 
-    def page(self, name: str, shows: object, make: Callable[[], str]) -> str | None:
-        """The text of a page that follows from `shows`, of which the `repr` says all; None where the earlier one has
-        it."""
-        showed = _sha(f"{_code()} {shows!r}".encode())
+    def stays(self, name: str, shows: object) -> bool:
+        """Whether the earlier page still says what it must: all that follows from `shows`, of which the `repr` tells
+        all."""
+        showed = self._shows[name] = _sha(f"{_code()} {shows!r}".encode())
         key = self._earlier.get(name, "")
-        if self._same(name, showed, key):
-            self.keys[name] = key
-            return None
-        text = make()
-        self.keys[name] = f"{showed} {_sha(text.encode())}"
-        return text
-
-    def _same(self, name: str, showed: str, key: str) -> bool:
         before, _, digest = key.partition(" ")  # of what it showed, and of its bytes: somebody may have changed it
-        return before == showed and _sha((self._folder / name).read_bytes()) == digest
+        same = before == showed and _sha((self._folder / name).read_bytes()) == digest
+        if same:
+            self.keys[name] = key
+        return same
+
+    def made(self, name: str, text: str) -> str:
+        """The `text` of a page that does not stay."""
+        self.keys[name] = f"{self._shows[name]} {_sha(text.encode())}"
+        return text
 
 
 def _sha(content: bytes) -> str:

@@ -7,7 +7,6 @@ The same store gives the same bytes: nothing of the building machine or moment i
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import re
 import statistics
@@ -112,7 +111,10 @@ def _pages(
     timed = _full(store, [run for run in runs if is_measurement(run) or is_calibration(run)])
     shown, unloaded = _table_pages(store, scales, table_names, list(described.values()))
     by_paper = store.all_published
-    authors = {paper: curves.authors_curves(by_table.get(CURVES, ())) for paper, by_table in by_paper.items()}
+    drawn = {page.result.table.paper for page in shown if _ids([page.result])}
+    authors = {
+        paper: curves.authors_curves(by_table.get(CURVES, ())) for paper, by_table in by_paper.items() if paper in drawn
+    }
     checks = store.parity()
     stated = claims.rows(((page.name, page.result) for page in shown), timed, checks)
     claimed = {"Claims": "claims"} if stated else {}
@@ -167,17 +169,34 @@ def _pages(
         if held:
             yield f"{page.name}-pairs.csv", paired.to_csv(page.result, held)
             yield f"{page.name}-pairs.tex", paired.to_latex(page.result, held)
-    places = _places(shown)
-    wanted = {run.id for run in runs}
-    for run in store.each_run({run.experiment_key for run in runs}):  # one by one: there may be too many for the memory
-        if run.id not in wanted:
-            continue
-        name, counts = f"runs/{run.id}.html", places.get(run.id, [])
-        shows = run, counts, names[run.experiment_key], sorted(by_paper), links
-        yield name, kept.page(name, shows, functools.partial(_run_page, render, run, counts))
+    yield from _run_pages(store, runs, names, _places(shown), (sorted(by_paper), links), render, kept)
     notes = store.published_notes()
     for paper, by_table in sorted(by_paper.items()):
         yield f"{_published_page(paper)}.html", render("published.html", paper=paper, tables=_printed(by_table, notes))
+
+
+def _run_pages(
+    store: ReadOnce,
+    runs: Sequence[StoredRun],
+    names: Mapping[str, str],
+    places: Mapping[str, Sequence[Place]],
+    around: object,
+    render: Any,
+    kept: Kept,
+) -> Iterator[tuple[str, str | None]]:
+    """Pages of runs, whole ones read for those alone that do not stay; `around` is what stands on every page."""
+    ids = [run.id for run in runs]
+    values, stamps = store.by_run(ids), store.stamps(ids)
+    new = []
+    for run in runs:
+        name, counts = f"runs/{run.id}.html", places.get(run.id, ())
+        if kept.stays(name, (run, values[run.id], stamps[run.id], counts, names[run.experiment_key], around)):
+            yield name, None
+        else:
+            new.append(run.id)
+    for full in store.each_run(ids=new):  # one by one: there may be too many for the memory
+        name = f"runs/{full.id}.html"
+        yield name, kept.made(name, _run_page(render, full, places.get(full.id, ())))
 
 
 def _run_page(render: Any, run: Run, places: Sequence[Place]) -> str:

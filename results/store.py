@@ -1,11 +1,13 @@
 """The results store: every outcome is a row, written once, in one short transaction."""
 
+import hashlib
 import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -176,17 +178,34 @@ class Store:
         """As runs(), with metrics, samples and data sets: everything, for copying."""
         return sorted(self.each_run(keys), key=lambda run: (run.started, run.id))
 
-    def each_run(self, keys: Iterable[str] | None = None) -> Iterator[Run]:
-        """The same one by one, in no order, so that memory does not grow with the number of runs."""
+    def each_run(self, keys: Iterable[str] | None = None, ids: Iterable[str] | None = None) -> Iterator[Run]:
+        """The same one by one, in no order, so that memory does not grow with the number of runs; or those with these
+        `ids`."""
         column = schema.run.c.id
         with connect.reading(self.engine, self.url) as connection:
-            ids = sorted(
-                run_id
-                for where in _chunks(schema.run.c.experiment_key, keys)
-                for run_id in connection.scalars(select(column).where(*where))
+            wanted = sorted(
+                ids
+                if ids is not None
+                else (
+                    run_id
+                    for where in _chunks(schema.run.c.experiment_key, keys)
+                    for run_id in connection.scalars(select(column).where(*where))
+                )
             )
-            for start in range(0, len(ids), AT_ONCE):
-                yield from self._full(connection, column, ids[start : start + AT_ONCE])
+            for start in range(0, len(wanted), AT_ONCE):
+                yield from self._full(connection, column, wanted[start : start + AT_ONCE])
+
+    def stamps(self, run_ids: Iterable[str]) -> dict[str, str]:
+        """By run id, a digest of all that is stored of the run and that neither `runs` nor `values` tell."""
+        found = {run_id: hashlib.sha256() for run_id in run_ids}
+        with connect.reading(self.engine, self.url) as connection:
+            for table in (schema.sample, schema.picture, schema.run_dataset):
+                for where in _chunks(table.c.run_id, found):
+                    result = connection.execute(select(table).where(*where).order_by(*table.primary_key.columns))
+                    rows = itertools.chain.from_iterable(result.partitions(ROWS))
+                    for run_id, of_run in itertools.groupby(rows, key=itemgetter(0)):
+                        found[run_id].update(f"{table.name} {[*of_run]}".encode())
+        return {run_id: digest.hexdigest() for run_id, digest in found.items()}
 
     def metrics(self, run_ids: Iterable[str], names: Iterable[str] | None = None) -> dict[str, list[Metric]]:
         """Metrics by run id, sorted by name and step, all names if None. A run without any has an empty list."""

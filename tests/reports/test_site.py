@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import stores
 import synthetic_runs as invented
+from sqlalchemy import text
 from synthetic_runs import HOSTILE, STEERING, cell, contents, filled
 
 import papers
@@ -301,6 +302,7 @@ def test_a_page_of_a_run_is_made_again_when_it_shows_something_else_or_was_chang
     empty_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (invented.run(cell("PLIF 2 max", "MNIST").experiment, seed) for seed in (1, 2))
+    first = dataclasses.replace(first, samples=(Sample("step_seconds", 0, 1.0, "s"),))
     made: list[str] = []
     run_page = site._run_page
 
@@ -319,6 +321,12 @@ def test_a_page_of_a_run_is_made_again_when_it_shows_something_else_or_was_chang
     page.write_text(whole.replace("MNIST", "CIFAR"))
     assert build(empty_store, tmp_path, table_names=["plif_table"]).parent == folder
     assert (made, page.read_text()) == ([first.id], whole)
+    for change in ("UPDATE metric SET value = value + 1", "UPDATE sample SET value = 2", "DELETE FROM run_dataset"):
+        made.clear()
+        with empty_store.engine.begin() as connection:  # a run is never changed; somebody did it nevertheless
+            connection.execute(text(f"{change} WHERE run_id = '{first.id}'"))
+        build(empty_store, tmp_path, table_names=["plif_table"])
+        assert made == [first.id], change
     made.clear()
     monkeypatch.setattr(kept, "_code", lambda: "of another version")
     build(empty_store, tmp_path, table_names=["plif_table"])
@@ -397,12 +405,10 @@ def test_runs_of_different_experiments_have_different_names(tmp_path: Path) -> N
     runs = invented.runs_of(PLIF_TABLE.cells("short")) + invented.runs_of(PLIF_TABLE.cells("quick"))
     with Store(invented.filled(tmp_path / "store.db", runs), read_only=True) as opened:
         report = build(opened, tmp_path / "out", table_names=["plif_table"]).parent
-    names = {
-        re.search(r"<h1>(.*)</h1>", (report / "runs" / f"{run.id}.html").read_text(encoding="utf-8"))[1]  # type: ignore[index]
-        for run in runs
-    }
+    pages = [(report / "runs" / f"{run.id}.html").read_text(encoding="utf-8") for run in runs]
+    names = {re.sub("<.*?>", "", re.search(r"<h1>(.*)</h1>", page)[1]) for page in pages}  # type: ignore[index]
     assert len(names) == len(runs)
-    assert "nmnist T=10 · plif_nmnist max pooling · plif init_tau=2 · nothing held out" in names
+    assert "nmnist T=10 · plif_nmnist max pooling · plif init_tau=2 nothing held out" in names
 
 
 def test_values_that_were_read_once_are_what_the_store_says(store: Store) -> None:
