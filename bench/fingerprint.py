@@ -5,18 +5,26 @@ stale.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import EntryPoint
 
 from core.registry import unknown
-from core.sources import digest, package
+from core.sources import digest, followed, package
 from papers.experiment import Experiment
 from results import content_key
-from results.standing import CODE
+from results.standing import CODE, ON_CUDA
 
+# What networks compute with on CUDA devices alone, by the module that imports it there by name.
+BY_NAME = {f"neurons.backends.{name}": f"neurons.backends.{name}_cuda" for name in ("recurrence", "liquid_step")}
 SHOWING = ("__main__", "record")  # modules of bench.parity that store and print what the others find out
 
 
 def implementation(experiment: Experiment) -> str:
     """12 hexadecimal digits: equal for equal code behind `experiment`. UnknownName for names this version lacks."""
+    return digest(*_behind(experiment))
+
+
+def _behind(experiment: Experiment) -> tuple[set[str], list[EntryPoint | None]]:
+    """The modules that compute an experiment, and the entry points that named some of them."""
     import models
     import neurons
     import tasks
@@ -38,12 +46,16 @@ def implementation(experiment: Experiment) -> str:
     parts = [(registry, name) for registry, name in every if name]  # not every kind has all of them
     modules = {registry.module(name) for registry, name in parts}
     run = "training.loop" if experiment.kind == kinds.TRAINING else kinds.registry.module(experiment.kind)
-    return digest({*modules, run}, (registry.plugin(name) for registry, name in parts))
+    return {*modules, run}, [registry.plugin(name) for registry, name in parts]
 
 
 def here(experiment: Experiment) -> tuple[str, dict[str, dict[str, str]]]:
     """Implementation and kernels of an experiment on this machine."""
-    return implementation(experiment), kernels(experiment.neuron)
+    on_cuda = {BY_NAME[module] for module in followed(_behind(experiment)[0]) if module in BY_NAME}
+    found = kernels(experiment.neuron)
+    if on_cuda:
+        found[ON_CUDA] = {CODE: digest(on_cuda)}
+    return implementation(experiment), found
 
 
 def code(implementation: str, kernels: Mapping[str, Mapping[str, str]]) -> str:

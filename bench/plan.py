@@ -12,7 +12,7 @@ from papers.currency import stale
 from papers.experiment import Experiment
 from results.standing import Standing
 
-from .fingerprint import implementation, kernels
+from .fingerprint import here
 from .present import Present
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def plan(
     code: dict[str, Standing] = {}  # those of a setting share it, however many seeds there are
     for one in experiments:
         if one.template not in code:
-            code[one.template] = Standing(implementation(one), kernels=kernels(one.neuron))
+            now, of_kernels = here(one)
+            code[one.template] = Standing(now, kernels=of_kernels)
     return [_step(one, code[one.template], by_key.get(one.key, []), stored, present, force) for one in experiments]
 
 

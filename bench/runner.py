@@ -11,6 +11,7 @@ from papers.labels import labels
 from results import Run, environment, new_id, timestamp
 from results.leases import Leases
 from results.spare import require_no_store
+from results.standing import ON_CUDA
 
 from .executor import busy
 from .fingerprint import code
@@ -168,6 +169,7 @@ class Runner:
 
     def _record(self, step: Step, result: Result, request: Request | None = None) -> Run:
         """Stores what came of a step, once; `request` is what was carried out, maybe for an earlier command."""
+        device = request.device if request else self.device
         run = Run(
             id=result.id or new_id(),
             experiment=step.experiment.document(),
@@ -178,7 +180,7 @@ class Runner:
             started=result.started or timestamp(),
             seconds=result.seconds,
             seed=step.experiment.seed,
-            device=request.device if request else self.device,
+            device=device,
             backend=result.backend,
             command=self.command,
             peak_memory=result.peak_memory,
@@ -187,7 +189,7 @@ class Runner:
                 **(result.environment or self._environment),
                 "torch_threads": request.threads if request else self.share.threads,  # of the workers
             },
-            kernels={name: kernel for name, kernel in step.now.kernels.items() if name in result.backend.split(", ")},
+            kernels={name: kernel for name, kernel in step.now.kernels.items() if name in ran(result.backend, device)},
             datasets=result.datasets,
             metrics=result.metrics,
             samples=result.samples,
@@ -225,3 +227,8 @@ class _Listener:
     def beat(self) -> None:
         self.leases.renew()
         self.audience.beat()
+
+
+def ran(backends: str, device: str) -> set[str]:
+    """Which of the kernels that an experiment has computed it: by the backends of a result and where it ran."""
+    return {*backends.split(", "), *([ON_CUDA] if device.startswith("cuda") else [])}

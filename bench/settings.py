@@ -171,15 +171,16 @@ class Settings:
         """The settings that are not the tables', by name; those of the command line come before those of the file."""
         of_file = overrides.read(self.config) if self.config is not None and self._own_config else {}
         found = {**of_file, **overrides.parsed(self.altered)}
-        if self.precision is None:
-            return found
-        from training.descent import PRECISIONS  # which loads PyTorch
-
-        if self.precision not in PRECISIONS:
-            raise unknown("precision", self.precision, PRECISIONS)
+        if self.precision is not None:
+            if overrides.PRECISION in found:
+                raise UsageError(f"--precision and the setting {overrides.PRECISION} were given; give one of the two.")
+            found[overrides.PRECISION] = self.precision
         if overrides.PRECISION in found:
-            raise UsageError(f"--precision and the setting {overrides.PRECISION} were given; give one of the two.")
-        return {**found, overrides.PRECISION: self.precision}
+            from training.descent import PRECISIONS  # which loads PyTorch
+
+            if found[overrides.PRECISION] not in PRECISIONS:
+                raise unknown("precision", str(found[overrides.PRECISION]), PRECISIONS)
+        return found
 
     @cached_property
     def added(self) -> list[Own]:

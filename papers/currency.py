@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from results.standing import ON_CUDA
+
 from .trust import proven
 
 if TYPE_CHECKING:
@@ -29,14 +31,19 @@ def stale(run: StoredRun, datasets: Sequence[Dataset], now: Standing, parities: 
     if not open_:
         return ""
     neuron = run.experiment.get("neuron", "NEURON")
+    found = f"kernel changed: {', '.join(open_)} computed it with other code than today's"
+    if ON_CUDA in open_:
+        return f"{found}; measure it again"
     return (
-        f"kernel changed: {', '.join(open_)} computed it with other code than today's; it counts again when both were "
-        f"proven by the same checks (python -m bench.parity {neuron} --backend {open_[0]}), or measure it again"
+        f"{found}; it counts again when both were proven by the same checks "
+        f"(python -m bench.parity {neuron} --backend {open_[0]}), or measure it again"
     )
 
 
 def _cleared(run: StoredRun, backend: str, now: Standing, parities: Sequence[Parity]) -> bool:
     then, today = run.kernels[backend], now.kernels[backend]
+    if backend == ON_CUDA:
+        return False
     if then["rule"] != today["rule"]:
         return False  # the old kernel was held against other checks than the new one
     neuron = run.experiment.get("neuron")

@@ -18,7 +18,7 @@ from typing import Any
 from core.errors import UsageError
 from core.registry import unknown
 
-from .experiment import Experiment
+from .experiment import SCALES, Experiment
 from .own_rows import require_alike, require_plain, value
 from .table import Cell, Table
 from .usual import OPTION, precision_alone, precision_of
@@ -64,8 +64,6 @@ def flat(document: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, A
 
 def overridden(table: Table, changes: Changes) -> Table:
     """The table with changed settings in all of its experiments. UsageError for a change that none of them takes."""
-    if not changes:
-        return table
     for name, given in changes.items():
         require_plain(name, given)
     if table.paired and any(name.rpartition(".")[2] == OPTION for name in changes):
@@ -85,6 +83,8 @@ def overridden(table: Table, changes: Changes) -> Table:
             for cell, (experiment, taken, _) in zip(found, made, strict=True)
         ]
 
+    if not changes or (set(changes) == {PRECISION} and _all_usual(table, changes)):
+        return table
     said = ", ".join(f"{name}={given}" for name, given in changes.items())
     note = (
         f"Settings are not the work's ({said}): nothing is compared with what was published, and no claim is decided."
@@ -96,6 +96,13 @@ def overridden(table: Table, changes: Changes) -> Table:
             "no claim is decided."
         )
     return replace(table, cells=cells, claims=(), notes=(note, *table.notes))
+
+
+def _all_usual(table: Table, changes: Changes) -> bool:
+    """Whether `changes` change no training of `table`, at any scale, though some know them."""
+    experiments = (cell.experiment for scale in SCALES for cell in table.cells(scale))
+    made = [_changed(experiment, changes)[1:] for experiment in experiments]
+    return any(known for _, known in made) and not any(taken for taken, _ in made)
 
 
 def _cell(cell: Cell, made: Experiment, taken: Changes) -> Cell:

@@ -67,7 +67,7 @@ def change(measure: Measure, first: Values, second: Values, least: float = 0.0) 
     that the digits of the values can show."""
     seeds = tuple(sorted(first.keys() & second.keys()))
     if not seeds:
-        return Change(measure, lacking=NOTHING)
+        return Change(measure, lacking="no seed has results of both" if first and second else NOTHING)
     pairs = [(measure.scaled(first[seed]), measure.scaled(second[seed])) for seed in seeds]
     if not all(math.isfinite(value) for pair in pairs for value in pair):
         return Change(measure, seeds, lacking=f"a {measure.title} has no logarithm")
@@ -108,9 +108,7 @@ def between(runs: Runs, first: Cell, second: Cell) -> Change:
     why = found.lacking
     if diverged:
         why = f"{diverged} training{'s' * (diverged > 1)} diverged"
-    elif not found.seeds:
-        why = NOTHING
-    elif not _alike(runs, *(runs.of(cell)[-1] for cell in cells)):
+    elif found.seeds and not _alike(runs, *(runs.of(cell)[-1] for cell in cells)):
         why = "the two were measured with other code, on another device or on other data"
     elif not why and len(found.seeds) < due:
         why = f"{len(found.seeds)} of {due} seeds have results of both"

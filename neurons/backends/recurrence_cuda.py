@@ -36,7 +36,7 @@ _NO_CAPTURE = (
     "and backward, before capturing."
 )
 _STEPS, _SAMPLES = 4, 19  # of the proof: no whole number of tiles
-_kernels: WeakKeyDictionary[plan.Plan, Kernel | Refusal] = WeakKeyDictionary()
+_kernels: WeakKeyDictionary[plan.Plan, dict[torch.device, Kernel | Refusal]] = WeakKeyDictionary()
 
 
 def find(neuron: Neuron, feedback: nn.Module, x: Tensor) -> Sequence | None:
@@ -104,11 +104,12 @@ def _unfit(neuron: Neuron, feedback: nn.Module, x: Tensor) -> str | None:
 
 def _proven(found: plan.Plan, layer: Neuron, own: int, x: Tensor) -> Kernel | Refusal:
     """The kernels of a plan, tried on the device of `x` before their first use."""
-    if found not in _kernels:
+    tried = _kernels.setdefault(found, {})
+    if x.device not in tried:
         if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
             raise RuntimeError(_NO_CAPTURE)
-        _kernels[found] = plan._apart(lambda: _tried(found, layer, own, x.shape[-1], x.device))
-    return _kernels[found]
+        tried[x.device] = plan._apart(lambda: _tried(found, layer, own, x.shape[-1], x.device))
+    return tried[x.device]
 
 
 def _tried(found: plan.Plan, layer: Neuron, own: int, width: int, device: torch.device) -> Kernel | Refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,14 @@ from finished_runs import measured
 
 from bench import fingerprint
 from bench.plan import done, plan
+from bench.runner import ran
 from core import sources
-from papers import currency
+from papers import currency, registry
 from papers.evaluate import evaluate
 from papers.experiment import Experiment
 from papers.plif.tables import PLIF_ABLATION
 from results import Parity, Standing, Store
+from results.standing import ON_CUDA
 
 
 @pytest.fixture
@@ -103,3 +106,22 @@ def test_checks_are_read_only_where_a_kernel_changed() -> None:
     unread: Callable[[], list[Parity]] = pytest.fail
     assert currency.stale(run, (), Standing(run.implementation, kernels=NOW), unread) == ""
     assert "code behind it" in currency.stale(run, (), Standing("other code", kernels=NOW), unread)
+
+
+def test_on_cuda_a_recurrent_network_rests_on_more(store: Store) -> None:
+    """Its layers between neurons have kernels there that no implementation of a CPU names."""
+    names = {module: importlib.import_module(module).ON_CUDA for module in fingerprint.BY_NAME}
+    assert names == fingerprint.BY_NAME
+    recurrent = registry.get("fptt_adding").experiments("quick", [2020])[0]
+    now, kernels = fingerprint.here(recurrent)
+    assert now == fingerprint.implementation(recurrent)
+    assert set(kernels) - set(fingerprint.kernels(recurrent.neuron)) == {ON_CUDA}
+    assert ON_CUDA not in fingerprint.here(EXPERIMENT)[1]
+    assert (ran("fused, torch", "cuda:1"), ran("fused", "cpu")) == ({"fused", "torch", ON_CUDA}, {"fused"})
+    rests = {"fused": kernels["fused"], ON_CUDA: {"code": "another code"}}
+    store.record(measured(recurrent, 0.9, backend="fused", device="cuda", kernels=rests))
+    (step,) = plan(store, [recurrent], None)
+    assert step.status == "stale"
+    assert step.reason == "kernel changed: on CUDA computed it with other code than today's; measure it again"
+    store.record(measured(recurrent, 0.9, backend="fused", device="cuda", kernels=kernels))
+    assert plan(store, [recurrent], None)[0].status == "done"

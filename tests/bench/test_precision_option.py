@@ -42,12 +42,17 @@ def test_it_is_one_setting() -> None:
     assert [e.key for e in by_name.experiments()] == [e.key for e in spelled.experiments()]
     usual = Settings(("plif_table",), precision="float32")  # what it is without being said
     assert [e.key for e in usual.experiments()] == [e.key for e in PLIF_TABLE.experiments("quick", [2020])]
+    (table,) = usual.tables
+    assert (table.claims, table.notes) == (PLIF_TABLE.claims, PLIF_TABLE.notes)  # nothing was changed
+    assert not by_name.tables[0].claims
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("plif_table", "--precision", "bf17"), "Unknown precision 'bf17'. Did you mean 'bf16'"),
+        (("plif_table", "--set", "scheme.precision=bf17"), "Unknown precision 'bf17'. Did you mean 'bf16'"),
+        (("plif_table", "--set", "scheme.precision=16"), "Unknown precision '16'."),
         (
             ("fptt_rates", "--precision", "bf16"),
             "A precision was asked for, but these trainings of fptt_rates have no such setting (scheme: none). "

@@ -54,7 +54,8 @@ def test_only_seeds_of_both_are_paired() -> None:
     one = change(ACCURACY, by_seed(90.0), by_seed(91.0))
     assert (one.value, one.low, one.lacking) == (1.0, None, "1 seed, a test needs 3")
     assert one.text == "+1.00 points"
-    assert change(ACCURACY, {}, {}).lacking == "not measured yet"
+    assert change(ACCURACY, {}, {}).lacking == change(ACCURACY, {1: 0.9}, {}).lacking == "not measured yet"
+    assert change(ACCURACY, {1: 0.9}, {2: 0.9}).lacking == "no seed has results of both"
 
 
 def test_equal_values_are_not_said_to_be_equal() -> None:
