@@ -64,7 +64,7 @@ SAME: dict[str, tuple[str, str | None]] = {
         None,
     ),
     "training.update_pass": (
-        "b8c53899a04c6b6ad0b411f201d717e4c031adbbfafbc5de3e59dc6d53d559ba",
+        "f2becbd83688e9776ee0b31ec463dba384d71d99796091906bdd40d3f65fc0a2",
         None,
     ),
     "training.update_pass_cpp": (

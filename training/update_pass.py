@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Adamax, Optimizer
+from torch.optim import optimizer as optimizers
 
 from neurons.backends.fused import compiler, pool
 
@@ -60,7 +61,14 @@ def _fits(optimizer: Optimizer, regulariser: DynamicRegulariser | None) -> bool:
         and not any(group.get(option) for option in OTHER)
         and group.get("fused", True)
         and not isinstance(group["lr"], Tensor)
-        and not (optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks)
+        and not any(
+            (
+                optimizer._optimizer_step_pre_hooks,
+                optimizer._optimizer_step_post_hooks,
+                optimizers._global_optimizer_pre_hooks,
+                optimizers._global_optimizer_post_hooks,
+            )
+        )
     )
     return (
         plain

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim import Adam, Adamax, Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from models.network import Network
 from training import update_pass, update_pass_cpp
@@ -226,6 +227,10 @@ def test_what_it_does_not_know_is_left_to_pytorch() -> None:
     ):
         assert update_pass.find(stepped(other), None) is None, other
     assert update_pass.find(adam([one], lr=0.1), None) is None  # PyTorch makes the state
+    for register in (register_optimizer_step_pre_hook, register_optimizer_step_post_hook):
+        hook = register(lambda *_: None)  # of all optimisers
+        assert update_pass.find(stepped(adam([one], lr=0.1)), None) is None
+        hook.remove()
 
 
 def test_a_wrong_pass_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
