@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from results.standing import ON_CUDA
-
 from .trust import proven
 
 if TYPE_CHECKING:
@@ -30,6 +28,8 @@ def stale(run: StoredRun, datasets: Sequence[Dataset], now: Standing, parities: 
     open_ = [backend for backend in changed if not _cleared(run, backend, now, list(parities()))]
     if not open_:
         return ""
+    from results.standing import ON_CUDA
+
     neuron = run.experiment.get("neuron", "NEURON")
     found = f"kernel changed: {', '.join(open_)} computed it with other code than today's"
     if ON_CUDA in open_:
@@ -42,8 +42,8 @@ def stale(run: StoredRun, datasets: Sequence[Dataset], now: Standing, parities: 
 
 def _cleared(run: StoredRun, backend: str, now: Standing, parities: Sequence[Parity]) -> bool:
     then, today = run.kernels[backend], now.kernels[backend]
-    if backend == ON_CUDA:
-        return False
+    if "proof" not in then:
+        return False  # no parity check speaks of it
     if then["rule"] != today["rule"]:
         return False  # the old kernel was held against other checks than the new one
     neuron = run.experiment.get("neuron")

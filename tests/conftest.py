@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from hypothesis import settings
 
-# Before torch reads it: two processes share the cores, and so does what they start.
+# Before torch reads it: three processes share the cores, and so does what they start.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch

@@ -176,8 +176,13 @@ class Reference:
 
     @cached_property
     def ties(self) -> Tensor:
-        """[T, E]: potentials at the threshold exactly, without any rounding."""
-        return (self.oracle.outcome.distances == 0) & (self.plain.outcome.distances == 0) & self.agreed
+        """[T, E]: potentials at the threshold exactly, in elements of which no state has been rounded until then: where
+        one has, two roundings may meet at the threshold by luck."""
+        exact, plain = self.oracle.outcome, self.plain.outcome
+        rounded = torch.zeros_like(exact.distances, dtype=torch.bool)
+        for name, values in exact.course.items():
+            rounded |= plain.course[name].double() != values
+        return (exact.distances == 0) & (plain.distances == 0) & (rounded.cumsum(0) == 0) & self.agreed
 
     def finite(self) -> bool:
         """Whether the plain step stays within its number format."""

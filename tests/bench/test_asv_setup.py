@@ -51,6 +51,7 @@ def test_memory_of_a_layer_by_hand() -> None:
     assert memory.track_live_peak_per_element() >= memory.track_saved_per_element()
 
 
+@pytest.mark.walks
 @pytest.mark.usefixtures("_own_process")
 def test_whole_steps_learn_and_hold_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "CHANNELS", 2)

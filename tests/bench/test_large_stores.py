@@ -42,8 +42,8 @@ def test_a_plan_reads_sources_once_a_setting_and_data_sets_once(large: Path, mon
     from bench import plan as module
 
     looked = []
-    really_implementation = module.implementation
-    monkeypatch.setattr(module, "implementation", lambda e: looked.append(e.template) or really_implementation(e))
+    really_here = module.here
+    monkeypatch.setattr(module, "here", lambda e: looked.append(e.template) or really_here(e))
     experiments = registry.get("plif_ablation").experiments("quick", range(2020, 2032))
     with Store(large) as store:
         plan(store, experiments, None)

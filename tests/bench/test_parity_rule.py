@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
 from pathlib import Path
 
@@ -258,12 +258,13 @@ def test_a_refusal_is_said_once_a_type_and_is_not_green(kernel: Kernel) -> None:
     assert all(item.reason.endswith("its moon is full") for item in found if isinstance(item, Refusal))
 
 
-def one_spike(distances: list[float], spikes: list[int], plain: list[int] | None = None) -> Side:
-    """One element over time, in float32, with these distances to the threshold and these spikes."""
+def one_spike(distances: list[float], spikes: list[int], potentials: Sequence[float] = ()) -> Side:
+    """One element over time, in float32, with these distances to the threshold, spikes and potentials after a step."""
     x = torch.ones(len(spikes), 1, dtype=torch.float32).requires_grad_()
     made = torch.tensor(spikes, dtype=torch.float32).unsqueeze(1) + 0 * x
     u = torch.tensor(distances, dtype=torch.float64).unsqueeze(1)
-    outcome = Outcome(made, {}, u, {})
+    v = torch.tensor(potentials, dtype=torch.float64).unsqueeze(1)
+    outcome = Outcome(made, {}, u, {"v": v} if potentials else {})
     return Side(neurons.create("if"), x, outcome, Upstream(torch.ones(len(spikes), 1), {}))
 
 
@@ -291,6 +292,14 @@ def test_an_exact_tie_is_no_rounding() -> None:
     oracle = one_spike([0.0, -1.0], [1, 0])
     verdict = judge(one_spike([0.0, -1.0], [0, 0]), Reference(oracle, oracle), exact=False)
     assert verdict.reason == "1 elements flip on an exact tie, the first at step 0"
+
+
+def test_where_a_state_was_rounded_the_threshold_is_met_by_luck() -> None:
+    oracle = one_spike([-0.5, 0.0], [0, 1], [0.5, 1.0])
+    kernel = one_spike([-0.5, 0.0], [0, 0])
+    for before, tied in ((0.5, True), (0.5 + 2.0**-26, False)):
+        plain = one_spike([-0.5, 0.0], [0, 1], [before, 1.0])
+        assert ("exact tie" in judge(kernel, Reference(oracle, plain), exact=False).reason) is tied
 
 
 def test_an_exact_backend_owes_every_bit() -> None:
