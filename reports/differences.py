@@ -240,7 +240,7 @@ def write(compared: Compared, out: Path) -> Path:
         more=[(side, only) for side, only in zip("AB", compared.only, strict=True) if only],
     )
     place = Path(out) / "comparison"
-    folder.write(place, {"index.html": page}, {})
+    folder.write(place, {"index.html": page}, {}, folder.earlier(place))
     return place / "index.html"
 
 

@@ -15,16 +15,16 @@ MANIFEST = "files.txt"  # the site's own files, one a line, with the key of thos
 _KEYED = re.compile(r"(.*?)(?: ([0-9a-f]{20} [0-9a-f]{20}))?")
 
 
-def write(folder: Path, files: Mapping[str, str | None], keys: Mapping[str, str]) -> None:
+def write(folder: Path, files: Mapping[str, str | None], keys: Mapping[str, str], before: Iterable[str]) -> None:
     """Make the site in `folder` consist of `files` (text by relative path, None for one that is there and stays) and
-    remember the `keys` of some.
+    remember the `keys` of some; `before` are those of the `earlier` build.
 
     ReportError if it cannot be written, StoreError, and nothing is written, where a store lies in the place of one.
     """
-    for name in (MANIFEST, *files):
+    for name in (MANIFEST, *(name for name, text in files.items() if text is not None)):
         require_no_store(folder / name)
     try:
-        stale = sorted(set(earlier(folder)) - set(files))
+        stale = sorted(set(before) - set(files))
         # Listed before they are written: a build cut short leaves no file that the next one does not know.
         _put(folder / MANIFEST, _listed([*files, *stale], {}))
         for name, text in files.items():

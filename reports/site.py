@@ -55,10 +55,11 @@ def build(
     loaded.
     """
     place = Path(out) / "report"
-    kept = Kept(place, folder.earlier(place))
+    before = folder.earlier(place)
+    kept = Kept(place, before)
     with paused():
         files = dict(sorted(_pages(ReadOnce(store), scales, table_names, kept)))
-        folder.write(place, files, kept.keys)
+        folder.write(place, files, kept.keys, before)
     return place / "index.html"
 
 

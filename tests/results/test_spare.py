@@ -124,8 +124,10 @@ def test_a_report_spares_a_store_in_the_place_of_a_page(page, path, tmp_path):
     (site / page).symlink_to(path)
     kept = path.read_bytes()
     with Store(path, read_only=True), pytest.raises(StoreError, match="never written over"):
-        folder.write(site, {page: "a page"}, {})
-    folder.write(site, {"other.html": "a page"}, {})  # the list of the first build names the store as one of the site's
+        folder.write(site, {page: "a page"}, {}, folder.earlier(site))
+    folder.write(
+        site, {"other.html": "a page"}, {}, folder.earlier(site)
+    )  # the list of the first build names the store as one of the site's
     assert path.read_bytes() == kept
     assert (site / page).exists()
 
@@ -178,12 +180,12 @@ def test_a_report_is_refused_before_a_file_of_it_is_written(path, tmp_path):
     from reports import folder
 
     site = tmp_path / "report"
-    folder.write(site, {"a.html": "old", "z.html": "old", "stale.html": "old"}, {})
+    folder.write(site, {"a.html": "old", "z.html": "old", "stale.html": "old"}, {}, folder.earlier(site))
     (site / "z.html").unlink()
     (site / "z.html").symlink_to(path)
     before = {file.name: file.read_bytes() for file in site.iterdir()}
     with pytest.raises(StoreError, match="never written over"):
-        folder.write(site, {"a.html": "new", "z.html": "new"}, {})
+        folder.write(site, {"a.html": "new", "z.html": "new"}, {}, folder.earlier(site))
     assert {file.name: file.read_bytes() for file in site.iterdir()} == before
 
 
@@ -193,9 +195,11 @@ def test_a_report_never_removes_a_log(ending, path, tmp_path):
     from reports import folder
 
     site = tmp_path / "report"
-    folder.write(site, {"index.html": "a page", f"v.db{ending}": "a page", f"notes{ending}": "a page"}, {})
+    folder.write(
+        site, {"index.html": "a page", f"v.db{ending}": "a page", f"notes{ending}": "a page"}, {}, folder.earlier(site)
+    )
     path.rename(site / "v.db")
-    folder.write(site, {"index.html": "a page"}, {})
+    folder.write(site, {"index.html": "a page"}, {}, folder.earlier(site))
     assert (site / f"v.db{ending}").exists()
     assert not (site / f"notes{ending}").exists()
 
