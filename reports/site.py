@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import marshal
 import re
 import statistics
 from collections import defaultdict
@@ -191,7 +192,10 @@ def _run_pages(
     new = []
     for run in runs:
         name, counts = f"runs/{run.id}.html", places.get(run.id, ())
-        if kept.stays(name, (run, values[run.id], stamps[run.id], counts, names[run.experiment_key], around)):
+        measured = hashlib.sha256(
+            marshal.dumps(values[run.id], 2)
+        ).digest()  # of the repr it takes several times as long
+        if kept.stays(name, (run, measured, stamps[run.id], counts, names[run.experiment_key], around)):
             yield name, None
         else:
             new.append(run.id)

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.masking import hidden, hidden_in_command
 from results.errors import StoreError
@@ -327,8 +327,7 @@ class Planned:
         return content_key([self.experiment_key, self.implementation, self.seeds, self.created])
 
 
-@dataclass(frozen=True)
-class Published:
+class Published(NamedTuple):  # there are tens of thousands
     """One published number. Protocol is "A", "B" or "" where none applies; step is an epoch or None.
 
     `decimals` are the digits printed behind the point, None for a number that was computed.

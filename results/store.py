@@ -285,7 +285,7 @@ class Store:
         columns: dict[str, ColumnElement[Any]] = {**value.c, "source": table.c.source, "provenance": table.c.provenance}
         columns["step"] = func.nullif(value.c.step, schema.WHOLE_RUN)
         query = (
-            select(*[columns[field.name] for field in fields(Published)])
+            select(*[columns[name] for name in Published._fields])
             .join(table, (table.c.paper == value.c.paper) & (table.c.table == value.c.table))
             .order_by(value.c.position)
         )
@@ -294,7 +294,7 @@ class Store:
         if tables is not None:
             query = query.where(value.c.table.in_(list(tables)))
         with connect.reading(self.engine, self.url) as connection:
-            found = [Published(*row) for row in connection.execute(query)]
+            found = list(map(Published._make, connection.execute(query)))
             return sorted(found, key=lambda one: (one.paper, one.table))
 
     def published_notes(self) -> dict[tuple[str, str], tuple[str, str]]:
