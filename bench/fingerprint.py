@@ -83,7 +83,7 @@ def kernel_implementation(neuron: str, backend: str) -> str:
     if backend in neurons.backends.MODULES:
         computed = package(neurons.backends.MODULES[backend])
     elif backend in peers.names():
-        computed = {"bench.peers"}
+        computed = frozenset({"bench.peers"})
     else:
         raise unknown("backend", backend, [*neurons.backends.MODULES, *peers.names()])
     modules = {neurons.registry.module(neuron), *computed, *package("bench.parity", without=SHOWING)}

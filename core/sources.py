@@ -62,12 +62,13 @@ def followed(modules: Iterable[str], brought: frozenset[str] = frozenset()) -> d
     return seen
 
 
-def package(name: str, without: Collection[str] = ()) -> set[str]:
+@functools.cache
+def package(name: str, without: tuple[str, ...] = ()) -> frozenset[str]:
     """The module called `name`, or of a package all its modules but those whose last name is in `without`."""
     path = _path(name)
     if path is None or path.stem != "__init__":
-        return {name}
-    return {name, *_inside(name, path.parent, without)}
+        return frozenset({name})
+    return frozenset({name, *_inside(name, path.parent, without)})
 
 
 def _inside(name: str, folder: Path, without: Collection[str]) -> Iterator[str]:

@@ -190,8 +190,11 @@ def test_what_forgives_counts_and_what_names_does_not() -> None:
 def test_a_package_is_all_its_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     write(tmp_path, own_p__init="", own_p__a="", own_p__report="", own_q="")
+    (tmp_path / "own_p" / "within").mkdir()
+    for name in ("__init__", "b"):
+        (tmp_path / "own_p" / "within" / f"{name}.py").touch()
     sources._path.cache_clear()
-    assert sources.package("own_p", without=["report"]) == {"own_p", "own_p.a"}
+    assert sources.package("own_p", without=("report",)) == {"own_p", "own_p.a", "own_p.within", "own_p.within.b"}
     assert sources.package("own_q") == {"own_q"}
     sources._path.cache_clear()
 
