@@ -11,10 +11,12 @@ from core.registry import unknown
 from core.sources import digest, followed, package
 from papers.experiment import Experiment
 from results import content_key
-from results.standing import CODE, ON_CUDA
+from results.standing import CODE, LAYERS, ON_CUDA
 
 # What networks compute with on CUDA devices alone, by the module that imports it there by name.
 BY_NAME = {f"neurons.backends.{name}": f"neurons.backends.{name}_cuda" for name in ("recurrence", "liquid_step")}
+CHAIN = "models.chain"  # the networks that rest on it run layers around neurons in the passes of these modules
+PASSES = {*package("neurons.backends.fused.block"), "neurons.backends.fused.packed"}
 SHOWING = ("__main__", "record")  # modules of bench.parity that store and print what the others find out
 
 
@@ -51,9 +53,11 @@ def _behind(experiment: Experiment) -> tuple[set[str], list[EntryPoint | None]]:
 
 def here(experiment: Experiment) -> tuple[str, dict[str, dict[str, str]]]:
     """Implementation and kernels of an experiment on this machine."""
-    on_cuda = {BY_NAME[module] for module in followed(_behind(experiment)[0]) if module in BY_NAME}
+    behind = followed(_behind(experiment)[0])
     found = kernels(experiment.neuron)
-    if on_cuda:
+    if CHAIN in behind and (layers := {name: code for name, code in followed(PASSES).items() if name in PASSES}):
+        found["fused"][LAYERS] = content_key(layers)[:12]
+    if on_cuda := {BY_NAME[module] for module in behind if module in BY_NAME}:
         found[ON_CUDA] = {CODE: digest(on_cuda)}
     return implementation(experiment), found
 

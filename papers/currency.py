@@ -28,11 +28,9 @@ def stale(run: StoredRun, datasets: Sequence[Dataset], now: Standing, parities: 
     open_ = [backend for backend in changed if not _cleared(run, backend, now, list(parities()))]
     if not open_:
         return ""
-    from results.standing import ON_CUDA
-
     neuron = run.experiment.get("neuron", "NEURON")
     found = f"kernel changed: {', '.join(open_)} computed it with other code than today's"
-    if ON_CUDA in open_:
+    if not all(_provable(run, backend, now) for backend in open_):
         return f"{found}; measure it again"
     return (
         f"{found}; it counts again when both were proven by the same checks "
@@ -42,10 +40,8 @@ def stale(run: StoredRun, datasets: Sequence[Dataset], now: Standing, parities: 
 
 def _cleared(run: StoredRun, backend: str, now: Standing, parities: Sequence[Parity]) -> bool:
     then, today = run.kernels[backend], now.kernels[backend]
-    if "proof" not in then:
-        return False  # no parity check speaks of it
-    if then["rule"] != today["rule"]:
-        return False  # the old kernel was held against other checks than the new one
+    if not _provable(run, backend, now) or then["rule"] != today["rule"]:
+        return False  # of the change no check speaks, or the old kernel was held against other ones than the new
     neuron = run.experiment.get("neuron")
     precision = (run.experiment.get("scheme_options") or {}).get("precision")
     return all(
@@ -53,3 +49,11 @@ def _cleared(run: StoredRun, backend: str, now: Standing, parities: Sequence[Par
         for dtype in DTYPES.get(precision, ("float32",))
         for proof in (then["proof"], today["proof"])
     )
+
+
+def _provable(run: StoredRun, backend: str, now: Standing) -> bool:
+    """Whether parity checks of neurons speak of all that has changed in a kernel."""
+    from results.standing import LAYERS
+
+    then, today = run.kernels[backend], now.kernels[backend]
+    return "proof" in then and then.get(LAYERS) == today.get(LAYERS)

@@ -7,6 +7,7 @@ from typing import Any
 from results.run import Dataset
 
 CODE = "code"  # of a kernel's document: the digest of the backend; the others say what it was proven by
+LAYERS = "layers"  # there, too: of a network's passes over layers around neurons, which no parity check proves
 ON_CUDA = "on CUDA"  # what a network computes with there beside its neurons: no parity check proves it
 
 

@@ -16,12 +16,13 @@ from bench import fingerprint
 from bench.plan import done, plan
 from bench.runner import ran
 from core import sources
+from core.same_code import SAME
 from papers import currency, registry
 from papers.evaluate import evaluate
 from papers.experiment import Experiment
 from papers.plif.tables import PLIF_ABLATION
 from results import Parity, Standing, Store
-from results.standing import ON_CUDA
+from results.standing import LAYERS, ON_CUDA
 
 
 @pytest.fixture
@@ -106,6 +107,19 @@ def test_checks_are_read_only_where_a_kernel_changed() -> None:
     unread: Callable[[], list[Parity]] = pytest.fail
     assert currency.stale(run, (), Standing(run.implementation, kernels=NOW), unread) == ""
     assert "code behind it" in currency.stale(run, (), Standing("other code", kernels=NOW), unread)
+
+
+def test_checks_of_neurons_clear_no_change_of_passes_over_layers(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(currency, "proven", lambda *about: True)
+    store.record(measured(EXPERIMENT, 0.9, backend="fused", kernels=computed_by(code="another code")))
+    assert plan(store, [EXPERIMENT], None)[0].status == "done"
+    monkeypatch.delitem(SAME, "neurons.backends.fused.block.cpp", raising=False)  # as after a change of it
+    (step,) = plan(store, [EXPERIMENT], None)
+    assert step.status == "stale"
+    assert step.reason == "kernel changed: fused computed it with other code than today's; measure it again"
+    alone = registry.get("leaderboard").experiments("quick", [2020])[0]  # layers one by one
+    assert LAYERS in fingerprint.here(EXPERIMENT)[1]["fused"]
+    assert LAYERS not in fingerprint.here(alone)[1]["fused"]
 
 
 def test_on_cuda_a_recurrent_network_rests_on_more(store: Store) -> None:
