@@ -25,7 +25,8 @@ settings.load_profile("shared machine")
 
 # Of the processes that run the tests, one has all that ask for such a fixture: it is built once.
 GROUPS = {"built": "site", "new_url": "postgresql", "postgres_port": "postgresql"}
-APART = "not faults and not walks and not compilers"  # CI runs these by themselves, for their time
+LONG = ("faults", "walks", "compilers")  # CI runs these by themselves, for their time, and each as soon as it can
+APART = " and ".join(f"not {mark}" for mark in LONG)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -40,8 +41,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         groups = {GROUPS[name] for name in fixtures if name in GROUPS}
-        if "environment" in fixtures:  # a file's commands go one by one, those of two files side by side
-            groups.add(item.path.stem)
+        if "environment" in fixtures and not any(map(item.get_closest_marker, LONG)):
+            groups.add(item.path.stem)  # a file's commands go one by one, those of two files side by side
         for group in sorted(groups)[:1]:
             item.add_marker(pytest.mark.xdist_group(group))
 
@@ -61,7 +62,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)  # torch.manual_seed keeps a traceback for CUDA, which takes longer than most tests
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(0)
 
 
 @pytest.fixture(autouse=True)
