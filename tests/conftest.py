@@ -62,7 +62,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
-    torch.default_generator.manual_seed(0)  # torch.manual_seed keeps a traceback for CUDA, which takes longer than most tests
+    torch.default_generator.manual_seed(
+        0
+    )  # torch.manual_seed keeps a traceback for CUDA, which costs more than many a test
     if torch.cuda.is_initialized():
         torch.cuda.manual_seed_all(0)
 

@@ -1,13 +1,14 @@
 """A training step of the convolutional networks, against its convolutions and matrix products alone.
 
-| contender           | what                                                                                        |
-|---------------------|---------------------------------------------------------------------------------------------|
-| products            | every convolution and linear layer of the step alone: outputs, gradients of weights, inputs |
-| fused               | the network as it is: one pass for batch norm, neurons and pooling where one is proven      |
-| layers              | the same kernels for the neurons, the layers one after the other                            |
-| torch               | every neuron as a loop over the steps, the layers one after the other                       |
-| spikingjelly        | SpikingJelly's neurons, the layers one after the other (with --peers)                       |
-| spikingjelly-layers | SpikingJelly's layers, too; its batch norm takes its statistics over all steps              |
+| contender             | what                                                                                        |
+|-----------------------|---------------------------------------------------------------------------------------------|
+| products              | every convolution and linear layer of the step alone: outputs, gradients of weights, inputs |
+| fused                 | the network as it is: one pass for batch norm, neurons and pooling where one is proven      |
+| layers                | the same kernels for the neurons, the layers one after the other                            |
+| torch                 | every neuron as a loop over the steps, the layers one after the other                       |
+| spikingjelly          | SpikingJelly's neurons, the layers one after the other (with --peers)                       |
+| spikingjelly-layers   | SpikingJelly's layers, too; its batch norm takes its statistics over all steps              |
+| spikingjelly-compiled | these layers under torch.compile, each part of the network as one graph                     |
 
 Forward, backward and Adam, as trainings have it, but for the products, which are without Adam. All begin with the same
 weights; outputs and gradients are compared before anything is timed: with dropout off and in float64, where rounding
@@ -51,7 +52,9 @@ CLASSES = 10
 
 def jobs(asked: Job, peers: tuple[str, ...]) -> list[tuple[Job, ...]]:
     """One process for each network of the neuron."""
-    names = (PRODUCTS, contenders.REFERENCE, contenders.FUSED, LAYERS, *((PEER, PEER_LAYERS) if PEER in peers else ()))
+    others = ((PEER, (PEER, PEER_LAYERS)), (contenders.COMPILED, (contenders.COMPILED,)))
+    own = (PRODUCTS, contenders.REFERENCE, contenders.FUSED, LAYERS)
+    names = (*own, *(name for peer, of_it in others if peer in peers for name in of_it))
     job = replace(asked, contenders=names, base=PRODUCTS, dtype="float32")
     found: list[tuple[Job, ...]] = []
     for network, own in NETWORKS[asked.neuron].items():
@@ -106,12 +109,12 @@ def samples(job: Job, shape: tuple[int, int], batch: int) -> tuple[Tensor, Tenso
 
 def backend(contender: str) -> str:
     """What computes the neurons of a contender."""
-    return {LAYERS: contenders.FUSED, PEER_LAYERS: PEER}.get(contender, contender)
+    return {LAYERS: contenders.FUSED, PEER_LAYERS: PEER, contenders.COMPILED: PEER}.get(contender, contender)
 
 
 def differing(network: str) -> dict[str, str]:
     """Why a contender of a network gives something else."""
-    return {PEER_LAYERS: OVER_STEPS} if network.startswith("plif") else {}
+    return dict.fromkeys((PEER_LAYERS, contenders.COMPILED), OVER_STEPS) if network.startswith("plif") else {}
 
 
 def _live(step: Callable[[], object]) -> float:
@@ -149,10 +152,11 @@ def build(contender: str, job: Job, shape: tuple[int, int], state: dict[str, Ten
     )
     if state is not None:
         network.load_state_dict(state)
-    if contender == PEER_LAYERS:
-        for part in PARTS:
-            if hasattr(network, part):
-                setattr(network, part, peer_layers(getattr(network, part), "m"))
+    if contender in (PEER_LAYERS, contenders.COMPILED):
+        torch._dynamo.reset()  # of each code it compiles a few versions alone
+        for part in filter(lambda part: hasattr(network, part), PARTS):
+            layers = peer_layers(getattr(network, part), "m")
+            setattr(network, part, layers if contender == PEER_LAYERS else torch.compile(layers, dynamic=False))
         return network
     return network if contender == contenders.FUSED else _one_by_one(network)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 
 from bench.fingerprint import kernel_implementation
-from bench.speed import contenders, contest, step
+from bench.speed import contenders, contest, inference, step
 from bench.speed.job import Job, Measured
 from bench.speed.record import Recorder
 from core import sources
@@ -40,6 +41,22 @@ def test_every_network_agrees_and_keeps_less() -> None:
             assert all(result.outcome == "ok" for result in found.values())
             assert found[contenders.FUSED].value("live_peak") < found[contenders.REFERENCE].value("live_peak")
             assert found[contenders.FUSED].value("training_ratio") > 0
+
+
+@pytest.mark.compilers
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # what SpikingJelly does
+def test_a_compiled_peer_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a graph that is run as it is: what a compiler makes of it takes minutes."""
+    of_graphs = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda layers, **options: of_graphs(layers, backend="eager", **options))
+    asked = Job("step", "psn", (), ((4, 2),), repeats=1, budget=1.0)
+    for measured in (step, inference):
+        job = measured.jobs(asked, (contenders.COMPILED,))[-1][0]
+        assert (job.options["network"], job.contenders[-1]) == ("psn_sequential", contenders.COMPILED)
+        listener = Listener()
+        measured.measure(job, listener)  # type: ignore[arg-type]
+        result = listener.results[contenders.COMPILED]
+        assert result.outcome == "ok", result.reason
 
 
 def test_a_figure_rests_on_the_network_the_block_and_the_kernel() -> None:
