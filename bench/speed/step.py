@@ -52,9 +52,9 @@ CLASSES = 10
 
 def jobs(asked: Job, peers: tuple[str, ...]) -> list[tuple[Job, ...]]:
     """One process for each network of the neuron."""
-    others = ((PEER, (PEER, PEER_LAYERS)), (contenders.COMPILED, (contenders.COMPILED,)))
-    own = (PRODUCTS, contenders.REFERENCE, contenders.FUSED, LAYERS)
-    names = (*own, *(name for peer, of_it in others if peer in peers for name in of_it))
+    names: tuple[str, ...] = (PRODUCTS, contenders.REFERENCE, contenders.FUSED, LAYERS)
+    names += (PEER, PEER_LAYERS) if PEER in peers else ()
+    names += (contenders.COMPILED,) if contenders.COMPILED in peers else ()
     job = replace(asked, contenders=names, base=PRODUCTS, dtype="float32")
     found: list[tuple[Job, ...]] = []
     for network, own in NETWORKS[asked.neuron].items():

@@ -44,7 +44,7 @@ def test_every_network_agrees_and_keeps_less() -> None:
 
 
 @pytest.mark.compilers
-@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # what SpikingJelly does
+@pytest.mark.filterwarnings("ignore")  # of the compiler and of SpikingJelly
 def test_a_compiled_peer_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a graph that is run as it is: what a compiler makes of it takes minutes."""
     of_graphs = torch.compile
