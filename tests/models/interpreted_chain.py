@@ -9,10 +9,13 @@ from typing import Any, ClassVar
 from unittest import mock
 
 import device_kernels
+import numpy as np
 import pytest
 import torch
+import triton.language as tl
 from test_chain import apart, drive, layers, outcome
 from torch import Tensor, nn
+from triton.runtime.interpreter import InterpreterBuilder, TensorHandle
 
 import neurons
 from core.compare import relative, tolerance
@@ -22,17 +25,26 @@ from neurons import blocks
 from neurons.backends import fused
 from neurons.backends.fused import block, plan
 from neurons.backends.fused.block import proof, triton_kernel
-from neurons.base import Neuron
+from neurons.base import Neuron, ThresholdNeuron
 
 device_kernels.mend_interpreter()
+CAST = InterpreterBuilder.cast_impl
 PLANS = type(plan._plans)()  # of all tests: each step is traced once
 HALVES = [torch.bfloat16, torch.float16]
+
+
+def rounded(builder: InterpreterBuilder, number: Any, to: Any) -> Any:
+    """A device rounds to bfloat16 where the interpreter cuts off."""
+    if (number.dtype.scalar, to.scalar) == (tl.float32, tl.bfloat16):
+        bits = np.asarray(number.data, np.float32).view(np.uint32)
+        number = TensorHandle((bits + 0x7FFF + (bits >> 16 & 1)).astype(np.uint32).view(np.float32), tl.float32)
+    return CAST(builder, number, to)
 
 
 class Interpreted(triton_kernel.Kernel):
     """Run by Triton's interpreter, with pieces and tiles so small that small tests have several."""
 
-    lanes, tile = 16, 32
+    lanes, tile = 32, 32
     ways: ClassVar[list[str]] = []
 
     def __init__(self, *args: Any) -> None:
@@ -47,6 +59,31 @@ class Interpreted(triton_kernel.Kernel):
         self.functions[way][(programs,)](*pointers, *numbers, *sizes, *switches)
 
 
+class Graded(ThresholdNeuron):
+    """Its spikes are of any size."""
+
+    name = "graded"
+
+    def step(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        h = 0.5 * v + x
+        return h, h
+
+
+class PerChannel(ThresholdNeuron):
+    """A learned leak of each channel [C, 1, 1], and a squashed input."""
+
+    name = "per_channel"
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.leak = nn.Parameter(torch.linspace(-1, 1, channels).view(-1, 1, 1))
+
+    def step(self, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        h = v * torch.sigmoid(self.leak) + 3 * torch.tanh(x)
+        spike = self.fire(h)
+        return spike, self.after_spike(h, spike)
+
+
 def verdict(made: Any, neuron: Neuron) -> str | None:
     return proof.difference(triton_kernel.OnDevice(made, "cpu"), neuron)  # type: ignore[arg-type]
 
@@ -58,6 +95,7 @@ def _interpreted() -> Iterator[None]:
         mock.patch.object(plan, "_plans", PLANS),
         mock.patch.object(block, "_tools", return_value=(Interpreted, lambda made, neuron: None)),
         mock.patch.dict(block.TYPES, cpu=block.TYPES["cuda"]),
+        mock.patch.object(InterpreterBuilder, "cast_impl", rounded),
     ):
         yield
 
@@ -103,7 +141,7 @@ def test_neurons(name: str, options: dict[str, Any]) -> None:
 
 def test_functions_and_parameters_of_each_channel() -> None:
     with fused.checkpoint(3):
-        assert_same(made(BatchNorm2d, AvgPool2d(2), "glif", shape=(3, 1, 1)), single(4, 2, 3, 4, 4))
+        assert_same(Chain(made(BatchNorm2d, None)[0], PerChannel(3), AvgPool2d(2)), single(4, 2, 3, 4, 4))
 
 
 def test_in_one_dimension() -> None:
@@ -160,9 +198,16 @@ def test_the_first_of_equal_spikes_takes_the_gradient() -> None:
 
 
 def test_what_is_no_number_passes_the_pooling() -> None:
-    chain, x = made(None, MaxPool2d(2), "if"), single(2, 2, 3, 4, 4)
-    x[0, 0, 0, 1, 1] = math.nan
-    torch.testing.assert_close(chain(x), apart(chain)(x), rtol=0, atol=0, equal_nan=True)
+    chain, found = Chain(Graded(), MaxPool2d(2)), []
+    for network in (chain, apart(chain)):
+        x = single(2, 2, 3, 4, 4)
+        x[0, 0, 0, 1, 1] = math.nan
+        y = network(x.requires_grad_())
+        y.sum().backward()
+        found.append([y, x.grad])
+    assert found[0][0].isnan().sum() == 2  # its own step and the next
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-6, atol=1e-6, equal_nan=True)
 
 
 @pytest.mark.parametrize("dtype", HALVES)
@@ -196,16 +241,15 @@ def test_the_proof(name: str, dtype: torch.dtype) -> None:
         ("(g - m_t - ", "(g - ", "gradient of x"),
         ("K - 1 - inside", "inside", "gradient of x"),
         ("(1 - momentum) * old_var", "old_var", "running variance"),
-        ("tl.debug_barrier()", "tl.debug_barrier()", None),
     ],
 )
-def test_a_wrong_kernel_is_not_used(text: str, wrong: str, what: str | None) -> None:
-    usual, seen = triton_kernel.emitter.source, []
+def test_a_wrong_kernel_is_not_used(text: str, wrong: str, what: str) -> None:
+    usual = triton_kernel.emitter.source
 
     def source(*args: Any) -> str:
-        seen.append(usual(*args))
-        assert text in seen[0]
-        return seen[0].replace(text, wrong)
+        right = usual(*args)
+        assert text in right
+        return right.replace(text, wrong)
 
     neuron, norm = neurons.create("lif"), StepBatchNorm2d(3)
     with (
@@ -215,11 +259,5 @@ def test_a_wrong_kernel_is_not_used(text: str, wrong: str, what: str | None) -> 
         mock.patch.multiple(Interpreted, lanes=256, tile=256),
     ):
         found = block.find(neuron, single(2, 2, 3, 4, 4), norm, False, block.Pool("max", (2, 2)))
-        x = single(2, 2, 3, 4, 4)
-        Chain(norm, neuron, MaxPool2d(2))(x)
-    if what is None:
-        assert isinstance(found, block.Block)
-    else:
-        assert isinstance(found, str)
-        assert found.startswith(what)
-        assert neuron.kernel == "C++"
+    assert isinstance(found, str)
+    assert found.startswith(what)

@@ -372,8 +372,8 @@ _SHARES = [
     "        all_k += k_t",
     "tl.store(of + (c * (T + 1) + T) * 2, all_m)",
     "tl.store(of + (c * (T + 1) + T) * 2 + 1, all_k)",
-    "tl.store(g_weight + c, of_weight)",
-    "tl.store(g_bias + c, of_bias)",
+    "tl.store(g_weight + c, of_weight.to(tl.float32))",
+    "tl.store(g_bias + c, of_bias.to(tl.float32))",
 ]
 
 _CORRECT = [

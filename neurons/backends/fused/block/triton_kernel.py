@@ -67,7 +67,8 @@ class Kernel(kernel.Kernel):
         of_step = None if norm is None else self._coefficients(x, norm, affine)
         before = _all_or_none(states, rest)
         values, each = self._parameters(raw, x.device)
-        arrays = [x, y, of_step, *_paired(before, after), *(kept or [None] * len(states)), *values]
+        missing: list[Tensor | None] = [None] * len(states)
+        arrays = [x, y, of_step, *_paired(before, after), *(kept or missing), *values]
         P, K = self._piece(pooling)
         switches = (KINDS[pooling.kind], _any(before), rows > 0, P, K, STAGES)
         sizes = [T, every, N, C, H, L, *pooling.size, x.stride(0), *each]
@@ -108,7 +109,8 @@ class Kernel(kernel.Kernel):
         dots = [_computed(x, C, T, chunks) if norm else None for _ in range(2)]
         rooms = [_computed(x, C * share, every, P, K) for _ in emitter.kept(self.program)]
         values, each = self._parameters(raw, x.device)
-        arrays = [x, gy, gx, of_step, *carried, *(kept or [None] * len(states)), *_paired(given, before), *sums, *dots]
+        missing: list[Tensor | None] = [None] * len(states)
+        arrays = [x, gy, gx, of_step, *carried, *(kept or missing), *_paired(given, before), *sums, *dots]
         switches = (
             KINDS[pooling.kind], _any(carried), len(kept) > 0, gy is not None, _any(given), any(wanted_states),
             wanted_x, once, P, K, STAGES,
@@ -231,7 +233,8 @@ class OnDevice:
 
     def forward(self, x: Tensor, norm: Norm | None, *others: Any) -> Any:
         there = self._there(norm)
-        found = cuda_kernel._moved(self._made.forward(*self._moved(x), there, *self._moved(*others)), "cpu")
+        (x,), others = self._moved(x), self._moved(*others)
+        found = cuda_kernel._moved(self._made.forward(x, there, *others), "cpu")
         if norm is not None and there is not None:
             norm.running_mean.copy_(there.running_mean)
             norm.running_var.copy_(there.running_var)
