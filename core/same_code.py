@@ -106,7 +106,7 @@ SAME: dict[str, tuple[str, str | None]] = {
     ),
     # The same for CUDA devices, which results there name beside these (bench.fingerprint).
     "neurons.backends.fused.block.triton": (
-        "d8f2f46e7a87f2d5b7eff7406f76a5f28934d228ac97da06512bd53cd9781c9e",
+        "d3074316137fd30992b96996e24cd235db9eacc508058577be1b90b743d89d64",
         None,
     ),
     "neurons.backends.fused.block.triton_kernel": (

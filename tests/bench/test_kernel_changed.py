@@ -143,7 +143,7 @@ def test_on_cuda_a_recurrent_network_rests_on_more(store: Store) -> None:
 def test_on_cuda_passes_over_layers_are_other_ones(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     kernels = fingerprint.here(EXPERIMENT)[1]
     assert ON_CUDA not in fingerprint.here(registry.get("leaderboard").experiments("quick", [2020])[0])[1]
-    for device, status in (("cpu", "done"), ("cuda", "stale")):
+    for device, status in (("cuda", "stale"), ("cpu", "done")):
         rests = {name: kernels[name] for name in ran("fused", device)}
         store.record(measured(EXPERIMENT, 0.9, backend="fused", device=device, kernels=rests))
         with monkeypatch.context() as changed:

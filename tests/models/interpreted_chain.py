@@ -225,7 +225,7 @@ def test_16_bit_storage(norm: Any, dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    [("plif", torch.float32), ("lif", torch.bfloat16), ("lif", torch.float16), ("culif", torch.float32)],
+    [("plif", torch.float32), ("lif", torch.bfloat16), ("lif", torch.float16)],
 )
 def test_the_proof(name: str, dtype: torch.dtype) -> None:
     neuron = neurons.create(name)

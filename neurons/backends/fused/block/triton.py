@@ -161,8 +161,8 @@ def _backward(program: Program, normalised: bool) -> str:
         f"        tl.store(gx + at, total{' * factor' if normalised else ''}, mask=m)",
     ]
     for k in sums:
-        piece.append(f"all = tl.sum(tl.sum(tl.where(m, a{k}, 0.0).to(tl.float64), 1), 0)")
-        piece.append(f"tl.store(sum{k} + c.to(tl.int64) * chunks + chunk, all)")
+        piece.append(f"added = tl.sum(tl.sum(tl.where(m, a{k}, 0.0).to(tl.float64), 1), 0)")
+        piece.append(f"tl.store(sum{k} + c.to(tl.int64) * chunks + chunk, added)")
     lines = [
         *_WINDOWS,
         "share = tl.num_programs(0) // C",
