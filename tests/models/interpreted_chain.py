@@ -179,6 +179,18 @@ def test_inputs_that_lie_otherwise(norm: Any) -> None:
     assert_same(made(norm, MaxPool2d(2)), single(3, 3, 3, 4, 4).transpose(1, 2))
 
 
+def test_what_is_kept_is_the_input() -> None:
+    x, kept = single(4, 2, 3, 8, 8).requires_grad_(), {}
+
+    def pack(t: Tensor) -> Tensor:
+        kept[t.untyped_storage().data_ptr()] = t.untyped_storage().nbytes()
+        return t
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        made(StepBatchNorm2d, MaxPool2d(2))(x)
+    assert sum(kept.values()) <= x.nbytes * 1.05
+
+
 def test_the_gradient_of_a_state_alone() -> None:
     chain, found = made(StepBatchNorm2d, MaxPool2d(2)), []
     for network in (chain, apart(chain)):

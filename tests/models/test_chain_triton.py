@@ -119,6 +119,15 @@ def test_it_says_why_there_is_none() -> None:
     assert "step by step or on another backend" in reason(neurons.create("lif", backend="cupy"))
 
 
+def test_who_computes_what() -> None:
+    assert block._tools("cuda") == (triton_kernel.Kernel, triton_kernel.verdict)
+    found = plan.find(neurons.create("lif"), torch.float32, (2, 3, 4, 4), "cuda")
+    assert isinstance(found, plan.Plan)
+    assert block._every(found) == plan.CHECKPOINTS
+    named = block.Block(neurons.create("lif"), found, None, None, False, block.Pool("max", (2, 2)))
+    assert named.name == "Triton, with pooling"
+
+
 def test_a_first_use_inside_a_cuda_graph_is_refused_and_forgotten() -> None:
     found = plan.find(neurons.create("lif"), torch.float32, (4,), "cuda")
     assert isinstance(found, plan.Plan)
