@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 
 from core.registry import unknown
-from core.sources import digest, followed, package
+from core.sources import digest, followed, own, package
 from papers.experiment import Experiment
 from results import content_key
 from results.standing import CODE, LAYERS, ON_CUDA
@@ -16,7 +16,8 @@ from results.standing import CODE, LAYERS, ON_CUDA
 # What networks compute with on CUDA devices alone, by the module that imports it there by name.
 BY_NAME = {f"neurons.backends.{name}": f"neurons.backends.{name}_cuda" for name in ("recurrence", "liquid_step")}
 CHAIN = "models.chain"  # the networks that rest on it run layers around neurons in the passes of these modules
-PASSES = {*package("neurons.backends.fused.block"), "neurons.backends.fused.packed"}
+PASSES_ON_CUDA = {f"neurons.backends.fused.block.{name}" for name in ("triton", "triton_kernel")}
+PASSES = {*package("neurons.backends.fused.block"), "neurons.backends.fused.packed"} - PASSES_ON_CUDA
 SHOWING = ("__main__", "record")  # modules of bench.parity that store and print what the others find out
 
 
@@ -57,8 +58,11 @@ def here(experiment: Experiment) -> tuple[str, dict[str, dict[str, str]]]:
     found = kernels(experiment.neuron)
     if CHAIN in behind and (layers := {name: code for name, code in followed(PASSES).items() if name in PASSES}):
         found["fused"][LAYERS] = content_key(layers)[:12]
-    if on_cuda := {BY_NAME[module] for module in behind if module in BY_NAME}:
-        found[ON_CUDA] = {CODE: digest(on_cuda)}
+    on_cuda = [digest(named)] if (named := {BY_NAME[module] for module in behind if module in BY_NAME}) else []
+    if CHAIN in behind:
+        on_cuda.append(own(PASSES_ON_CUDA))
+    if on_cuda:
+        found[ON_CUDA] = {CODE: "-".join(on_cuda)}
     return implementation(experiment), found
 
 

@@ -73,11 +73,11 @@ SAME: dict[str, tuple[str, str | None]] = {
     ),
     # One pass for batch norm, neurons and pooling, proven before it is used; networks that run it have other code.
     "neurons.backends.fused.block": (
-        "4693e155d9a1ffa9e8bf354b3988c60b87cdfa7ec7591b846f57e12e714dcb7e",
+        "5a7707809f42d5ccf154b3cfd4bfea1842804fe282aeb02457df5dc6f4f65d41",
         None,
     ),
     "neurons.backends.fused.block.call": (
-        "8bf5e5ee965c69f87f9de4c40d317975e2f78baa8b55cca011666a25fab50e66",
+        "83c828f80120db6127434ca51b008bff85229611bfb59fa309b5e6e617dfb304",
         None,
     ),
     "neurons.backends.fused.block.cpp": (
@@ -85,7 +85,7 @@ SAME: dict[str, tuple[str, str | None]] = {
         None,
     ),
     "neurons.backends.fused.block.kernel": (
-        "32cc446edeb04bd2ef04d522914f97439c4d066da59b1df314ae17c0fccc8a50",
+        "003adc8ff86a62a5821e06f633e1ac6a1a6861f17399ce1c76ab1436a56891ff",
         None,
     ),
     "neurons.backends.fused.block.product": (
@@ -101,7 +101,16 @@ SAME: dict[str, tuple[str, str | None]] = {
         None,
     ),
     "neurons.backends.fused.block.proof": (
-        "013eb0dde3ef8232dbdffac500fcc4e8e166e1f42678b46a397bf7e48fce8825",
+        "d10ee82bf24ba15625648f1447aa90224c13b5e3dd0d42418cd7df86212dd271",
+        None,
+    ),
+    # The same for CUDA devices, which results there name beside these (bench.fingerprint).
+    "neurons.backends.fused.block.triton": (
+        "d3074316137fd30992b96996e24cd235db9eacc508058577be1b90b743d89d64",
+        None,
+    ),
+    "neurons.backends.fused.block.triton_kernel": (
+        "6c97402cf3f37766f43093cec6f53826d6bb719eaa203744d21f68168cd6b59d",
         None,
     ),
     "neurons.backends.fused.packed": (

@@ -130,7 +130,6 @@ def test_on_cuda_a_recurrent_network_rests_on_more(store: Store) -> None:
     now, kernels = fingerprint.here(recurrent)
     assert now == fingerprint.implementation(recurrent)
     assert set(kernels) - set(fingerprint.kernels(recurrent.neuron)) == {ON_CUDA}
-    assert ON_CUDA not in fingerprint.here(EXPERIMENT)[1]
     assert (ran("fused, torch", "cuda:1"), ran("fused", "cpu")) == ({"fused", "torch", ON_CUDA}, {"fused"})
     rests = {"fused": kernels["fused"], ON_CUDA: {"code": "another code"}}
     store.record(measured(recurrent, 0.9, backend="fused", device="cuda", kernels=rests))
@@ -139,3 +138,18 @@ def test_on_cuda_a_recurrent_network_rests_on_more(store: Store) -> None:
     assert step.reason == "kernel changed: on CUDA computed it with other code than today's; measure it again"
     store.record(measured(recurrent, 0.9, backend="fused", device="cuda", kernels=kernels))
     assert plan(store, [recurrent], None)[0].status == "done"
+
+
+def test_on_cuda_passes_over_layers_are_other_ones(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels = fingerprint.here(EXPERIMENT)[1]
+    assert ON_CUDA not in fingerprint.here(registry.get("leaderboard").experiments("quick", [2020])[0])[1]
+    for device, status in (("cuda", "stale"), ("cpu", "done")):
+        rests = {name: kernels[name] for name in ran("fused", device)}
+        store.record(measured(EXPERIMENT, 0.9, backend="fused", device=device, kernels=rests))
+        with monkeypatch.context() as changed:
+            changed.setattr(fingerprint, "own", lambda modules: "another code")
+            assert plan(store, [EXPERIMENT], None)[0].status == status
+        assert plan(store, [EXPERIMENT], None)[0].status == "done"
+    everything = sources.package("neurons.backends.fused.block")
+    assert everything > fingerprint.PASSES_ON_CUDA
+    assert everything - fingerprint.PASSES_ON_CUDA < fingerprint.PASSES

@@ -51,7 +51,7 @@ def outcome(network: nn.Module, x: Tensor, cuts: tuple[int, ...] = ()) -> dict[s
     y = torch.cat([network(x[a:b]) for a, b in pairwise(places)])
     neuron: Any = next(m for m in network.modules() if isinstance(m, neurons.base.Neuron))
     states = [s for name in neuron.states if isinstance(s := getattr(neuron, name), Tensor)]
-    loss = (y * drive(*y.shape, seed=1).to(y.dtype)).sum() + sum((s * s).sum() for s in states)
+    loss = (y * drive(*y.shape, seed=1).to(y)).sum() + sum((s * s).sum() for s in states)
     loss.backward()
     found = {"y": y.detach(), "x": x.grad}
     found |= {f"state {i}": s.detach() for i, s in enumerate(states)}

@@ -2,6 +2,7 @@
 
     cpp       C++ from the program of a step: scale and shift before it, pooling after it, gradients of all
     kernel    a compiled block and how it is called
+    triton, triton_kernel    the same for CUDA devices
     call      a block as a differentiable function
     proof     what a block owes before it is used
     product, product_cpp, product_proof    the same for neurons whose sequence is a product over time
@@ -13,6 +14,7 @@ no block, the layers run one after the other.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from operator import attrgetter
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -27,7 +29,7 @@ from ....psn import PSN, MaskedPSN
 from .. import compiler
 from .. import plan as plans
 from .. import product as products
-from ..loop import Loop, distance
+from ..loop import BACKENDS, Loop, distance
 from ..plan import Plan, _apart
 from ..product_kernel import MOST_STEPS
 from . import call, cpp, product, product_proof, proof
@@ -35,10 +37,11 @@ from .kernel import Kernel, Norm, Pool, Unfit
 
 __all__ = ["Block", "Norm", "Pool", "find"]
 
-KERNEL = {
-    (True, True): "C++, with batch norm and pooling",
-    (True, False): "C++, with batch norm",
-    (False, True): "C++, with pooling",
+ON_CUDA = "neurons.backends.fused.block.triton_kernel"
+KERNEL = {(True, True): "with batch norm and pooling", (True, False): "with batch norm", (False, True): "with pooling"}
+TYPES = {
+    "cpu": (torch.float32, torch.float64),
+    "cuda": (torch.float32, torch.bfloat16, torch.float16),
 }
 _kernels: WeakKeyDictionary[Plan, dict[bool, Any]] = WeakKeyDictionary()  # with batch norm or without; or why not
 
@@ -49,7 +52,7 @@ class Block:
     def __init__(self, neuron: Neuron, plan: Plan, kernel: Any, norm: Any, together: bool, pooling: Pool) -> None:
         self.neuron, self.plan, self.kernel = neuron, plan, kernel
         self.norm, self.together, self.pooling = norm, together, pooling
-        self.name = KERNEL[norm is not None, bool(pooling.kind)]
+        self.name = f"{BACKENDS[plan.target][1]}, {KERNEL[norm is not None, bool(pooling.kind)]}"
 
     def __call__(self, x: Tensor, step: Tensor | None = None) -> Tensor:
         """What the layers one after the other would give for `x` [T, N, C, H, W] or [T, N, C, L]; `step` is what it
@@ -75,7 +78,7 @@ class Block:
     def _computed(self, of_norm: Norm | None, x: Tensor, step: Tensor | None) -> Tensor:
         neuron = self.neuron
         states = neuron.carried(x.shape[1:])
-        y, after = call.call(self.kernel, self.plan.raw_names, distance(self.plan), of_norm, self.pooling, neuron,
+        y, after = call.call(self.kernel, self.plan.raw_names, _every(self.plan), of_norm, self.pooling, neuron,
                              self.norm, states, x, step)  # fmt: skip
         neuron.store_states(after)
         return y
@@ -98,15 +101,17 @@ def find(
     if reason is not None:
         return reason
     if products.covers(type(neuron)):
+        if x.device.type != "cpu":
+            return "blocks of neurons whose sequence is a product over time are for the CPU"
         return _parallel(neuron, x, norm, together, pooling)
     reason = _no_loop(neuron)
     if reason is not None:
         return reason
-    computation = choice.choose(neuron, "cpu", x)
+    computation = choice.choose(neuron, x.device.type, x)
     if not isinstance(computation, Loop) or computation.backend != "fused":
         return "the neuron's sequence is no kernel over time"
     plan = computation.plan
-    if distance(plan) == 0:
+    if _every(plan) == 0:
         return "the neuron's kernel keeps what its backward pass needs of every step"
     raw: dict[Any, Tensor] = {name: attrgetter(name)(neuron) for name in plan.raw_names}
     with torch.no_grad():
@@ -135,10 +140,10 @@ def _parallel(neuron: Any, x: Tensor, norm: Any, together: bool, pooling: Pool) 
 
 
 def _refused(neuron: Neuron, x: Tensor, norm: Any, together: bool, pooling: Pool) -> str | None:
-    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+    if x.dtype not in TYPES.get(x.device.type, ()):
+        return "blocks are for float32 and float64 on the CPU, and for float32 and 16 bits on a CUDA device"
+    if torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type):
         return "torch.compile and autocast see the layers one by one"
-    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
-        return "blocks are for float32 and float64 on the CPU"
     if x.ndim not in (4, 5) or x.numel() == 0:
         return "blocks are for [T, N, C, L] and [T, N, C, H, W]"
     if neuron.step_mode != "m" or neuron.backend not in ("auto", "fused"):
@@ -148,8 +153,10 @@ def _refused(neuron: Neuron, x: Tensor, norm: Any, together: bool, pooling: Pool
     height, width = _plane(x)
     if 0 in pooling.of(height, width):
         return "the pooling leaves nothing"
-    if width * pooling.size[0] > cpp.MOST:
+    if x.device.type == "cpu" and width * pooling.size[0] > cpp.MOST:
         return "a row of the plane is too long"
+    if x.device.type == "cuda" and (reason := import_module(ON_CUDA).unfit(x, pooling)):
+        return str(reason)
     if norm is None:
         return None
     tensors = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
@@ -193,16 +200,32 @@ def _kernel(plan: Plan, normalised: bool, make: Callable[[], Any]) -> Any:
     """The proven kernel of a plan, or why there is none."""
     made = _kernels.setdefault(plan, {})
     if normalised not in made:
+        if plan.target != "cpu" and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
+            return "a block is proven on its first use, which a CUDA graph cannot capture"
         made[normalised] = _apart(make)
     return made[normalised]
 
 
+def _every(plan: Plan) -> int:
+    """Steps between checkpoints, 0 for none; on a CUDA device, where neurons alone have none, a block has them."""
+    return distance(plan) or (0 if plan.target == "cpu" else plans.CHECKPOINTS)
+
+
+def _tools(target: str) -> tuple[type[Kernel], Callable[[Any, Neuron], str | None]]:
+    """The kernels of a target and what proves one."""
+    if target == "cpu":
+        return Kernel, proof.verdict
+    module = import_module(ON_CUDA)  # by name, for results of CPUs do not rest on it
+    return module.Kernel, module.verdict
+
+
 def _make(plan: Plan, neuron: Neuron, normalised: bool) -> Kernel | str:
+    make, verdict = _tools(plan.target)
     try:
-        kernel = Kernel(plan.trace, plan.dtype, plan.trainable, normalised)
+        kernel = make(plan.trace, plan.dtype, plan.trainable, normalised)
     except (Unfit, compiler.CompilationError) as error:
         return str(error)
-    return _verdict(proof.verdict, kernel, neuron) or kernel
+    return _verdict(verdict, kernel, neuron) or kernel
 
 
 def _make_product(plan: Plan, firing: Neuron, normalised: bool) -> product.Product | str:
@@ -217,5 +240,7 @@ def _verdict(prove: Callable[[Any, Any], str | None], kernel: Any, neuron: Neuro
     """Why `kernel` is not used; None where it agrees."""
     try:
         return prove(kernel, neuron)
+    except torch.OutOfMemoryError:
+        raise  # of the moment: the next call tries again
     except Exception as error:  # the step of a plug-in may compute with no shape but its own
         return f"the proof of the block cannot run: {error}"

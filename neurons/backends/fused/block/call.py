@@ -46,7 +46,7 @@ def call(
     step = x.shape[1:]
     planes = step if len(step) == 4 else (*step[:2], 1, step[2])
     rest = [0.0 if isinstance(value, Tensor) else value for value in carried]
-    states = [plain(v.to(x).reshape(planes)) if isinstance(v, Tensor) else None for v in carried]
+    states = [plain(v.to(x.device, kernel.compute).reshape(planes)) if isinstance(v, Tensor) else None for v in carried]
     raw = [attrgetter(name)(neuron) for name in raw_names]
     affine = [layer.weight, layer.bias] if norm else [None, None]
     given, steps = (x, 0) if one is None else (one, x.shape[0])
@@ -105,7 +105,7 @@ class Passes(torch.autograd.Function):
                 job.pooling,
                 states,
                 kept,
-                [None if g is None else plain(g.to(kernel.dtype)) for g in gs],
+                [None if g is None else plain(g.to(kernel.compute)) for g in gs],
                 wanted[0],
                 wanted[3 : 3 + count],
                 job.rest,

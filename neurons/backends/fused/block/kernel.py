@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ....blocks import Pool
 from .. import compiler, cpp_preamble, layout, pool
-from ..kernel import bind_functions, call_library, note_threads, threads_for
+from ..kernel import bind_functions, call_library, compute_type, note_threads, threads_for
 from ..program import program
 from ..trace import Reduction, Trace
 from . import cpp
@@ -46,16 +46,21 @@ class Kernel:
     """
 
     def __init__(self, trace: Trace, dtype: torch.dtype, parameters: list[str], normalised: bool) -> None:
-        self.trace, self.dtype, self.parameters, self.normalised = trace, dtype, parameters, normalised
-        size = dtype.itemsize
-        self.program = program(trace, grad_x=True, parameters=parameters, storage_bytes=size, compute_bytes=size)
-        self._sums = {index: _channelwise(trace, index) for index in trace.reductions(parameters)}
+        self._read(trace, dtype, parameters, normalised)
         source = cpp.source(self.program, str(dtype).removeprefix("torch."), normalised)
         self.library = compiler.library(source, FLAGS)
         functions = self.library.functions
         bind_functions(functions, cpp_preamble.used_functions(trace.graph), dtype)
         self._forward, self._backward = functions.forward, functions.backward
         self._forward.restype = self._backward.restype = None
+
+    def _read(self, trace: Trace, dtype: torch.dtype, parameters: list[str], normalised: bool) -> None:
+        """What a block has to do, in whatever language."""
+        self.trace, self.dtype, self.parameters, self.normalised = trace, dtype, parameters, normalised
+        self.compute = compute_type(dtype)
+        sizes = {"storage_bytes": dtype.itemsize, "compute_bytes": self.compute.itemsize}
+        self.program = program(trace, grad_x=True, parameters=parameters, **sizes)
+        self._sums = {index: _channelwise(trace, index) for index in trace.reductions(parameters)}
 
     def forward(
         self,
@@ -119,18 +124,22 @@ class Kernel:
             arrays += [state, kept[i] if kept else None, gs[i], before[i]]
         sums = [torch.empty(C, dtype=torch.float64, device="cpu") for _ in self._sums]
         self._call(self._backward, [*arrays, *sums], x, 0 if once else dense(shape)[0], raw, norm, pooling, rest, every)
+        return gx, of_affine, before, self._of_parameters(sums, raw)
+
+    def _of_parameters(self, sums: Sequence[Tensor], raw: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The gradients of the parameters by name, from the sums over each channel's neurons."""
         known: dict[str | int, Tensor] = {}
         known.update(raw)
         for (index, per_channel), total in zip(self._sums.items(), sums, strict=True):
             entry = self.trace.host[index]
             assert isinstance(entry, Reduction)
-            value = (total if per_channel else total.sum()).to(self.dtype)
+            value = (total if per_channel else total.sum()).to(self.compute)
             kept_dims = [1] * len(self.trace.shape) if entry.keepdim else []
             if per_channel and entry.keepdim:
-                kept_dims[1] = C
+                kept_dims[1] = len(total)
             known[index] = value.reshape(kept_dims) if entry.keepdim else value
         places = [self.trace.grad_parameters[name] for name in self.parameters]
-        return gx, of_affine, before, dict(zip(self.parameters, self.trace.evaluate(places, known), strict=True))
+        return dict(zip(self.parameters, self.trace.evaluate(places, known), strict=True))
 
     def _call(
         self,
