@@ -101,9 +101,13 @@ def _together(waiting: list[nn.Module], dimensions: int) -> tuple[Any, Neuron | 
 
 def _changed(taken: list[nn.Module]) -> bool:
     """Whether a call of these layers does more than their kind says."""
-    return _has_any_global_hook() or any(
-        "forward" in vars(layer) or any(getattr(layer, hooks) for hooks in _HOOKS) for layer in taken
-    )
+    if _has_any_global_hook():
+        return True
+    for layer in taken:
+        own = vars(layer)
+        if "forward" in own or any(map(own.__getitem__, _HOOKS)):
+            return True
+    return False
 
 
 def _pool(layer: Any, dimensions: int) -> Pool | None:

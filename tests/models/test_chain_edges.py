@@ -192,6 +192,25 @@ def test_a_parameter_that_is_not_laid_along_channels(channels: int, side: int) -
     assert close(chain(x), other(x))
 
 
+def test_what_changes_between_two_calls_counts() -> None:
+    spread, step = Chain(BatchNorm2d(3), AcrossRows(1), MaxPool2d(2)).double(), drive(STEPS, 2, 3, 6, 6)
+    parallel = layers(BatchNorm2d, MaxPool2d(2), 3, "psn", T=STEPS)
+    spread(step)
+    parallel(step)
+    assert spread[1].kernel == parallel[1].kernel == "C++, with batch norm and pooling"
+    neurons.reset(spread)
+    spread[1].d = torch.linspace(0.2, 0.9, 6, dtype=torch.float64).view(6, 1, 1)
+    parallel[1].surrogate = neurons.surrogate.Sigmoid(2.0)
+    for chain in (spread, parallel):
+        found = []
+        for network in (chain, apart(chain)):
+            x = step.clone().requires_grad_()
+            weighted(network(x)).backward()
+            found.append(x.grad)
+        assert close(*found)
+    assert spread[1].kernel != parallel[1].kernel == "C++, with batch norm and pooling"
+
+
 @pytest.mark.parametrize("name", ["plif", "psn"])
 def test_saved_tensors_may_come_back_in_another_order_of_memory(name: str) -> None:
     torch.manual_seed(0)

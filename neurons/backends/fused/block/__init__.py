@@ -40,13 +40,14 @@ KERNEL = {
     (True, False): "C++, with batch norm",
     (False, True): "C++, with pooling",
 }
-_kernels: WeakKeyDictionary[Plan, dict[bool, Any]] = WeakKeyDictionary()  # with batch norm or without; or why not
+_kernels: WeakKeyDictionary[Any, dict[bool, Any]] = WeakKeyDictionary()  # with batch norm or without; or why not
+_along: WeakKeyDictionary[Plan, dict[tuple[int, int], bool]] = WeakKeyDictionary()  # by dimensions and channels of x
 
 
 class Block:
     """Runs `neuron` with what stands before and after it; the layers stay what they are and keep their state."""
 
-    def __init__(self, neuron: Neuron, plan: Plan, kernel: Any, norm: Any, together: bool, pooling: Pool) -> None:
+    def __init__(self, neuron: Neuron, plan: Any, kernel: Any, norm: Any, together: bool, pooling: Pool) -> None:
         self.neuron, self.plan, self.kernel = neuron, plan, kernel
         self.norm, self.together, self.pooling = norm, together, pooling
         self.name = KERNEL[norm is not None, bool(pooling.kind)]
@@ -108,10 +109,7 @@ def find(
     plan = computation.plan
     if distance(plan) == 0:
         return "the neuron's kernel keeps what its backward pass needs of every step"
-    raw: dict[Any, Tensor] = {name: attrgetter(name)(neuron) for name in plan.raw_names}
-    with torch.no_grad():
-        prologue = plan.trace.evaluate(plan.trace.prologue, raw)
-    if not all(_of_channels(tensor, x) for tensor in (*raw.values(), *prologue)):
+    if not _along_channels(plan, neuron, x):
         return "a parameter, or what the step makes of it, has values of neither the layer nor its channels"
     kernel = _kernel(plan, norm is not None, lambda: _make(plan, neuron, norm is not None))
     return kernel if isinstance(kernel, str) else Block(neuron, plan, kernel, norm, together, pooling)
@@ -124,14 +122,11 @@ def _parallel(neuron: Any, x: Tensor, norm: Any, together: bool, pooling: Pool) 
         return "the neuron has a call of its own, or asks for another number of steps"
     if T > MOST_STEPS or _plane(x)[1] * pooling.size[0] > product.most(T, x.dtype):
         return "too many steps for a product in one pass"
-    if choice.choose(neuron, "cpu", x).backend != "fused":
+    computation = choice.choose(neuron, "cpu", x)
+    if computation.backend != "fused":
         return "the neuron's sequence is no kernel"
-    firing = products._firing(neuron)
-    plan = plans.find(firing, x.dtype, (2,), "cpu")
-    if isinstance(plan, Refusal) or plan.trace.prologue or plan.trace.grad_x is None:
-        return "the neuron's threshold has parameters"
-    kernel = _kernel(plan, norm is not None, lambda: _make_product(plan, firing, norm is not None))
-    return kernel if isinstance(kernel, str) else Parallel(neuron, plan, kernel, norm, together, pooling)
+    kernel = _kernel(computation.sequence, norm is not None, lambda: _make_product(neuron, x.dtype, norm is not None))
+    return kernel if isinstance(kernel, str) else Parallel(neuron, None, kernel, norm, together, pooling)
 
 
 def _refused(neuron: Neuron, x: Tensor, norm: Any, together: bool, pooling: Pool) -> str | None:
@@ -139,7 +134,8 @@ def _refused(neuron: Neuron, x: Tensor, norm: Any, together: bool, pooling: Pool
         return "torch.compile and autocast see the layers one by one"
     if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
         return "blocks are for float32 and float64 on the CPU"
-    if x.ndim not in (4, 5) or x.numel() == 0:
+    shape = x.shape
+    if len(shape) not in (4, 5) or 0 in shape:
         return "blocks are for [T, N, C, L] and [T, N, C, H, W]"
     if neuron.step_mode != "m" or neuron.backend not in ("auto", "fused"):
         return "the neuron runs step by step or on another backend"
@@ -152,12 +148,15 @@ def _refused(neuron: Neuron, x: Tensor, norm: Any, together: bool, pooling: Pool
         return "a row of the plane is too long"
     if norm is None:
         return None
-    tensors = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
-    if any(t is None or not _fits(t, x) for t in tensors) or norm.momentum is None or norm.eps <= 0:
+    like = (x.dtype, x.device, shape[2:3])
+    for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+        if tensor is None or (tensor.dtype, tensor.device, tensor.shape) != like or not _plain(tensor):
+            return "the batch norm has no scale, shift and running statistics of the input's type"
+    if norm.momentum is None or norm.eps <= 0:
         return "the batch norm has no scale, shift and running statistics of the input's type"
     if not norm.track_running_stats or norm.num_batches_tracked is None:
         return "the batch norm leaves its running statistics as they are"
-    if norm.training and x[0, :, 0].numel() * (x.shape[0] if together else 1) == 1:
+    if norm.training and x.numel() == shape[2] * (1 if together else shape[0]):
         return "the statistics of a single value are refused by PyTorch"
     return None
 
@@ -171,14 +170,26 @@ def _no_loop(neuron: Neuron) -> str | None:
     return None
 
 
-def _fits(of_channels: Tensor, x: Tensor) -> bool:
-    same = of_channels.dtype == x.dtype and of_channels.device == x.device
-    plain = of_channels.is_contiguous() and not of_channels.is_neg()
-    return same and plain and of_channels.shape == x.shape[2:3]
+def _plain(tensor: Tensor) -> bool:
+    return tensor.is_contiguous() and not tensor.is_neg()
 
 
 def _plane(x: Tensor) -> tuple[int, int]:
     return (x.shape[3], x.shape[4]) if x.ndim == 5 else (1, x.shape[3])
+
+
+def _along_channels(plan: Plan, neuron: Neuron, x: Tensor) -> bool:
+    """Whether every parameter, and what the step makes of them, is one number or one of each channel.
+
+    Worked out once: all of a plan have the same shapes.
+    """
+    known, place = _along.setdefault(plan, {}), (x.ndim, x.shape[2])
+    if place not in known:
+        raw: dict[Any, Tensor] = {name: attrgetter(name)(neuron) for name in plan.raw_names}
+        with torch.no_grad():
+            prologue = plan.trace.evaluate(plan.trace.prologue, raw)
+        known[place] = all(_of_channels(tensor, x) for tensor in (*raw.values(), *prologue))
+    return known[place]
 
 
 def _of_channels(tensor: Tensor, x: Tensor) -> bool:
@@ -189,9 +200,9 @@ def _of_channels(tensor: Tensor, x: Tensor) -> bool:
     )
 
 
-def _kernel(plan: Plan, normalised: bool, make: Callable[[], Any]) -> Any:
-    """The proven kernel of a plan, or why there is none."""
-    made = _kernels.setdefault(plan, {})
+def _kernel(of: Any, normalised: bool, make: Callable[[], Any]) -> Any:
+    """The proven kernel of a plan or a product, or why there is none."""
+    made = _kernels.setdefault(of, {})
     if normalised not in made:
         made[normalised] = _apart(make)
     return made[normalised]
@@ -205,7 +216,11 @@ def _make(plan: Plan, neuron: Neuron, normalised: bool) -> Kernel | str:
     return _verdict(proof.verdict, kernel, neuron) or kernel
 
 
-def _make_product(plan: Plan, firing: Neuron, normalised: bool) -> product.Product | str:
+def _make_product(neuron: Any, dtype: torch.dtype, normalised: bool) -> product.Product | str:
+    firing = products._firing(neuron)
+    plan = plans.find(firing, dtype, (2,), "cpu")
+    if isinstance(plan, Refusal) or plan.trace.prologue or plan.trace.grad_x is None:
+        return "the neuron's threshold has parameters"
     try:
         kernel = product.Product(plan.trace, plan.dtype, normalised)
     except compiler.CompilationError as error:
