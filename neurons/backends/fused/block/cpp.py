@@ -225,8 +225,14 @@ template <class F> static inline void pieces(const Sizes& s, long c, F work) {
       work(p);
     }
 }
+// A stretch is short: a call of the C library costs more than the copy.
+static inline void move(C* to, const C* from, long n) {
+  long i = 0;
+  for (; i + W <= n; i += W) save(to + i, load(from + i));
+  for (; i < n; i++) to[i] = from[i];
+}
 static inline void gather(const Piece& p, C* to, const S* from) {
-  for (long k = 0; k < p.count; k++) copy(to + k * p.length, from + p.offset + k * p.stride, p.length);
+  for (long k = 0; k < p.count; k++) move(to + k * p.length, from + p.offset + k * p.stride, p.length);
   for (long i = p.size(); i % W; i++) to[i] = 0;
 }
 // The stretch itself where there is one alone, else a copy in `room`.
@@ -240,7 +246,7 @@ static inline void foresee(const Piece& p, const S* from) {  // hardware does no
     for (long i = 0; i < p.length; i += 64 / sizeof(S)) __builtin_prefetch(from + p.offset + k * p.stride + i, 0, 2);
 }
 static inline void scatter(const Piece& p, S* to, const C* from) {
-  for (long k = 0; k < p.count; k++) copy(to + p.offset + k * p.stride, from + k * p.length, p.length);
+  for (long k = 0; k < p.count; k++) move(to + p.offset + k * p.stride, from + k * p.length, p.length);
 }
 static inline void add_to(const Piece& p, S* to, const C* from) {
   for (long k = 0; k < p.count; k++) {
