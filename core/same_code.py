@@ -73,27 +73,27 @@ SAME: dict[str, tuple[str, str | None]] = {
     ),
     # One pass for batch norm, neurons and pooling, proven before it is used; networks that run it have other code.
     "neurons.backends.fused.block": (
-        "4693e155d9a1ffa9e8bf354b3988c60b87cdfa7ec7591b846f57e12e714dcb7e",
+        "ac4a26c41aab01ab7a14cf45332aa3058cbb73738907b5bfed33e7ea867a1e0f",
         None,
     ),
     "neurons.backends.fused.block.call": (
-        "8bf5e5ee965c69f87f9de4c40d317975e2f78baa8b55cca011666a25fab50e66",
+        "08471e7f80a8d118e626039e9b0eeff68d45e7ce5aecb2058c080fdc6ad70e32",
         None,
     ),
     "neurons.backends.fused.block.cpp": (
-        "a90cb3b86626be5d9f1eadc149056656fc8cd5ad9f5d95a70b1bcc9a5182e159",
+        "6492e95f1a8ad55b635d51965d836ff64beeedce916b19ea3806f5d2a0a71186",
         None,
     ),
     "neurons.backends.fused.block.kernel": (
-        "32cc446edeb04bd2ef04d522914f97439c4d066da59b1df314ae17c0fccc8a50",
+        "2731241c0ebf87578b5b5b44c4273969de9c3a97fcd71c6b5d4c211a8b9079a0",
         None,
     ),
     "neurons.backends.fused.block.product": (
-        "6407e5d382cae0479377a3b40dbd465a68ea1139ab12222ee71191d9f01151d2",
+        "3b433cc7a138ea70287ae926c49e08433a17b5e553f4c8bdce9b5b9670fdd619",
         None,
     ),
     "neurons.backends.fused.block.product_cpp": (
-        "f67566a641eb80e03a02c04f7316da038aba424505705ca55c63b0e9aed6beff",
+        "67d0228d356aa4a7fe3294ee050fc7d2f8810a532b50ae5a505707dea3c41293",
         None,
     ),
     "neurons.backends.fused.block.product_proof": (
@@ -101,20 +101,21 @@ SAME: dict[str, tuple[str, str | None]] = {
         None,
     ),
     "neurons.backends.fused.block.proof": (
-        "013eb0dde3ef8232dbdffac500fcc4e8e166e1f42678b46a397bf7e48fce8825",
+        "0db2ec45e8e31b43b2020f036a1fb797502ed7b2187b1c324303ab1e8660a74f",
         None,
     ),
     "neurons.backends.fused.packed": (
-        "eaa09427e4bb3214827e393d9dd5a8ee44fca44666aa99ccf8663bc4b7035f5c",
+        "06e944aee066380bf816b2cbd675e9583f076691ffe30ad89f8a4186a7b6aa8e",
         None,
     ),
     "neurons.blocks": (
         "762f3712709588ab054db20b1bcab4e86267f012f8265b467ef6a627089c2d65",
         None,
     ),
-    # What users do to layers, to a repeated step and to saved tensors counts as with the layers one by one.
+    # What users do to layers, to a repeated step and to saved tensors counts as with the layers one by one; hooks are
+    # looked for with fewer calls.
     "models.chain": (
-        "7b2f07c4814daf35d7b8dcb3bb8b047f18ac019fdef56380bec40a343cfa1b82",
+        "e32e865beb53ae8e7dc0fa76ad92fb9e40a83beda349688d8e70f4f85f786824",
         "9063464251b20695d8da19c24d2ce5c888da0e8653995533c684b4ab160629e8",
     ),
     "models.plif": (
