@@ -105,7 +105,7 @@ SAME: dict[str, tuple[str, str | None]] = {
         None,
     ),
     "neurons.backends.fused.packed": (
-        "06e944aee066380bf816b2cbd675e9583f076691ffe30ad89f8a4186a7b6aa8e",
+        "4169e71072aa57fcdf1cdcb83db85aa8a1f64bc1b2b4139fd6a526d5315008a8",
         None,
     ),
     "neurons.blocks": (

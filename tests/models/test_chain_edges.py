@@ -15,9 +15,16 @@ import neurons
 from models.chain import Chain
 from models.layers import AvgPool1d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, MaxPool2d, StepBatchNorm2d
 from neurons import blocks
+from neurons.backends.fused import packed
 from neurons.base import ThresholdNeuron
 
 STEPS = 4
+
+
+@pytest.fixture(autouse=True)
+def _inputs_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small ones are packed, too."""
+    monkeypatch.setattr(packed, "SMALLEST", 0)
 
 
 def close(one: Tensor | None, two: Tensor | None) -> bool:
@@ -227,8 +234,6 @@ def test_saved_tensors_may_come_back_in_another_order_of_memory(name: str) -> No
 
 @pytest.mark.parametrize(("dtype", "parts"), [(torch.float32, 41), (torch.float64, 49)])
 def test_more_parts_than_a_byte_counts_are_seen(dtype: torch.dtype, parts: int) -> None:
-    from neurons.backends.fused import packed
-
     assert packed.pack(torch.full((8,), 256 / parts, dtype=dtype), parts) is None
     whole = packed.pack(torch.full((8,), 255 / parts, dtype=dtype), parts)
     assert whole is not None

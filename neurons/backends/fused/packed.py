@@ -19,6 +19,7 @@ from .graph import Graph
 from .kernel import call_library, note_threads, threads_for
 
 MOST = 255  # parts that a byte counts
+SMALLEST = 1 << 20  # bytes of an input; to pack less saves little memory and takes up to a seventh of a step
 _BLOCK = 1 << 14
 
 
@@ -31,6 +32,7 @@ def find(layer: Any, x: Tensor, parts: int) -> Callable[[Tensor], Tensor] | None
         and layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
         and parts <= MOST
+        and x.nbytes >= SMALLEST
         and x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.float64)
         and x.dtype == layer.weight.dtype
