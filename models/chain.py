@@ -1,7 +1,8 @@
 """Layers one after the other, which run batch norm, neurons and pooling that follow each other in one pass.
 
-The convolution after such a pass keeps the spikes that it is given as bytes. A network is written as it always was;
-which layers run together is decided here, at every call, and `ran` and `kernel` of the neurons tell what computed them.
+The convolution after such a pass keeps the spikes that it is given as bytes, where they are many. A network is written
+as it always was; which layers run together is decided here, at every call, and `ran` and `kernel` of the neurons tell
+what computed them.
 """
 
 from __future__ import annotations
@@ -101,9 +102,13 @@ def _together(waiting: list[nn.Module], dimensions: int) -> tuple[Any, Neuron | 
 
 def _changed(taken: list[nn.Module]) -> bool:
     """Whether a call of these layers does more than their kind says."""
-    return _has_any_global_hook() or any(
-        "forward" in vars(layer) or any(getattr(layer, hooks) for hooks in _HOOKS) for layer in taken
-    )
+    if _has_any_global_hook():
+        return True
+    for layer in taken:
+        own = vars(layer)
+        if "forward" in own or any(map(own.__getitem__, _HOOKS)):
+            return True
+    return False
 
 
 def _pool(layer: Any, dimensions: int) -> Pool | None:

@@ -78,7 +78,9 @@ def assert_same(chain: Chain, x: Tensor, tolerance: float = TIGHT, cuts: tuple[i
     height=st.integers(3, 11),
     width=st.integers(3, 11),
     norm=st.sampled_from([None, StepBatchNorm2d, BatchNorm2d]),
-    pool=st.sampled_from([MaxPool2d(2), AvgPool2d(2), MaxPool2d(3), AvgPool2d((1, 3)), MaxPool2d((2, 1))]),
+    pool=st.sampled_from(
+        [MaxPool2d(2), AvgPool2d(2), MaxPool2d(3), AvgPool2d((1, 3)), MaxPool2d((2, 1)), MaxPool2d((1, 2))]
+    ),
     training=st.booleans(),
 )
 def test_any_shape(
@@ -113,7 +115,7 @@ def test_in_one_dimension() -> None:
     width=st.integers(3, 11),
     kind=st.sampled_from(["psn", "masked_psn", "half masked", "sliding_psn"]),
     norm=st.sampled_from([None, StepBatchNorm2d, BatchNorm2d]),
-    pool=st.sampled_from([MaxPool2d(2), AvgPool2d(2), AvgPool2d((1, 3))]),
+    pool=st.sampled_from([MaxPool2d(2), AvgPool2d(2), AvgPool2d((1, 3)), AvgPool2d((1, 2))]),
     training=st.booleans(),
 )
 def test_products_over_time(

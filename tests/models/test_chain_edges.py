@@ -15,9 +15,16 @@ import neurons
 from models.chain import Chain
 from models.layers import AvgPool1d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, MaxPool2d, StepBatchNorm2d
 from neurons import blocks
+from neurons.backends.fused import packed
 from neurons.base import ThresholdNeuron
 
 STEPS = 4
+
+
+@pytest.fixture(autouse=True)
+def _inputs_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small ones are packed, too."""
+    monkeypatch.setattr(packed, "SMALLEST", 0)
 
 
 def close(one: Tensor | None, two: Tensor | None) -> bool:
@@ -192,6 +199,25 @@ def test_a_parameter_that_is_not_laid_along_channels(channels: int, side: int) -
     assert close(chain(x), other(x))
 
 
+def test_what_changes_between_two_calls_counts() -> None:
+    spread, step = Chain(BatchNorm2d(3), AcrossRows(1), MaxPool2d(2)).double(), drive(STEPS, 2, 3, 6, 6)
+    parallel = layers(BatchNorm2d, MaxPool2d(2), 3, "psn", T=STEPS)
+    spread(step)
+    parallel(step)
+    assert spread[1].kernel == parallel[1].kernel == "C++, with batch norm and pooling"
+    neurons.reset(spread)
+    spread[1].d = torch.linspace(0.2, 0.9, 6, dtype=torch.float64).view(6, 1, 1)
+    parallel[1].surrogate = neurons.surrogate.Sigmoid(2.0)
+    for chain in (spread, parallel):
+        found = []
+        for network in (chain, apart(chain)):
+            x = step.clone().requires_grad_()
+            weighted(network(x)).backward()
+            found.append(x.grad)
+        assert close(*found)
+    assert spread[1].kernel != parallel[1].kernel == "C++, with batch norm and pooling"
+
+
 @pytest.mark.parametrize("name", ["plif", "psn"])
 def test_saved_tensors_may_come_back_in_another_order_of_memory(name: str) -> None:
     torch.manual_seed(0)
@@ -208,8 +234,6 @@ def test_saved_tensors_may_come_back_in_another_order_of_memory(name: str) -> No
 
 @pytest.mark.parametrize(("dtype", "parts"), [(torch.float32, 41), (torch.float64, 49)])
 def test_more_parts_than_a_byte_counts_are_seen(dtype: torch.dtype, parts: int) -> None:
-    from neurons.backends.fused import packed
-
     assert packed.pack(torch.full((8,), 256 / parts, dtype=dtype), parts) is None
     whole = packed.pack(torch.full((8,), 255 / parts, dtype=dtype), parts)
     assert whole is not None

@@ -14,6 +14,12 @@ from models.layers import AvgPool2d, BatchNorm2d, Conv1d, Conv2d, MaxPool2d
 from neurons.backends.fused import packed
 
 
+@pytest.fixture(autouse=True)
+def _inputs_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small ones are packed, too."""
+    monkeypatch.setattr(packed, "SMALLEST", 0)
+
+
 def spikes(*shape: int, parts: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, parts + 1, shape, generator=generator).to(dtype) / parts
@@ -76,6 +82,13 @@ def test_chains_keep_bytes(pool: Any) -> None:
         chain(torch.randn(4, 2, 4, 8, 8))
     side = 8 if pool is None else 4
     assert [t.dtype for t in kept if t.shape[1:] == (4, side, side)] == [torch.uint8]
+
+
+def test_small_inputs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    conv, x = Conv2d(2, 2, 3), torch.zeros(1, 1, 2, 256, 512)
+    assert packed.find(conv, x, 1)
+    assert not packed.find(conv, x[..., 1:], 1)
 
 
 def test_analogue_inputs_and_evaluation_go_by_the_layer() -> None:

@@ -19,6 +19,7 @@ from .graph import Graph
 from .kernel import call_library, note_threads, threads_for
 
 MOST = 255  # parts that a byte counts
+SMALLEST = 1 << 20  # bytes of an input; to pack less saves little memory and takes up to a seventh of a step
 _BLOCK = 1 << 14
 
 
@@ -26,14 +27,15 @@ def find(layer: Any, x: Tensor, parts: int) -> Callable[[Tensor], Tensor] | None
     """What computes the convolution `layer` of spikes like `x` [T, N, C, ..] in `parts` parts; None where bytes do not
     hold them, or where nothing is gained."""
     fits = (
-        layer.padding_mode == "zeros"
+        torch.is_grad_enabled()
+        and layer.weight.requires_grad
+        and layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
         and parts <= MOST
+        and x.nbytes >= SMALLEST
         and x.device.type == "cpu"
         and x.dtype in (torch.float32, torch.float64)
         and x.dtype == layer.weight.dtype
-        and torch.is_grad_enabled()
-        and layer.weight.requires_grad
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
         and _library(x.dtype) is not None
@@ -83,10 +85,19 @@ class Convolution(torch.autograd.Function):
             gx, gw, gb = gradients(x, of_x, of_weight, of_bias)
         else:
             _, gw, gb = gradients(x, False, of_weight, of_bias)
-            shape = x.new_empty(1).expand(x.shape)  # the gradient of the input asks for its size alone
+            shape = x.shape
             del x
-            gx = gradients(shape, True, False, False)[0] if of_x else None
+            gx = gradients(_of_shape(shape, gy), True, False, False)[0] if of_x else None
         return gx, None, gw, gb, None, None
+
+
+def _of_shape(shape: torch.Size, gy: Tensor) -> Tensor:
+    """A tensor of which the size alone is asked. The numbers of `gy` serve where they suffice: of a single one that is
+    expanded PyTorch makes a whole tensor."""
+    count = shape.numel()
+    if gy.is_contiguous() and gy.numel() >= count:
+        return gy.view(-1)[:count].view(shape)
+    return gy.new_empty(1).expand(shape)
 
 
 class _Shadow(torch.autograd.Function):

@@ -43,16 +43,18 @@ TYPES = {
     "cpu": (torch.float32, torch.float64),
     "cuda": (torch.float32, torch.bfloat16, torch.float16),
 }
-_kernels: WeakKeyDictionary[Plan, dict[bool, Any]] = WeakKeyDictionary()  # with batch norm or without; or why not
+_kernels: WeakKeyDictionary[Any, dict[bool, Any]] = WeakKeyDictionary()  # with batch norm or without; or why not
+_along: WeakKeyDictionary[Plan, dict[tuple[int, int], bool]] = WeakKeyDictionary()  # by dimensions and channels of x
 
 
 class Block:
     """Runs `neuron` with what stands before and after it; the layers stay what they are and keep their state."""
 
-    def __init__(self, neuron: Neuron, plan: Plan, kernel: Any, norm: Any, together: bool, pooling: Pool) -> None:
+    def __init__(self, neuron: Neuron, plan: Any, kernel: Any, norm: Any, together: bool, pooling: Pool) -> None:
         self.neuron, self.plan, self.kernel = neuron, plan, kernel
         self.norm, self.together, self.pooling = norm, together, pooling
-        self.name = f"{BACKENDS[plan.target][1]}, {KERNEL[norm is not None, bool(pooling.kind)]}"
+        target = "cpu" if plan is None else plan.target  # a product over time is for the CPU and has no plan
+        self.name = f"{BACKENDS[target][1]}, {KERNEL[norm is not None, bool(pooling.kind)]}"
 
     def __call__(self, x: Tensor, step: Tensor | None = None) -> Tensor:
         """What the layers one after the other would give for `x` [T, N, C, H, W] or [T, N, C, L]; `step` is what it
@@ -113,10 +115,7 @@ def find(
     plan = computation.plan
     if _every(plan) == 0:
         return "the neuron's kernel keeps what its backward pass needs of every step"
-    raw: dict[Any, Tensor] = {name: attrgetter(name)(neuron) for name in plan.raw_names}
-    with torch.no_grad():
-        prologue = plan.trace.evaluate(plan.trace.prologue, raw)
-    if not all(_of_channels(tensor, x) for tensor in (*raw.values(), *prologue)):
+    if not _along_channels(plan, neuron, x):
         return "a parameter, or what the step makes of it, has values of neither the layer nor its channels"
     kernel = _kernel(plan, norm is not None, lambda: _make(plan, neuron, norm is not None))
     return kernel if isinstance(kernel, str) else Block(neuron, plan, kernel, norm, together, pooling)
@@ -129,14 +128,11 @@ def _parallel(neuron: Any, x: Tensor, norm: Any, together: bool, pooling: Pool) 
         return "the neuron has a call of its own, or asks for another number of steps"
     if T > MOST_STEPS or _plane(x)[1] * pooling.size[0] > product.most(T, x.dtype):
         return "too many steps for a product in one pass"
-    if choice.choose(neuron, "cpu", x).backend != "fused":
+    computation = choice.choose(neuron, "cpu", x)
+    if computation.backend != "fused":
         return "the neuron's sequence is no kernel"
-    firing = products._firing(neuron)
-    plan = plans.find(firing, x.dtype, (2,), "cpu")
-    if isinstance(plan, Refusal) or plan.trace.prologue or plan.trace.grad_x is None:
-        return "the neuron's threshold has parameters"
-    kernel = _kernel(plan, norm is not None, lambda: _make_product(plan, firing, norm is not None))
-    return kernel if isinstance(kernel, str) else Parallel(neuron, plan, kernel, norm, together, pooling)
+    kernel = _kernel(computation.sequence, norm is not None, lambda: _make_product(neuron, x.dtype, norm is not None))
+    return kernel if isinstance(kernel, str) else Parallel(neuron, None, kernel, norm, together, pooling)
 
 
 def _refused(neuron: Neuron, x: Tensor, norm: Any, together: bool, pooling: Pool) -> str | None:
@@ -144,7 +140,8 @@ def _refused(neuron: Neuron, x: Tensor, norm: Any, together: bool, pooling: Pool
         return "blocks are for float32 and float64 on the CPU, and for float32 and 16 bits on a CUDA device"
     if torch.compiler.is_compiling() or torch.is_autocast_enabled(x.device.type):
         return "torch.compile and autocast see the layers one by one"
-    if x.ndim not in (4, 5) or x.numel() == 0:
+    shape = x.shape
+    if len(shape) not in (4, 5) or 0 in shape:
         return "blocks are for [T, N, C, L] and [T, N, C, H, W]"
     if neuron.step_mode != "m" or neuron.backend not in ("auto", "fused"):
         return "the neuron runs step by step or on another backend"
@@ -159,12 +156,15 @@ def _refused(neuron: Neuron, x: Tensor, norm: Any, together: bool, pooling: Pool
         return str(reason)
     if norm is None:
         return None
-    tensors = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
-    if any(t is None or not _fits(t, x) for t in tensors) or norm.momentum is None or norm.eps <= 0:
+    like = (x.dtype, x.device, shape[2:3])
+    for tensor in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+        if tensor is None or (tensor.dtype, tensor.device, tensor.shape) != like or not _plain(tensor):
+            return "the batch norm has no scale, shift and running statistics of the input's type"
+    if norm.momentum is None or norm.eps <= 0:
         return "the batch norm has no scale, shift and running statistics of the input's type"
     if not norm.track_running_stats or norm.num_batches_tracked is None:
         return "the batch norm leaves its running statistics as they are"
-    if norm.training and x[0, :, 0].numel() * (x.shape[0] if together else 1) == 1:
+    if norm.training and x.numel() == shape[2] * (1 if together else shape[0]):
         return "the statistics of a single value are refused by PyTorch"
     return None
 
@@ -178,14 +178,26 @@ def _no_loop(neuron: Neuron) -> str | None:
     return None
 
 
-def _fits(of_channels: Tensor, x: Tensor) -> bool:
-    same = of_channels.dtype == x.dtype and of_channels.device == x.device
-    plain = of_channels.is_contiguous() and not of_channels.is_neg()
-    return same and plain and of_channels.shape == x.shape[2:3]
+def _plain(tensor: Tensor) -> bool:
+    return tensor.is_contiguous() and not tensor.is_neg()
 
 
 def _plane(x: Tensor) -> tuple[int, int]:
     return (x.shape[3], x.shape[4]) if x.ndim == 5 else (1, x.shape[3])
+
+
+def _along_channels(plan: Plan, neuron: Neuron, x: Tensor) -> bool:
+    """Whether every parameter, and what the step makes of them, is one number or one of each channel.
+
+    Worked out once: all of a plan have the same shapes.
+    """
+    known, place = _along.setdefault(plan, {}), (x.ndim, x.shape[2])
+    if place not in known:
+        raw: dict[Any, Tensor] = {name: attrgetter(name)(neuron) for name in plan.raw_names}
+        with torch.no_grad():
+            prologue = plan.trace.evaluate(plan.trace.prologue, raw)
+        known[place] = all(_of_channels(tensor, x) for tensor in (*raw.values(), *prologue))
+    return known[place]
 
 
 def _of_channels(tensor: Tensor, x: Tensor) -> bool:
@@ -196,11 +208,11 @@ def _of_channels(tensor: Tensor, x: Tensor) -> bool:
     )
 
 
-def _kernel(plan: Plan, normalised: bool, make: Callable[[], Any]) -> Any:
-    """The proven kernel of a plan, or why there is none."""
-    made = _kernels.setdefault(plan, {})
+def _kernel(of: Any, normalised: bool, make: Callable[[], Any]) -> Any:
+    """The proven kernel of a plan or a product, or why there is none."""
+    made = _kernels.setdefault(of, {})
     if normalised not in made:
-        if plan.target != "cpu" and torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
+        if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
             return "a block is proven on its first use, which a CUDA graph cannot capture"
         made[normalised] = _apart(make)
     return made[normalised]
@@ -228,7 +240,11 @@ def _make(plan: Plan, neuron: Neuron, normalised: bool) -> Kernel | str:
     return _verdict(verdict, kernel, neuron) or kernel
 
 
-def _make_product(plan: Plan, firing: Neuron, normalised: bool) -> product.Product | str:
+def _make_product(neuron: Any, dtype: torch.dtype, normalised: bool) -> product.Product | str:
+    firing = products._firing(neuron)
+    plan = plans.find(firing, dtype, (2,), "cpu")
+    if isinstance(plan, Refusal) or plan.trace.prologue or plan.trace.grad_x is None:
+        return "the neuron's threshold has parameters"
     try:
         kernel = product.Product(plan.trace, plan.dtype, normalised)
     except compiler.CompilationError as error:

@@ -51,7 +51,7 @@ def call(
     affine = [layer.weight, layer.bias] if norm else [None, None]
     given, steps = (x, 0) if one is None else (one, x.shape[0])
     job = Job(norm, pooling, rest, every, raw_names, steps)
-    given = given.reshape((*given.shape[: -len(step)], *planes))
+    given = given if len(step) == 4 else given.unsqueeze(-2)
     tensors = [given, *affine, *states, *raw]
     if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
         y, *after = Passes.apply(kernel, job, *tensors)

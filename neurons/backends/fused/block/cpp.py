@@ -225,8 +225,14 @@ template <class F> static inline void pieces(const Sizes& s, long c, F work) {
       work(p);
     }
 }
+// A stretch is short: a call of the C library costs more than the copy.
+static inline void move(C* to, const C* from, long n) {
+  long i = 0;
+  for (; i + W <= n; i += W) save(to + i, load(from + i));
+  for (; i < n; i++) to[i] = from[i];
+}
 static inline void gather(const Piece& p, C* to, const S* from) {
-  for (long k = 0; k < p.count; k++) copy(to + k * p.length, from + p.offset + k * p.stride, p.length);
+  for (long k = 0; k < p.count; k++) move(to + k * p.length, from + p.offset + k * p.stride, p.length);
   for (long i = p.size(); i % W; i++) to[i] = 0;
 }
 // The stretch itself where there is one alone, else a copy in `room`.
@@ -240,7 +246,7 @@ static inline void foresee(const Piece& p, const S* from) {  // hardware does no
     for (long i = 0; i < p.length; i += 64 / sizeof(S)) __builtin_prefetch(from + p.offset + k * p.stride + i, 0, 2);
 }
 static inline void scatter(const Piece& p, S* to, const C* from) {
-  for (long k = 0; k < p.count; k++) copy(to + p.offset + k * p.stride, from + k * p.length, p.length);
+  for (long k = 0; k < p.count; k++) move(to + p.offset + k * p.stride, from + k * p.length, p.length);
 }
 static inline void add_to(const Piece& p, S* to, const C* from) {
   for (long k = 0; k < p.count; k++) {
@@ -332,9 +338,19 @@ static inline void pool_pairs(const Sizes& s, const Piece& p, const C* v, S* y) 
     copy(y + p.pooled_offset + k * p.pooled_stride, out, p.pooled_length);
   }
 }
+// Windows of 1 x 2 in rows of even length: all rows in one run.
+static inline bool beside(const Sizes& s) { return s.kh == 1 && s.kw == 2 && s.L % 2 == 0; }
+static inline void pool_beside(const Sizes& s, const Piece& p, const C* __restrict v, S* y) {
+  alignas(64) C out[ROOM];
+  if (s.kind == 1) side_by_side(s, v, out, p.size() / 2);
+  else for (long i = 0; i < p.size() / 2; i++) out[i] = (C(0) + v[2 * i] + v[2 * i + 1]) / C(2);
+  for (long k = 0; k < p.count; k++)
+    copy(y + p.pooled_offset + k * p.pooled_stride, out + k * p.pooled_length, p.pooled_length);
+}
 static inline void pool(const Sizes& s, const Piece& p, const C* v, S* y) {
   if (!s.kind) scatter(p, y, v);
   else if (in_pairs(s)) pool_pairs(s, p, v, y);
+  else if (beside(s)) pool_beside(s, p, v, y);
   else
     for (long k = 0; k < p.count; k++)
       pool_rows(s, p, v + k * p.length, y + p.pooled_offset + k * p.pooled_stride);
@@ -394,11 +410,20 @@ static inline void spread_pairs(const Sizes& s, const Piece& p, const S* gy, con
   }
   to_sides(s, v, of_half, g, p.size() / 2);
 }
+static inline void spread_beside(const Sizes& s, const Piece& p, const S* gy, const C* v, C* g) {
+  alignas(64) C of[ROOM];
+  const long n = p.size() / 2;
+  for (long k = 0; k < p.count; k++)
+    copy(of + k * p.pooled_length, gy + p.pooled_offset + k * p.pooled_stride, p.pooled_length);
+  if (s.kind == 2) for (long i = 0; i < n; i++) of[i] /= C(2);
+  to_sides(s, v, of, g, n);
+}
 static inline void spread_back(const Sizes& s, const Piece& p, const S* gy, const C* v, C* g) {
   const long n = p.size();
   if (gy && !s.kind) return gather(p, g, gy);
-  for (long i = gy && in_pairs(s) ? n : 0; i < n || i % W; i++) g[i] = 0;
+  for (long i = gy && (in_pairs(s) || beside(s)) ? n : 0; i < n || i % W; i++) g[i] = 0;
   if (gy && in_pairs(s)) spread_pairs(s, p, gy, v, g);
+  else if (gy && beside(s)) spread_beside(s, p, gy, v, g);
   else if (gy)
     for (long k = 0; k < p.count; k++)
       spread_rows(s, p, gy + p.pooled_offset + k * p.pooled_stride, v + k * p.length, g + k * p.length);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -166,8 +167,9 @@ class Kernel:
 
     def _prologue(self, raw: dict[str, Tensor], channels: int) -> list[Tensor | None]:
         """The values that depend on parameters alone, each followed by itself where every channel has its own."""
-        with torch.no_grad():
-            values = self.trace.evaluate(self.trace.prologue, raw)  # type: ignore[arg-type]
+        if not self.trace.prologue:
+            return []
+        values = self.trace.evaluate(self.trace.prologue, raw)  # type: ignore[arg-type]
         arrays: list[Tensor | None] = []
         for value in values:
             value = layout.plain(value, self.dtype)
@@ -183,7 +185,8 @@ def pieces(N: int, H: int, L: int, pooling: Pool, most: int) -> tuple[int, int]:
     return 1, most // L // pooling.size[0] * pooling.size[0]
 
 
-def dense(shape: Sequence[int]) -> tuple[int, ...]:
+@lru_cache(1024)
+def dense(shape: tuple[int, ...]) -> tuple[int, ...]:
     strides = [1]
     for n in reversed(shape[1:]):
         strides.insert(0, strides[0] * n)

@@ -136,10 +136,9 @@ def sequence(
 ) -> Tensor:
     """What pooling makes of the spikes of `x` [T, N, C, ..]; `layer` is the batch norm of `norm`, `one` as in
     `call.call`."""
-    T, *step = x.shape
-    planes = step if len(step) == 4 else (*step[:2], 1, step[2])
+    T, flat = x.shape[0], x.ndim == 4
     given, steps = (x, 0) if one is None else (one, T)
-    given = given.reshape((*given.shape[: -len(step)], *planes))
+    given = given.unsqueeze(-2) if flat else given
     job = Job(norm, pooling, Band(*neuron.reach(T)), steps)
     affine = [layer.weight, layer.bias] if norm else [None, None]
     tensors = [given, *affine, neuron.matrix(T), neuron.bias]
@@ -148,7 +147,7 @@ def sequence(
     else:
         matrix, bias = (layout.plain(t, kernel.dtype) for t in tensors[-2:])
         y, _ = kernel.forward(call.whole(given, steps), norm, affine, pooling, matrix, bias, job.band)
-    return y.squeeze(-2) if len(step) == 3 else y
+    return y.squeeze(-2) if flat else y
 
 
 class Passes(torch.autograd.Function):

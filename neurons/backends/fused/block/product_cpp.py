@@ -54,6 +54,15 @@ static inline void take(const Sizes& s, const Piece& p, const S* x, const C* of_
     for (long i = n; i < whole(n); i++) to[i] = 0;
   }
 }
+// As `total`, four lanes at a time.
+static inline double sum_of_lanes(const V& v) {
+  if (W % 4) return total(v);
+  typedef C Part __attribute__((vector_size(4 * sizeof(C)), may_alias));
+  typedef double Four __attribute__((vector_size(32)));
+  Four s = {};
+  UNROLL for (int k = 0; k < W / 4; k++) s += __builtin_convertvector(((const Part*)&v)[k], Four);
+  return (s[0] + s[1]) + (s[2] + s[3]);
+}
 template <int R> static void forward_channel(void** arrays, const double* scalars, const long* sizes, long c, long) {
   const Sizes& s = *(const Sizes*)(const void*)sizes;
   const ::Sizes of = of_product(s);
@@ -61,7 +70,7 @@ template <int R> static void forward_channel(void** arrays, const double* scalar
   const S* x = (const S*)arrays[0]; S* y = (S*)arrays[1];
   C* of_step = NORMALISED ? (C*)arrays[6] + 4 * s.T * c : nullptr;
   if (NORMALISED) coefficients(s, arrays, scalars, x, c, of_step);
-  const Tiles<R> m(of, (const C*)arrays[7], false);
+  const Tiles<R>& m = *(const Tiles<R>*)arrays[9];
   const Room bias(s.T + R), in(s.T * width(s)), spikes(s.T * width(s));
   spread_bias<R>(bias.at, (const C*)arrays[8], of);
   pieces(s, c, [&](const Piece& p) __attribute__((always_inline)) {
@@ -85,12 +94,13 @@ template <int R> static void backward_channel(void** arrays, const double* scala
   const long entries = s.T * s.T + s.T;
   double* totals = arrays[9] ? (double*)arrays[9] + entries * c : nullptr;
   double* dots = (double*)__builtin_calloc(2 * s.T, sizeof(double));
-  const Tiles<R> m(of, (const C*)arrays[7], false), turned(of, (const C*)arrays[7], true);
+  const Tiles<R>& m = *(const Tiles<R>*)arrays[10];
+  const Tiles<R>& turned = *(const Tiles<R>*)arrays[11];
   const Room bias(s.T + R), in(s.T * width(s)), seen(s.T * width(s)), of_seen(s.T * width(s)), of_sums(entries * W);
   spread_bias<R>(bias.at, (const C*)arrays[8], of);
   V* const sums = (V*)of_sums.at; V* const of_bias = sums + s.T * s.T;
   auto empty = [&]() { for (long k = 0; k < entries; k++) sums[k] = V{}; };
-  auto flush = [&]() { for (long k = 0; k < entries; k++) totals[k] += total(sums[k]); empty(); };
+  auto flush = [&]() { for (long k = 0; k < entries; k++) totals[k] += sum_of_lanes(sums[k]); };
   empty();
   long done = 0;
   pieces(s, c, [&](const Piece& p) __attribute__((always_inline)) {
@@ -123,19 +133,36 @@ template <int R> static void backward_channel(void** arrays, const double* scala
     }
     if (!totals) return;
     outer(of, sums, of_seen.at, row, in.at, row, whole(n));
-    if (++done % AT_ONCE == 0) flush();
+    if (++done % AT_ONCE == 0) { flush(); empty(); }
   });
   if (totals) flush();
   if (NORMALISED) through_statistics(s, arrays, x, gx, c, of_step, dots);
   __builtin_free(dots);
 }
+// The matrix is laid out once for all channels.
+template <int R> static void forward(void** arrays, const double* scalars, const long* sizes) {
+  const Tiles<R> m(of_product(*(const Sizes*)(const void*)sizes), (const C*)arrays[7], false);
+  void* all[10];
+  for (int k = 0; k < 9; k++) all[k] = arrays[k];
+  all[9] = (void*)&m;
+  run(forward_channel<R>, all, scalars, sizes);
+}
+template <int R> static void backward(void** arrays, const double* scalars, const long* sizes) {
+  const ::Sizes of = of_product(*(const Sizes*)(const void*)sizes);
+  const Tiles<R> m(of, (const C*)arrays[7], false), turned(of, (const C*)arrays[7], true);
+  void* all[12];
+  for (int k = 0; k < 10; k++) all[k] = arrays[k];
+  all[10] = (void*)&m;
+  all[11] = (void*)&turned;
+  run(backward_channel<R>, all, scalars, sizes);
+}
 """
 
 _ENTRIES = """\
 extern "C" void block_forward(void** arrays, const double* scalars, const long* sizes) {
-  run(sizes[0] <= 4 || BYTES < 64 ? block::forward_channel<4> : block::forward_channel<8>, arrays, scalars, sizes);
+  (sizes[0] <= 4 || BYTES < 64 ? block::forward<4> : block::forward<8>)(arrays, scalars, sizes);
 }
 extern "C" void block_backward(void** arrays, const double* scalars, const long* sizes) {
-  run(sizes[0] <= 4 || BYTES < 64 ? block::backward_channel<4> : block::backward_channel<8>, arrays, scalars, sizes);
+  (sizes[0] <= 4 || BYTES < 64 ? block::backward<4> : block::backward<8>)(arrays, scalars, sizes);
 }
 """

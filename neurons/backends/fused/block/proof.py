@@ -22,7 +22,7 @@ EVERY = 2  # steps between checkpoints
 SEEDS = (1, 2, 3)  # a spike on the other side of its threshold by rounding shows with one of them, a mistake with all
 POOLS = (  # with planes that each way of a kernel is taken for
     (Pool(), (5, 6)), (Pool("max", (2, 2)), (5, 6)), (Pool("max", (2, 2)), (5, 7)), (Pool("mean", (2, 2)), (5, 6)),
-    (Pool("max", (1, 3)), (5, 6)),
+    (Pool("max", (1, 3)), (5, 6)), (Pool("max", (1, 2)), (5, 6)), (Pool("mean", (1, 2)), (5, 6)),
 )  # fmt: skip
 NORMS = ((True, False), (True, True), (False, False))  # trained, together
 
