@@ -114,7 +114,7 @@ def lacking(count: int, *of: Seeds) -> str:
         due = len(seeds.deciding) if seeds.planned is None else seeds.planned
         if count < due:
             return f"{count} of {due}{' planned' * (seeds.planned is not None)} seeds have results"
-    return f"needs {MIN_SEEDS}" if count < MIN_SEEDS else ""
+    return f"a test needs {MIN_SEEDS} seeds" if count < MIN_SEEDS else ""
 
 
 def absent(evidence: Evidence, *places: Place, name: str = "") -> list[Comparison]:

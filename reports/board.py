@@ -26,7 +26,6 @@ Render = Callable[..., str]
 FEW = f"A test may tell rows apart where each has {MIN_SEEDS} runs in every task."
 DRAWN = (TRAIN_SECONDS, INFERENCE, LATENCY, PEAK_MEMORY, SPIKES_PER_SAMPLE, ENERGY)  # of the others the front is told
 TOGETHER = 6  # lines in one plot
-WHOLE = 1e2  # from which three digits are whole numbers
 SCALED = {"B": ("MiB", 2.0**-20), "J": ("nJ", 1e9), "count": ("", 1.0), "op": ("", 1.0)}  # the unit on the page
 TITLES = {
     "train_seconds": "training",
@@ -105,7 +104,7 @@ def value(cell: CellResult) -> str:
     """The mean of a cell with its unit: "93.1 %", "0.0123", with a star where it is not current; a dash for none."""
     if cell.measured is None:
         return wording.NONE
-    digits = f"{cell.measured:.1f} %" if cell.cell.measure.share else f"{cell.measured:.3g}"
+    digits = f"{cell.measured:.1f} %" if cell.cell.measure.share else wording.three(cell.measured)
     return digits + "*" * bool(cell.stale)
 
 
@@ -126,12 +125,8 @@ def cost(place: Place | None, measure: Measure) -> tuple[str, str]:
     if place is None or measure.name not in place.costs:
         return wording.NONE, ""
     mean, within = place.costs[measure.name]
-    told, *ends = (_three(scaled(number, measure)) for number in (mean, *(within or ())))
+    told, *ends = (wording.three(scaled(number, measure)) for number in (mean, *(within or ())))
     return told, f"[{', '.join(ends)}]" if ends else ""
-
-
-def _three(number: float) -> str:
-    return f"{number:,.0f}" if abs(number) >= WHOLE else f"{number:.3g}"
 
 
 def seeds(result: TableResult) -> str:

@@ -365,7 +365,7 @@ def _warm(run: Run | None, phase: str, strongest: float) -> Warm | None:
         return None
     kind = "even" if low <= 1 <= high else "slower" if ratio > 1 else "faster"
     share = 8 + round(52 * abs(math.log(ratio)) / strongest)
-    return Warm(f"{ratio:.3g}", f"[{low:.3g}, {high:.3g}]", kind, share)
+    return Warm(wording.three(ratio), wording.interval(low, high, None), kind, share)
 
 
 def _ratio(run: Run, phase: str) -> float | None:

@@ -150,7 +150,10 @@ def test_a_plan_that_is_not_carried_out_decides_nothing() -> None:
 
 def test_three_seeds_of_each_arm_are_needed() -> None:
     found = AHEAD(evidence(a=BETTER, b=WORSE[:2]))
-    assert (found.status, found.parts[0].evidence) == ("undecided", "+10.5 points (3 and 2 seeds), needs 3")
+    assert (found.status, found.parts[0].evidence) == (
+        "undecided",
+        "+10.5 points (3 and 2 seeds), a test needs 3 seeds",
+    )
 
 
 def test_on_stand_ins_nothing_is_chosen_on_the_test_set() -> None:

@@ -21,6 +21,7 @@ import papers
 from core.registry import PluginError, Registry, UnknownName
 from papers import registry
 from papers.experiment import SCALES
+from papers.fptt.memory import FPTT_MEMORY
 from papers.plif.tables import PLIF_TABLE
 from papers.read_once import ReadOnce
 from reports import ReportError, build, kept, site, wording
@@ -217,6 +218,14 @@ def test_a_caption_counts_the_seeds_of_each_row(empty_store: Store, tmp_path: Pa
     words = " ".join(Page(page).text.split())
     assert "Our runs, mean (thick) and each of 1 to 3 seeds" in words
     assert "MNIST, 8x8 digits standing in; Fashion-MNIST, 8x8 digits standing in" in words
+
+
+def test_what_has_no_curve_has_no_heading_of_curves(empty_store: Store, tmp_path: Path) -> None:
+    experiment = FPTT_MEMORY.experiments("paper", [0])[0]
+    empty_store.record(invented.run(experiment, final=0.0, metrics=(Metric("saved", 0.44, "MiB"),)))
+    page = build(empty_store, tmp_path, ["paper"], ["fptt_memory"]).parent / "fptt_memory-paper.html"
+    assert "1 of 12 measured" in (page.parent / "index.html").read_text()
+    assert "Training curves" not in page.read_text()
 
 
 def test_a_run_page_tells_how_to_repeat_it(built: Path) -> None:
