@@ -83,7 +83,7 @@ def pages(
 
 def _words() -> dict[str, Any]:
     return {
-        "estimate": estimate, "value": value, "cost": cost, "heading": heading, "incomplete": incomplete,
+        "estimate": estimate, "value": value, "cost": cost, "raw": raw, "heading": heading, "incomplete": incomplete,
         "seeds": seeds, "share": share, "FEW": FEW, "letter": letter, "SAYS": SAYS, "SECONDS_RULE": SECONDS_RULE,
     }  # fmt: skip
 
@@ -127,6 +127,11 @@ def cost(place: Place | None, measure: Measure) -> tuple[str, str]:
     mean, within = place.costs[measure.name]
     told, *ends = (wording.three(scaled(number, measure)) for number in (mean, *(within or ())))
     return told, f"[{', '.join(ends)}]" if ends else ""
+
+
+def raw(place: Place | None, measure: Measure) -> str:
+    """The mean of a cost for sorting; empty for none."""
+    return "" if place is None or measure.name not in place.costs else _full(place.costs[measure.name][0])
 
 
 def seeds(result: TableResult) -> str:

@@ -183,8 +183,10 @@ def test_the_margin_of_comparable_goes_with_the_error(larger: float, difference:
     rule = near(ACCURACY)
     better, worse = ([mean - 0.001, mean, mean + 0.001] for mean in (larger, larger - difference))
     for pair in ((better, worse), (worse, better)):
-        p_for, p_against = rule(*pair, 0.0)
+        p_for, p_against = rule.test(*pair, 0.0)
         assert (p_for < 0.025, p_against < 0.025) == (near_enough, not near_enough)
+    assert rule.limits(better, worse)[1] == pytest.approx(min(2.0, (100 - larger) / 4))  # what is drawn
+    assert rule.limits(worse, better)[0] == -rule.limits(better, worse)[1]
     with pytest.raises(ValueError, match="known for shares"):
         near(Measure("mean_squared_error", "1", "lower", "student"))
 
