@@ -16,6 +16,7 @@ SEEDS, SCALE, RESULTS = "seeds", "scale", "results"  # what an undecided finding
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
 SHOWN, NOT_SHOWN, MIXED = "shown", "not shown", "mixed"  # on stand-ins
 ON_STAND_INS = {HOLDS: SHOWN, FAILS: NOT_SHOWN, UNDECIDED: UNDECIDED}
+TIMES = "times"  # how the unit of a ratio begins
 NO_PLAN = "no plan recorded, all seeds found count"
 
 
@@ -94,7 +95,7 @@ class Finding:
 
 def times(ratios: Iterable[tuple[float, float, float]], *limits: float) -> tuple[Effect, ...]:
     """Ratios of times, each with its interval behind it."""
-    return tuple(Effect(low, middle, high, "times", 1.0, limits) for middle, low, high in ratios)
+    return tuple(Effect(low, middle, high, TIMES, 1.0, limits) for middle, low, high in ratios)
 
 
 def nothing(why: str = "nothing was measured yet", stand_in: bool = False) -> Finding:

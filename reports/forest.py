@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from papers.claims import TIMES
+
 if TYPE_CHECKING:
     from papers.claims import Effect, Finding
 
@@ -73,7 +75,7 @@ def _window(effects: Iterable[Effect]) -> tuple[float, float]:
 
 def _scaled(value: float, effect: Effect) -> float:
     """Ratios of times lie on a logarithmic axis: half is as far from the line as twice."""
-    return math.log(max(value, 1e-9)) if effect.unit == "times" else value
+    return math.log(max(value, 1e-9)) if effect.unit.startswith(TIMES) else value
 
 
 def _drawn(effects: Sequence[Effect], windows: Mapping[tuple[str, float], tuple[float, float]]) -> str:

@@ -408,7 +408,7 @@ def renderer(names: Mapping[str, str], papers: Collection[str], links: Mapping[s
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    from papers.verdict import RULE
+    from papers import verdict
 
     from . import kernels
     from .figures import swatch
@@ -428,12 +428,15 @@ def renderer(names: Mapping[str, str], papers: Collection[str], links: Mapping[s
         flat=lambda document: list(_flat(document)),
         label=lambda run: names[run.experiment_key],
         slug=lambda word: re.sub(r"[^a-z]", "-", word),
+        first_word=lambda text: text.partition(" ")[0],
+        further_words=lambda text: text.partition(" ")[2],
+        sentence=lambda text: text[:1].upper() + text[1:],
         moment=lambda text: text[:16].replace("T", " ") + " UTC",
     )
     environment.globals.update(
         w=wording,
         forest=forest,
-        RULE=RULE,
+        verdict=verdict,
         SCALES=SCALES,
         css=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         script=Markup(script),

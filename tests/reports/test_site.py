@@ -417,7 +417,7 @@ def test_runs_of_different_experiments_have_different_names(tmp_path: Path) -> N
     pages = [(report / "runs" / f"{run.id}.html").read_text(encoding="utf-8") for run in runs]
     names = {re.sub("<.*?>", "", re.search(r"<h1>(.*)</h1>", page)[1]) for page in pages}  # type: ignore[index]
     assert len(names) == len(runs)
-    assert "nmnist T=10 · plif_nmnist max pooling · plif init_tau=2 nothing held out" in names
+    assert "nmnist · plif_nmnist · plif T=10 · max pooling · init_tau=2 · nothing held out" in names
 
 
 def test_values_that_were_read_once_are_what_the_store_says(store: Store) -> None:
