@@ -57,7 +57,8 @@ def _axis(kind: tuple[str, float], effects: Sequence[Effect]) -> str:
     if limits != {()}:
         same = len(limits) == 1 and [f"{limit:.3g}" for limit in limits.pop()]
         told = f", dashed at {' and '.join(same)}" if same else ", dashed where each is decided"
-    return f"line at {none:g} {unit}".rstrip() + told
+    of_bound = unit.removeprefix(TIMES).strip() if unit.startswith(TIMES) else ""  # what the ratio is to
+    return f"line at {of_bound or f'{none:g} {unit}'.rstrip()}{told}"
 
 
 def _kind(effect: Effect) -> tuple[str, float]:
