@@ -66,19 +66,23 @@ def links(results: Sequence[TableResult]) -> dict[str, str]:
     return {f"{result.table.name.capitalize()}: {result.scale}": name_of(result) for result in ranked}
 
 
-def pages(
-    results: Sequence[TableResult], metrics: Mapping[str, Sequence[Metric]], render: Render
-) -> Iterator[tuple[str, str]]:
-    """A page and its two files of numbers for each table that has a board: name and text."""
-    for result in results:
-        leagues = board(result, metrics) if result.table.ranked else ()
-        if not leagues:
-            continue
+def files(result: TableResult) -> tuple[str, ...]:
+    """The names of what `pages` gives; none where nothing was measured."""
+    name = name_of(result)
+    measured = any(cell.measured is not None for cell in result.cells)
+    return (f"{name}.html", f"{name}.csv", f"{name}-pairs.csv") if measured else ()
+
+
+def pages(result: TableResult, metrics: Mapping[str, Sequence[Metric]], render: Render) -> Iterator[tuple[str, str]]:
+    """A page and its two files of numbers: name and text."""
+    leagues = board(result, metrics)
+    if leagues:
         sections = [Section(league, tuple(_fronts(league)), tuple(_profiles(league))) for league in leagues]
+        page, numbers, pairs = files(result)
         name = name_of(result)
-        yield f"{name}.html", render("board.html", result=result, sections=sections, name=name, b=_words())
-        yield f"{name}.csv", to_csv(leagues)
-        yield f"{name}-pairs.csv", pairs_to_csv(leagues)
+        yield page, render("board.html", result=result, sections=sections, name=name, b=_words())
+        yield numbers, to_csv(leagues)
+        yield pairs, pairs_to_csv(leagues)
 
 
 def _words() -> dict[str, Any]:

@@ -24,7 +24,7 @@ from papers.experiment import SCALES
 from papers.fptt.memory import FPTT_MEMORY
 from papers.plif.tables import PLIF_TABLE
 from papers.read_once import ReadOnce
-from reports import ReportError, build, kept, site, wording
+from reports import ReportError, build, curves, kept, site, wording
 from results import Dataset, Metric, Run, Sample, Store
 
 TABLES = ["plif_ablation", "plif_table"]  # those of the invented runs, where what is built of others is of no concern
@@ -340,6 +340,33 @@ def test_a_page_of_a_run_is_made_again_when_it_shows_something_else_or_was_chang
     monkeypatch.setattr(kept, "_code", lambda: "of another version")
     build(empty_store, tmp_path, table_names=["plif_table"])
     assert sorted(made) == sorted([first.id, second.id])
+
+
+def test_a_page_of_a_table_is_made_again_when_it_shows_something_else(
+    empty_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    groups = curves.groups
+
+    def noted(result: Any, *others: Any) -> Any:
+        drawn.append(f"{result.table.name}-{result.scale}")
+        return groups(result, *others)
+
+    monkeypatch.setattr(curves, "groups", noted)
+    first, second = (invented.run(cell("PLIF 2 max", "MNIST").experiment, seed) for seed in (1, 2))
+    for run, expected in ((first, ["plif_ablation-quick"]), (second, ["plif_ablation-quick"]), (second, [])):
+        drawn.clear()
+        empty_store.record(run)
+        page = build(empty_store, tmp_path, ["quick"], ["plif_ablation"]).parent / "plif_ablation-quick.html"
+        assert drawn == expected
+    whole = page.read_text()
+    assert second.id in whole
+    drawn.clear()
+    with empty_store.engine.begin() as connection:
+        connection.execute(text("UPDATE metric SET value = 0.5 WHERE name = 'test_accuracy' AND step = 3"))
+    build(empty_store, tmp_path, ["quick"], ["plif_ablation"])
+    assert drawn == ["plif_ablation-quick"]  # a point of a curve alone
+    assert page.read_text() != whole
 
 
 def test_what_no_longer_belongs_is_removed_and_nothing_else(store: Store, built: Path, tmp_path: Path) -> None:
