@@ -90,7 +90,7 @@ def to_latex(result: TableResult) -> str:
                 continue
             fields = (
                 wording.published(cell),
-                wording.number(cell.measured, places[cell.cell.measure]) + "*" * bool(cell.stale),
+                wording.measured(cell, places[cell.cell.measure], result.unit),
                 wording.interval(cell.low, cell.high, places[cell.cell.measure]),
                 wording.verdict(cell),
             )

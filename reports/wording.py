@@ -64,6 +64,14 @@ def number(value: float | None, places: Places) -> str:
     return NONE if value is None else three(value) if places is None else f"{value:.{places}f}"
 
 
+def measured(cell: CellResult, places: Places, unit: str) -> str:
+    """The measured value of a cell, with a star where it is not current, and with its unit where that is not
+    the `unit` of the whole table."""
+    star = "*" * bool(cell.stale)
+    own = "" if cell.measured is None or cell.cell.measure.show == unit else cell.cell.measure.show
+    return f"{number(cell.measured, places)}{star} {own}".rstrip()
+
+
 def three(value: float) -> str:
     """Three digits, and those of whole numbers: "0.160", "57.0", "1,240", "3.85e-06"."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")

@@ -192,6 +192,9 @@ def test_each_measure_of_a_table_has_its_digits(empty_store: Store) -> None:
     error = dataclasses.replace(errors.cells[0], measured=0.0021, low=0.00205, high=0.00215)
     mixed = dataclasses.replace(shares, cells=(accuracy, error))
     assert list(wording.decimals(mixed).values()) == [1, None]
+    assert mixed.unit == ""
+    assert [wording.measured(one, 1, mixed.unit) for one in mixed.cells] == ["90.0 %", "0.0"]
+    assert wording.measured(accuracy, 1, shares.unit) == "90.0"  # the table says it once
 
 
 def test_what_may_not_be_compared_has_no_difference_and_few_seeds_are_told(store: Store) -> None:
