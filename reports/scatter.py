@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .figures import LEFT, RIGHT, STYLES, _drawable, _padded, _span, _text, _Window, svg
+from .figures import STYLES, TOP, WIDTH, _drawable, _padded, _span, _text, _Window, svg
 
 ON, OFF = STYLES[0][0], STYLES[7][0]
+LETTER, LINE = 4.7, 8.0  # room of a letter and of a line
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 def scatter(
@@ -26,9 +28,31 @@ def scatter(
     for name, (x, y) in sorted(places.items(), key=lambda item: item[0] in kept):
         colour = ON if name in kept else OFF
         drawn.append(f'<circle cx="{x:.2f}" cy="{y:.2f}" r="2.2" fill="{colour}"/>')
-        if name in kept:  # names of all would lie over each other
-            left = x > LEFT + 0.7 * (RIGHT - LEFT)
-            place = f'class="end" x="{x - 3:.2f}"' if left else f'x="{x + 3:.2f}"'
-            drawn.append(f'<text {place} y="{y - 3:.2f}">{_text(name)}</text>')
+    drawn += _names({name: places[name] for name in kept})  # names of all would lie over each other
     told = "; ".join(f"{name}: {y:.3g} at {x:.3g}" for name, (x, y) in shown.items())
     return svg(title, y_label, x_label, f"{told}. On the front: {', '.join(kept)}", window, "".join(drawn))
+
+
+def _names(places: Mapping[str, tuple[float, float]]) -> list[str]:
+    """The name of each point beside it, where it lies over no other point or name as far as there is room."""
+    taken: list[Box] = [(x - 2, y - 2, x + 2, y + 2) for x, y in places.values()]
+    drawn = []
+    for name, (x, y) in places.items():
+        width = LETTER * len(name)
+        ways = [
+            (side, (left, y + down - LINE, left + width, y + down))
+            for down in (-2, 9, -10, 17, -18, 25, -26, 33)
+            for side, left in (("start", x + 3), ("end", x - 3 - width))
+        ]
+        inside = [way for way in ways if way[1][0] >= 0 and way[1][2] <= WIDTH and way[1][1] >= TOP - LINE]
+        side, box = min(inside or ways, key=lambda way: sum(_over(way[1], other) for other in taken))  # the first
+        taken.append(box)
+        place = f'class="end" x="{box[2]:.2f}"' if side == "end" else f'x="{box[0]:.2f}"'
+        drawn.append(f'<text {place} y="{box[3] - 1:.2f}">{_text(name)}</text>')
+    return drawn
+
+
+def _over(one: Box, other: Box) -> float:
+    """The area that two boxes share."""
+    wide, high = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
+    return max(wide, 0.0) * max(high, 0.0)

@@ -74,7 +74,7 @@ def measured(cell: CellResult, places: Places, unit: str) -> str:
 
 def three(value: float) -> str:
     """Three digits, and those of whole numbers: "0.160", "57.0", "1,240", "3.85e-06"."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
+    return f"{value:,.0f}" if value == 0 or abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
 
 
 def interval(low: float | None, high: float | None, places: Places) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,8 @@ from papers.evaluate import TableResult, evaluate
 from reports import board as board_page
 from reports import board_terminal, site
 from reports.board import pairs_to_csv, to_csv
-from reports.scatter import scatter
+from reports.figures import WIDTH
+from reports.scatter import LETTER, LINE, scatter
 from results import Metric, Store
 
 
@@ -115,3 +117,24 @@ def test_points_and_their_front() -> None:
     assert "&lt;c&gt;: 0.1 at 5" in svg
     assert "<c>" not in svg
     assert scatter("nothing", {"a": (0.0, 1.0)}, ["a"], "y", "x") == ""  # no place on a logarithmic axis
+
+
+def test_names_lie_apart_and_inside() -> None:
+    points = {name: (1.0 + place / 100, 0.5 + place / 1000) for place, name in enumerate(("alpha", "beta", "gamma"))}
+    points |= {
+        "last one": (9.0, 0.9),
+        "a name that no plot has the room for, however it may be turned": (3, 0.7),
+    }
+    svg = scatter("crowded", points, list(points), "y", "x")
+    found = re.findall(r'<text (class="end" )?x="([-\d.]+)" y="([-\d.]+)">([a-z ]+one|alpha|beta|gamma)<', svg)
+    boxes = []
+    for end, x, y, name in found:
+        left = float(x) - LETTER * len(name) * bool(end)
+        boxes.append((left, float(y) - LINE, left + LETTER * len(name), float(y)))
+    assert len(boxes) == 4
+    assert all(left >= 0 and right <= WIDTH for left, _, right, _ in boxes)
+    apart = [
+        a[2] <= b[0] + 1e-6 or b[2] <= a[0] + 1e-6 or a[3] <= b[1] + 1e-6 or b[3] <= a[1] + 1e-6
+        for a, b in itertools.combinations(boxes, 2)
+    ]
+    assert all(apart)

@@ -179,7 +179,7 @@ def test_the_best_is_marked_where_each_row_makes_its_protocol_anew(empty_store: 
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.16, "0.160"), (57.0, "57.0"), (99.97, "100"), (1240.4, "1,240"), (3.8512e-6, "3.85e-06"), (0.0, "0.00")],
+    [(0.16, "0.160"), (57.0, "57.0"), (99.97, "100"), (1240.4, "1,240"), (3.8512e-6, "3.85e-06"), (0.0, "0")],
 )
 def test_three_digits(value: float, text: str) -> None:
     assert wording.three(value) == text
