@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .figures import STYLES, TOP, WIDTH, _drawable, _padded, _span, _text, _Window, svg
+from .figures import LEFT, STYLES, TOP, WIDTH, _drawable, _padded, _span, _text, _Window, svg
 
 ON, OFF = STYLES[0][0], STYLES[7][0]
 LETTER, LINE = 4.7, 8.0  # room of a letter and of a line
@@ -23,13 +23,15 @@ def scatter(
     window = _Window(low / room, high * room, *_padded([y for _, y in shown.values()], False), False, True, False)
     places = {name: (window.x(x), window.y(y)) for name, (x, y) in shown.items()}
     kept = [name for name in front if name in shown]
+    tellings = {name: f"{name}: {y:.3g} at {x:.3g}" for name, (x, y) in shown.items()}
+    said = {name: _text(telling) for name, telling in tellings.items()}
     line = "L".join(f"{x:.2f} {y:.2f}" for x, y in map(places.__getitem__, kept))
     drawn = [f'<path class="front" color="{ON}" d="M{line}"/>'] if len(kept) > 1 else []
     for name, (x, y) in sorted(places.items(), key=lambda item: item[0] in kept):
         colour = ON if name in kept else OFF
-        drawn.append(f'<circle cx="{x:.2f}" cy="{y:.2f}" r="2.2" fill="{colour}"/>')
+        drawn.append(f'<circle cx="{x:.2f}" cy="{y:.2f}" r="2.2" fill="{colour}"><title>{said[name]}</title></circle>')
     drawn += _names({name: places[name] for name in kept})  # names of all would lie over each other
-    told = "; ".join(f"{name}: {y:.3g} at {x:.3g}" for name, (x, y) in shown.items())
+    told = "; ".join(tellings.values())
     return svg(title, y_label, x_label, f"{told}. On the front: {', '.join(kept)}", window, "".join(drawn))
 
 
@@ -44,7 +46,7 @@ def _names(places: Mapping[str, tuple[float, float]]) -> list[str]:
             for down in (-2, 9, -10, 17, -18, 25, -26, 33)
             for side, left in (("start", x + 3), ("end", x - 3 - width))
         ]
-        inside = [way for way in ways if way[1][0] >= 0 and way[1][2] <= WIDTH and way[1][1] >= TOP - LINE]
+        inside = [way for way in ways if way[1][0] >= LEFT and way[1][2] <= WIDTH and way[1][1] >= TOP - LINE]
         side, box = min(inside or ways, key=lambda way: sum(_over(way[1], other) for other in taken))  # the first
         taken.append(box)
         place = f'class="end" x="{box[2]:.2f}"' if side == "end" else f'x="{box[0]:.2f}"'

@@ -21,7 +21,7 @@ from papers.evaluate import TableResult, evaluate
 from reports import board as board_page
 from reports import board_terminal, site
 from reports.board import pairs_to_csv, to_csv
-from reports.figures import WIDTH
+from reports.figures import LEFT, WIDTH
 from reports.scatter import LETTER, LINE, scatter
 from results import Metric, Store
 
@@ -132,7 +132,7 @@ def test_names_lie_apart_and_inside() -> None:
         left = float(x) - LETTER * len(name) * bool(end)
         boxes.append((left, float(y) - LINE, left + LETTER * len(name), float(y)))
     assert len(boxes) == 4
-    assert all(left >= 0 and right <= WIDTH for left, _, right, _ in boxes)
+    assert all(left >= LEFT and right <= WIDTH for left, _, right, _ in boxes)
     apart = [
         a[2] <= b[0] + 1e-6 or b[2] <= a[0] + 1e-6 or a[3] <= b[1] + 1e-6 or b[3] <= a[1] + 1e-6
         for a, b in itertools.combinations(boxes, 2)
