@@ -342,6 +342,16 @@ def test_a_page_of_a_run_is_made_again_when_it_shows_something_else_or_was_chang
     assert sorted(made) == sorted([first.id, second.id])
 
 
+def test_the_costs_of_operations_are_among_what_makes_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "ROOT", tmp_path)
+    costs = tmp_path / "papers" / "costs.toml"
+    costs.parent.mkdir()
+    costs.write_text("add = 0.9")
+    before = kept._code.__wrapped__()
+    costs.write_text("add = 0.8")
+    assert kept._code.__wrapped__() != before
+
+
 def test_a_page_of_a_table_is_made_again_when_it_shows_something_else(
     empty_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
