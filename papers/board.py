@@ -118,8 +118,11 @@ class League:
     def better(self) -> dict[tuple[str, str], Estimate]:
         """The probability that a row is better than another, by both rows."""
         scores = {standing.row: _scores(standing, self.columns) for standing in self.ranked}
-        pairs = itertools.permutations(scores, 2)
-        return {(one, other): improvement(scores[one], scores[other]) for one, other in pairs}
+        one_way = {
+            (one, other): improvement(scores[one], scores[other]) for one, other in itertools.combinations(scores, 2)
+        }
+        both_ways = itertools.permutations(scores, 2)
+        return {pair: one_way[pair] if pair in one_way else _mirrored(one_way[pair[::-1]]) for pair in both_ways}
 
     def apart(self, one: str, other: str) -> bool:
         """Whether a test tells two rows apart."""
@@ -141,6 +144,11 @@ class League:
     def front(self, measure: Measure, column: str) -> list[str]:
         """The rows that no other beats in score and this cost, the best cost first."""
         return front_of(self.points(measure, column), measure)
+
+
+def _mirrored(found: Estimate) -> Estimate:
+    """The probability of the opposite."""
+    return Estimate(1 - found.value, 1 - found.high, 1 - found.low)
 
 
 def front_of(points: Mapping[str, tuple[float, float]], measure: Measure) -> list[str]:

@@ -16,18 +16,23 @@ SEEDS, SCALE, RESULTS = "seeds", "scale", "results"  # what an undecided finding
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
 SHOWN, NOT_SHOWN, MIXED = "shown", "not shown", "mixed"  # on stand-ins
 ON_STAND_INS = {HOLDS: SHOWN, FAILS: NOT_SHOWN, UNDECIDED: UNDECIDED}
+TIMES = "times"  # how the unit of a ratio begins
 NO_PLAN = "no plan recorded, all seeds found count"
 
 
 @dataclass(frozen=True)
 class Effect:
-    """The number behind a comparison with its 95 % interval; at `none` neither side is ahead."""
+    """The number behind a comparison with its 95 % interval; at `none` neither side is ahead.
+
+    `limits` are where the claim is decided, if elsewhere: how far one side has to be ahead, or may be behind.
+    """
 
     low: float
     mean: float
     high: float
     unit: str
     none: float = 0.0
+    limits: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,9 @@ class Finding:
         return "; ".join([*([self.evidence] if self.evidence else []), *parts])
 
 
-def times(ratios: Iterable[tuple[float, float, float]]) -> tuple[Effect, ...]:
+def times(ratios: Iterable[tuple[float, float, float]], *limits: float) -> tuple[Effect, ...]:
     """Ratios of times, each with its interval behind it."""
-    return tuple(Effect(low, middle, high, "times", 1.0) for middle, low, high in ratios)
+    return tuple(Effect(low, middle, high, TIMES, 1.0, limits) for middle, low, high in ratios)
 
 
 def nothing(why: str = "nothing was measured yet", stand_in: bool = False) -> Finding:

@@ -21,12 +21,21 @@ from .seeds import Seeds
 
 WELCH = "Welch over seeds, 2.5 % a side"
 AGAINST = "the opposite must survive Holm over all comparisons"
-MARGIN = "2 points, or a quarter of the better one's error where that is less"
+WITHIN = 2.0  # points
+MARGIN = f"{WITHIN:g} points, or a quarter of the better one's error where that is less"
 LAST_EPOCHS = 3  # of small and short trainings
 Decide = Callable[[Evidence], Finding]
 Place = tuple[str, str]  # row, column
 Values = Sequence[float]
-Rule = Callable[[Values, Values, float], tuple[float, float]]  # of two arms and their least spread: p for and p against
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`test` gives p for and p against of two arms and their least spread, `limits` the differences between the two at
+    which it decides, none where that is 0."""
+
+    test: Callable[[Values, Values, float], tuple[float, float]]
+    limits: Callable[[Values, Values], tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,7 @@ def lacking(count: int, *of: Seeds) -> str:
         due = len(seeds.deciding) if seeds.planned is None else seeds.planned
         if count < due:
             return f"{count} of {due}{' planned' * (seeds.planned is not None)} seeds have results"
-    return f"needs {MIN_SEEDS}" if count < MIN_SEEDS else ""
+    return f"a test needs {MIN_SEEDS} seeds" if count < MIN_SEEDS else ""
 
 
 def absent(evidence: Evidence, *places: Place, name: str = "") -> list[Comparison]:
@@ -131,7 +140,7 @@ def above(margin: float = 0.0) -> Rule:
         difference = welch(first, second, least)
         return difference.above(margin), difference.below(margin)
 
-    return rule
+    return Rule(rule, lambda first, second: (margin,) if margin else ())
 
 
 def near(measure: Measure) -> Rule:
@@ -139,10 +148,13 @@ def near(measure: Measure) -> Rule:
     one_way = not_worse(measure)
 
     def rule(first: Values, second: Values, least: float) -> tuple[float, float]:
-        sides = one_way(first, second, least), one_way(second, first, least)
+        sides = one_way.test(first, second, least), one_way.test(second, first, least)
         return max(within for within, _ in sides), min(outside for _, outside in sides)
 
-    return rule
+    def limits(first: Values, second: Values) -> tuple[float, ...]:
+        return *one_way.limits(first, second), *(-limit for limit in one_way.limits(second, first))
+
+    return Rule(rule, limits)
 
 
 def not_worse(measure: Measure) -> Rule:
@@ -155,11 +167,11 @@ def not_worse(measure: Measure) -> Rule:
         """The margin is measured, too: that a - b is below (whole - a) / 4 is tested as one sum, 1.25 a - b below
         whole / 4, so that the spread of the margin counts."""
         fixed, quarter = welch(better, worse, least), welch(better, worse, least, 1.25)
-        within = max(fixed.below(2.0), quarter.below(whole / 4))
-        narrower = (whole - statistics.fmean(better)) / 4 < 2.0
-        return within, quarter.above(whole / 4) if narrower else fixed.above(2.0)
+        within = max(fixed.below(WITHIN), quarter.below(whole / 4))
+        narrower = (whole - statistics.fmean(better)) / 4 < WITHIN
+        return within, quarter.above(whole / 4) if narrower else fixed.above(WITHIN)
 
-    return rule
+    return Rule(rule, lambda worse, better: (-min(WITHIN, (whole - statistics.fmean(better)) / 4),))
 
 
 def compare(
@@ -182,11 +194,11 @@ def compare(
             difference = statistics.fmean(a.values) - statistics.fmean(b.values)
             texts.append(f"{difference:+.1f} {unit}{says} ({seeds}), {why}")
             continue
-        p_for, p_against = rule(a.values, b.values, least)
+        p_for, p_against = rule.test(a.values, b.values, least)
         supports.append(p_for <= ALPHA)
         against.append(p_against)
         difference_of_means = welch(a.values, b.values, least)
-        effects.append(effect(difference_of_means, unit))
+        effects.append(effect(difference_of_means, unit, limits=rule.limits(a.values, b.values)))
         texts.append(f"{bounds(difference_of_means)} {unit}{says} ({seeds})")
     tested = len(against) == len(readings)
     return [
@@ -209,10 +221,10 @@ def bounds(estimate: Estimate, sign: str = "+") -> str:
     return f"{mean:{sign}.{places}f} [{low:{sign}.{places}f}, {high:{sign}.{places}f}]"
 
 
-def effect(estimate: Estimate, unit: str, none: float = 0.0) -> Effect:
+def effect(estimate: Estimate, unit: str, none: float = 0.0, limits: tuple[float, ...] = ()) -> Effect:
     """The estimate as a number behind a comparison."""
     low, high = estimate.interval()
-    return Effect(low, estimate.mean, high, unit, none)
+    return Effect(low, estimate.mean, high, unit, none, limits)
 
 
 def counted(*arms: Sample) -> str:

@@ -11,22 +11,31 @@ from typing import TypeVar
 from .measures import RESOLUTION, Measure
 from .prediction import FREEDOM, GROSS, MOST, alike, floor_of_share, half_width, narrowest, runs_needed, spread
 
-RULE = (
+EXPECTED = (
     "a published value is one more run, or the mean of k. It is expected within our mean over S runs +- t(0.975) "
     "sqrt(sd^2 (1/k + 1/S)), with 2 p (1 - p) / n under the root where the n test samples are not the authors', plus "
-    "half its last printed digit; losses on a logarithmic scale. reproduced: it lies inside, and the half width is at "
-    "most the resolution; higher or lower: it lies outside, our mean above or below it; undecided: it lies inside a "
-    "wider interval, or the spread is not known; not comparable: scale, protocol or data differ, nothing was "
-    "published, or it is a recollection or our own pilot; sources disagree: documents print different values for one "
-    f"result; missing: nothing was measured. The resolution is {RESOLUTION}. What has no chance in it, such as a "
-    "count, is compared to the printed digits. The sd is that of our runs and the authors' repeats of the setting, "
-    "which give no verdict where the two differ grossly; it is at least 1/(n sqrt 6) for a share; where these leave "
-    "fewer than two degrees of freedom, other cells of the column "
-    f"with two runs or more are pooled, unless one spread differs grossly from the rest (F test, level {GROSS:g}, "
-    "Bonferroni). The interval shown is that of our mean: of a share the root of the sum of squares of Wilson's for "
-    "the n test samples and Student's over the runs; of other numbers Student's. Under protocol A it is that of the "
-    "epoch selected on the test set, optimistic."
+    "half its last printed digit; losses on a logarithmic scale."
 )
+WORDS = {  # what each verdict means
+    "reproduced": "it lies inside, and the half width is at most the resolution",
+    "higher or lower": "it lies outside, our mean above or below it",
+    "undecided": "it lies inside a wider interval, or the spread is not known",
+    "not comparable": "scale, protocol or data differ, nothing was published, or it is a recollection or our own pilot",
+    "sources disagree": "documents print different values for one result",
+    "missing": "nothing was measured",
+}
+FURTHER = (
+    f"The resolution is {RESOLUTION}. What has no chance in it, such as a count, is compared to the printed digits.",
+    "The sd is that of our runs and the authors' repeats of the setting, which give no verdict where the two differ "
+    "grossly; it is at least 1/(n sqrt 6) for a share; where these leave fewer than two degrees of freedom, other "
+    "cells of the column "
+    f"with two runs or more are pooled, unless one spread differs grossly from the rest (F test, level {GROSS:g}, "
+    "Bonferroni).",
+    "The interval shown is that of our mean: of a share the root of the sum of squares of Wilson's for "
+    "the n test samples and Student's over the runs; of other numbers Student's. Under protocol A it is that of the "
+    "epoch selected on the test set, optimistic.",
+)
+RULE = " ".join([EXPECTED, f"{'; '.join(f'{word}: {means}' for word, means in WORDS.items())}.", *FURTHER])
 ROUNDING = 1e-9  # of numbers that are exact in decimal and not in binary
 
 

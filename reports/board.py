@@ -26,7 +26,6 @@ Render = Callable[..., str]
 FEW = f"A test may tell rows apart where each has {MIN_SEEDS} runs in every task."
 DRAWN = (TRAIN_SECONDS, INFERENCE, LATENCY, PEAK_MEMORY, SPIKES_PER_SAMPLE, ENERGY)  # of the others the front is told
 TOGETHER = 6  # lines in one plot
-WHOLE = 1e2  # from which three digits are whole numbers
 SCALED = {"B": ("MiB", 2.0**-20), "J": ("nJ", 1e9), "count": ("", 1.0), "op": ("", 1.0)}  # the unit on the page
 TITLES = {
     "train_seconds": "training",
@@ -67,24 +66,28 @@ def links(results: Sequence[TableResult]) -> dict[str, str]:
     return {f"{result.table.name.capitalize()}: {result.scale}": name_of(result) for result in ranked}
 
 
-def pages(
-    results: Sequence[TableResult], metrics: Mapping[str, Sequence[Metric]], render: Render
-) -> Iterator[tuple[str, str]]:
-    """A page and its two files of numbers for each table that has a board: name and text."""
-    for result in results:
-        leagues = board(result, metrics) if result.table.ranked else ()
-        if not leagues:
-            continue
+def files(result: TableResult) -> tuple[str, ...]:
+    """The names of what `pages` gives; none where nothing was measured."""
+    name = name_of(result)
+    measured = any(cell.measured is not None for cell in result.cells)
+    return (f"{name}.html", f"{name}.csv", f"{name}-pairs.csv") if measured else ()
+
+
+def pages(result: TableResult, metrics: Mapping[str, Sequence[Metric]], render: Render) -> Iterator[tuple[str, str]]:
+    """A page and its two files of numbers: name and text."""
+    leagues = board(result, metrics)
+    if leagues:
         sections = [Section(league, tuple(_fronts(league)), tuple(_profiles(league))) for league in leagues]
+        page, numbers, pairs = files(result)
         name = name_of(result)
-        yield f"{name}.html", render("board.html", result=result, sections=sections, name=name, b=_words())
-        yield f"{name}.csv", to_csv(leagues)
-        yield f"{name}-pairs.csv", pairs_to_csv(leagues)
+        yield page, render("board.html", result=result, sections=sections, name=name, b=_words())
+        yield numbers, to_csv(leagues)
+        yield pairs, pairs_to_csv(leagues)
 
 
 def _words() -> dict[str, Any]:
     return {
-        "estimate": estimate, "value": value, "cost": cost, "heading": heading, "incomplete": incomplete,
+        "estimate": estimate, "value": value, "cost": cost, "raw": raw, "heading": heading, "incomplete": incomplete,
         "seeds": seeds, "share": share, "FEW": FEW, "letter": letter, "SAYS": SAYS, "SECONDS_RULE": SECONDS_RULE,
     }  # fmt: skip
 
@@ -105,7 +108,7 @@ def value(cell: CellResult) -> str:
     """The mean of a cell with its unit: "93.1 %", "0.0123", with a star where it is not current; a dash for none."""
     if cell.measured is None:
         return wording.NONE
-    digits = f"{cell.measured:.1f} %" if cell.cell.measure.share else f"{cell.measured:.3g}"
+    digits = f"{cell.measured:.1f} %" if cell.cell.measure.share else wording.three(cell.measured)
     return digits + "*" * bool(cell.stale)
 
 
@@ -126,12 +129,13 @@ def cost(place: Place | None, measure: Measure) -> tuple[str, str]:
     if place is None or measure.name not in place.costs:
         return wording.NONE, ""
     mean, within = place.costs[measure.name]
-    told, *ends = (_three(scaled(number, measure)) for number in (mean, *(within or ())))
+    told, *ends = (wording.three(scaled(number, measure)) for number in (mean, *(within or ())))
     return told, f"[{', '.join(ends)}]" if ends else ""
 
 
-def _three(number: float) -> str:
-    return f"{number:,.0f}" if abs(number) >= WHOLE else f"{number:.3g}"
+def raw(place: Place | None, measure: Measure) -> str:
+    """The mean of a cost for sorting; empty for none."""
+    return "" if place is None or measure.name not in place.costs else _full(place.costs[measure.name][0])
 
 
 def seeds(result: TableResult) -> str:

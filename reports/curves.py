@@ -81,7 +81,8 @@ def groups(result: TableResult, values: Mapping[str, Sequence[Value]], authors: 
     """The measured columns of a table, from the `values` of its runs by id; columns that the same runs stand for are
     one group.
 
-    None for a table with more rows than lines can be told apart: the pages of its runs have their curves.
+    None for a table with more rows than lines can be told apart (the pages of its runs have their curves), and none
+    for columns without a curve.
     """
     if len(result.rows) > len(figures.STYLES):
         return []
@@ -90,7 +91,8 @@ def groups(result: TableResult, values: Mapping[str, Sequence[Value]], authors: 
         cells = [cell for cell in result.cells if cell.cell.heading == column]
         if any(cell.runs for cell in cells):
             columns.setdefault(tuple(cell.cell.experiment.key for cell in cells), []).append(column)
-    return [_group(result, names, values, authors) for names in columns.values()]
+    found = (_group(result, names, values, authors) for names in columns.values())
+    return [group for group in found if group.measured or group.taus]
 
 
 def _group(

@@ -11,6 +11,7 @@ from pathlib import Path
 from core.imports import ROOT
 
 MADE_BY = ("core", "papers", "reports", "results")  # rooms whose code is behind a page
+CODE = (".py", ".html", ".css", ".js", ".toml")  # costs of operations are data in a .toml
 DRAWN_BY = ("jinja2", "markupsafe", "matplotlib")
 
 
@@ -48,7 +49,5 @@ def _sha(content: bytes) -> str:
 def _code() -> str:
     """A digest of all that makes pages of values."""
     files = sorted(path for room in MADE_BY for path in Path(ROOT, room).rglob("*") if path.suffix != ".pyc")
-    contents = (
-        path.read_bytes() for path in files if path.is_file() and path.suffix in (".py", ".html", ".css", ".js")
-    )
+    contents = (path.read_bytes() for path in files if path.is_file() and path.suffix in CODE)
     return _sha(b"".join(contents) + " ".join(map(version, DRAWN_BY)).encode())

@@ -318,7 +318,11 @@ def _over_neurons(
         for phase in ("forward", "training"):
             lines = [
                 figures.Line(
-                    f"T={steps}", tuple(sorted(runs)), tuple(_ratio(runs[n], phase) for n in sorted(runs)), style
+                    f"T={steps}",
+                    tuple(sorted(runs)),
+                    tuple(_ratio(runs[n], phase) for n in sorted(runs)),
+                    style,
+                    ends=tuple(_ends(runs[n], phase) for n in sorted(runs)),
                 )
                 for steps, style in styles.items()
                 if (runs := by_steps.get(steps))
@@ -365,11 +369,17 @@ def _warm(run: Run | None, phase: str, strongest: float) -> Warm | None:
         return None
     kind = "even" if low <= 1 <= high else "slower" if ratio > 1 else "faster"
     share = 8 + round(52 * abs(math.log(ratio)) / strongest)
-    return Warm(f"{ratio:.3g}", f"[{low:.3g}, {high:.3g}]", kind, share)
+    return Warm(wording.three(ratio), wording.interval(low, high, None), kind, share)
 
 
 def _ratio(run: Run, phase: str) -> float | None:
     return next((metric.value for metric in run.metrics if metric.name == f"{phase}_ratio"), None)
+
+
+def _ends(run: Run, phase: str) -> tuple[float, float] | None:
+    values = {metric.name: metric.value for metric in run.metrics}
+    low, high = (values.get(f"{phase}_ratio_{end}") for end in ("low", "high"))
+    return None if low is None or high is None else (low, high)
 
 
 def _setting(run: Run) -> str:

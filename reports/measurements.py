@@ -9,10 +9,10 @@ from papers import trust
 from papers.measurement import HOST
 from papers.sides import around, is_end
 
+from .wording import NONE, interval, three
+
 if TYPE_CHECKING:
     from results import Parity, Run, StoredRun
-
-NONE = "–"
 
 COLUMNS: dict[str, tuple[tuple[str, str, str], ...]] = {  # by kind of measurement: heading, metric, form
     "speed": (
@@ -146,12 +146,12 @@ def form(kind: str, value: float | None, low: float | None = None, high: float |
     if value is None:
         return NONE
     if kind == "time":
-        return f"{value * 1e3:.3g} ms" if value < 1 else f"{value:.3g} s"
+        return f"{three(value * 1e3)} ms" if value < 1 else f"{three(value)} s"
     if kind == "ratio":
-        return f"{value:.3g}" + (f" [{low:.3g}, {high:.3g}]" if low is not None and high is not None else "")
+        return f"{three(value)} {interval(low, high, None)}".rstrip()
     if kind == "size":
         return f"{value / 2**20:,.1f} MiB"
-    return f"{value:,.0f}" if kind == "count" else f"{value:.3g}"
+    return f"{value:,.0f}" if kind == "count" else three(value)
 
 
 def status(run: Run, parities: Iterable[Parity]) -> str:

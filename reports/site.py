@@ -25,6 +25,7 @@ from . import folder, tables, wording
 from .collection import paused
 from .kept import Kept
 from .naming import names_of, trainings
+from .what_is_shown import shown_of
 
 if TYPE_CHECKING:
     from papers.evaluate import TableResult
@@ -145,36 +146,64 @@ def _pages(
     yield from kernels.pages(timed, checks, render)
     yield from parity.pages(checks, render)
     yield from calibration.pages(timed, render)
-    ranked = [page.result for page in shown if page.result.table.ranked]
-    yield from board.pages(ranked, store.metrics(_ids(ranked)), render)
+    around = sorted(by_paper), links
+    for page in shown:
+        if page.result.table.ranked:
+            yield from _board_pages(store, page.result, around, render, kept)
     yield from commits.pages(cast("Store", store), runs, render)
+    theirs = {paper: _digest(found) for paper, found in authors.items()}
     for page in shown:
         values = store.by_run(_ids([page.result]))
-        groups = curves.groups(page.result, values, authors.get(page.result.table.paper, {}))
         over = [found for found in (axis.plots(page.result), *axis.drawings(page.result)) if found and found.plots]
         counted = operations.shown(rows(cast("Store", store), [cell.cell for cell in page.result.cells]))
         held = pairs(cast("Store", store), page.result)
-        yield (
-            f"{page.name}.html",
-            render(
+        beside = paired.shown(page.result, held)
+        name, paper = f"{page.name}.html", page.result.table.paper
+        shows = (shown_of(page.result), _digest(values), theirs.get(paper), over, counted, beside, around)
+        if not page.changed and kept.stays(name, shows):
+            yield name, None
+        else:
+            groups = curves.groups(page.result, values, authors.get(paper, {}))
+            text = render(
                 "table.html",
                 page=page,
                 result=page.result,
                 groups=groups,
                 over=over,
                 operations=counted,
-                paired=paired.shown(page.result, held),
-            ),
-        )
+                paired=beside,
+            )
+            yield name, text if page.changed else kept.made(name, text)
         yield f"{page.name}.csv", tables.to_csv(page.result)
         yield f"{page.name}.tex", tables.to_latex(page.result)
         if held:
             yield f"{page.name}-pairs.csv", paired.to_csv(page.result, held)
             yield f"{page.name}-pairs.tex", paired.to_latex(page.result, held)
-    yield from _run_pages(store, runs, names, _places(shown), (sorted(by_paper), links), render, kept)
+    yield from _run_pages(store, runs, names, _places(shown), around, render, kept)
     notes = store.published_notes()
     for paper, by_table in sorted(by_paper.items()):
         yield f"{_published_page(paper)}.html", render("published.html", paper=paper, tables=_printed(by_table, notes))
+
+
+def _board_pages(
+    store: ReadOnce, result: TableResult, around: object, render: Any, kept: Kept
+) -> Iterator[tuple[str, str | None]]:
+    """The files of a ranked table, made again where anything of it has changed: its statistics take seconds."""
+    from . import board
+
+    ids = _ids([result])
+    costs = sorted({(run.id, run.peak_memory) for cell in result.cells for run in cell.runs})
+    shows = shown_of(result), _digest(store.by_run(ids)), costs, around
+    stay = {name: kept.stays(name, shows) for name in board.files(result)}
+    if all(stay.values()):
+        yield from ((name, None) for name in stay)
+    else:
+        yield from ((name, kept.made(name, text)) for name, text in board.pages(result, store.metrics(ids), render))
+
+
+def _digest(values: Mapping[str, object]) -> str:
+    """Of plain values by name; a repr of them takes several times as long."""
+    return hashlib.sha256(marshal.dumps(sorted(values.items()), 2)).hexdigest()
 
 
 def _run_pages(
@@ -408,7 +437,7 @@ def renderer(names: Mapping[str, str], papers: Collection[str], links: Mapping[s
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    from papers.verdict import RULE
+    from papers import verdict
 
     from . import kernels
     from .figures import swatch
@@ -428,12 +457,15 @@ def renderer(names: Mapping[str, str], papers: Collection[str], links: Mapping[s
         flat=lambda document: list(_flat(document)),
         label=lambda run: names[run.experiment_key],
         slug=lambda word: re.sub(r"[^a-z]", "-", word),
+        first_word=lambda text: text.partition(" ")[0],
+        further_words=lambda text: text.partition(" ")[2],
+        sentence=lambda text: text[:1].upper() + text[1:],
         moment=lambda text: text[:16].replace("T", " ") + " UTC",
     )
     environment.globals.update(
         w=wording,
         forest=forest,
-        RULE=RULE,
+        verdict=verdict,
         SCALES=SCALES,
         css=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         script=Markup(script),

@@ -90,8 +90,8 @@ def to_latex(result: TableResult) -> str:
                 continue
             fields = (
                 wording.published(cell),
-                wording.number(cell.measured, places) + "*" * bool(cell.stale),
-                wording.interval(cell.low, cell.high, places),
+                wording.measured(cell, places[cell.cell.measure], result.unit),
+                wording.interval(cell.low, cell.high, places[cell.cell.measure]),
                 wording.verdict(cell),
             )
             mark = rf"\textsuperscript{{{reasons[cell.reason]}}}" if cell.reason else ""

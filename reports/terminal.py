@@ -98,9 +98,8 @@ def _verdict(cell: CellResult, marks: dict[str, str]) -> Text:
     return _text(wording.verdict(cell), STYLES.get(cell.verdict, "")).append(marks.get(cell.reason, ""), "dim")
 
 
-def _measured(cell: CellResult, places: int) -> str:
-    star = "*" * bool(cell.stale)
-    return f"{wording.number(cell.measured, places)}{star} {wording.interval(cell.low, cell.high, places)}".strip()
+def _measured(cell: CellResult, places: wording.Places, unit: str) -> str:
+    return f"{wording.measured(cell, places, unit)} {wording.interval(cell.low, cell.high, places)}".strip()
 
 
 def _grid(result: TableResult, marks: dict[str, str]) -> Grid:
@@ -123,7 +122,13 @@ def _grid(result: TableResult, marks: dict[str, str]) -> Grid:
         grid.add_row(
             _heading(broken[name], "bold"),
             *(
-                Text("\n").join([_text(wording.published(c), "dim"), _text(_measured(c, places)), _verdict(c, marks)])
+                Text("\n").join(
+                    [
+                        _text(wording.published(c), "dim"),
+                        _text(_measured(c, places[c.cell.measure], result.unit)),
+                        _verdict(c, marks),
+                    ]
+                )
                 if c
                 else Text()
                 for c in cells
@@ -156,7 +161,7 @@ def _lines(result: TableResult, marks: dict[str, str], heading: Callable[[Cell],
                 grid.add_row(
                     Padding(_heading(heading(cell.cell)), (0, 0, 0, 2)) if column else "",
                     _text(wording.published(cell)),
-                    _text(_measured(cell, places)),
+                    _text(_measured(cell, places[cell.cell.measure], result.unit)),
                     _verdict(cell, marks),
                 )
     return grid

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from papers.claims import FAILS, HOLDS, MIXED, NOT_SHOWN, SEEDS, SHOWN, UNDECIDED
@@ -15,9 +15,11 @@ from papers.verdict import distinct, documents
 if TYPE_CHECKING:
     from papers.claims import Finding
     from papers.evaluate import CellResult, PublishedValue, TableResult
+    from papers.measures import Measure
     from papers.table import Claim
 
 NONE = "–"
+Places = int | None  # digits behind the point; None: three digits of each number
 COLUMN = "\0"  # stands for the name of a column
 STATES = (
     "reproduced",
@@ -38,26 +40,46 @@ FINDINGS = {  # the words of findings, those on stand-ins apart
 KINDS = {False: "claims", True: "on stand-ins"}
 
 
-def decimals(result: TableResult) -> int:
-    """Digits behind the point for the measured values of a table: as many as its narrowest interval deserves.
+def decimals(result: TableResult) -> dict[Measure, Places]:
+    """Digits behind the point for the measured values of a table, by their measure.
 
-    One, and below 1 as many as make two digits of the interval's width. Without intervals three digits of the values.
-    At least two where values are compared to the printed digits.
+    As many as its narrowest interval deserves: one, and below 1 as many as make two digits of the interval's width.
+    Without intervals three digits of the values. At least two where values are compared to the printed digits. None,
+    which is three digits of each number, where it counts by which factor they differ.
     """
-    widths = [cell.high - cell.low for cell in result.cells if cell.low is not None and cell.high is not None]
-    fine = widths or [abs(cell.measured) / 10 for cell in result.cells if cell.measured is not None]
+    of_measures: dict[Measure, list[CellResult]] = {}
+    for cell in result.cells:
+        of_measures.setdefault(cell.cell.measure, []).append(cell)
+    return {measure: None if measure.logarithmic else _decimals(cells) for measure, cells in of_measures.items()}
+
+
+def _decimals(cells: Sequence[CellResult]) -> int:
+    widths = [cell.high - cell.low for cell in cells if cell.low is not None and cell.high is not None]
+    fine = widths or [abs(cell.measured) / 10 for cell in cells if cell.measured is not None]
     least = min((width for width in fine if width > 0), default=1.0)
-    few = 2 if any(cell.cell.measure.interval == "exact" for cell in result.cells) else 1
-    return max(few, 1 - math.floor(math.log10(least)))
+    return max(2 if cells[0].cell.measure.exact else 1, 1 - math.floor(math.log10(least)))
 
 
-def number(value: float | None, places: int) -> str:
-    return NONE if value is None else f"{value:.{places}f}"
+def number(value: float | None, places: Places) -> str:
+    return NONE if value is None else three(value) if places is None else f"{value:.{places}f}"
 
 
-def interval(low: float | None, high: float | None, places: int) -> str:
+def measured(cell: CellResult, places: Places, unit: str) -> str:
+    """The measured value of a cell, with a star where it is not current, and with its unit where that is not
+    the `unit` of the whole table."""
+    star = "*" * bool(cell.stale)
+    own = "" if cell.measured is None or cell.cell.measure.show == unit else cell.cell.measure.show
+    return f"{number(cell.measured, places)}{star} {own}".rstrip()
+
+
+def three(value: float) -> str:
+    """Three digits, and those of whole numbers: "0.160", "57.0", "1,240", "3.85e-06"."""
+    return f"{value:,.0f}" if value == 0 or abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
+
+
+def interval(low: float | None, high: float | None, places: Places) -> str:
     """The bounds as "[91.2, 95.1]", or nothing where there is none."""
-    return "" if low is None or high is None else f"[{low:.{places}f}, {high:.{places}f}]"
+    return "" if low is None or high is None else f"[{number(low, places)}, {number(high, places)}]"
 
 
 def published(cell: CellResult) -> str:
@@ -127,7 +149,7 @@ def authors(claim: Claim) -> str:
     return f"The authors' own numbers do not support this: {claim.authors}" if claim.authors else ""
 
 
-def expected(cell: CellResult, places: int) -> str:
+def expected(cell: CellResult, places: Places) -> str:
     """Where the verdict looked for a published value: "[91.2, 95.1]", or nothing."""
     return interval(*cell.expected, places) if cell.expected else ""
 
@@ -149,39 +171,37 @@ def by_chance(result: TableResult) -> str:
 
 
 def best(result: TableResult) -> set[int]:
-    """The places of the cells with the best measured value of their column, where it has several rows that are read
-    by one protocol."""
+    """The places of the cells with the best measured value of their column, where all of its rows are read by one
+    protocol. None of what chance has no part in, as memory at different lengths: such rows do not compete."""
+    columns: dict[str, list[int]] = {}
+    for place, cell in enumerate(result.cells):
+        columns.setdefault(cell.cell.heading, []).append(place)
     found: set[int] = set()
-    for heading, protocol in dict.fromkeys((cell.cell.heading, cell.cell.protocol) for cell in result.cells):
-        cells = [
-            (place, cell)
-            for place, cell in enumerate(result.cells)
-            if (cell.cell.heading, cell.cell.protocol) == (heading, protocol)
-            and cell.measured is not None
-            and cell.cell.measure.better
-        ]
-        values = [cell.measured for _, cell in cells if cell.measured is not None]
-        if len(set(values)) < 2 or len({cell.cell.measure for _, cell in cells}) > 1:
-            continue
-        top = max(values) if cells[0][1].cell.measure.better == "higher" else min(values)
-        found |= {place for place, cell in cells if cell.measured == top}
+    for places in columns.values():
+        ways = {(cell.protocol.name, cell.measure) for cell in (result.cells[place].cell for place in places)}
+        values = {place: value for place in places if (value := result.cells[place].measured) is not None}
+        measure = result.cells[places[0]].cell.measure
+        if len(ways) == 1 and not measure.exact and len(set(values.values())) > 1:
+            top = max(values.values(), key=lambda value: measure.sign * value)
+            found |= {place for place, value in values.items() if value == top}
     return found
 
 
-def apart(cell: CellResult, places: int) -> str:
+def apart(cell: CellResult, places: Places) -> str:
     """How far the measured value is from the first published one, where the two may be held against each other."""
     firm = [value.value for value in cell.published if value.firm]
     if cell.measured is None or not firm or cell.verdict == "not comparable":
         return ""
-    return f"{cell.measured - firm[0]:+.{places}f} to published"
+    difference = cell.measured - firm[0]
+    told = f"{difference:+#.3g}" if places is None else f"{round(difference, places) + 0.0:+.{places}f}"  # no -0.0
+    return f"{told} to published"
 
 
 def few(cell: CellResult) -> str:
-    """That a cell rests on too few seeds for a verdict; empty where it does not."""
+    """That a cell rests on too few seeds for a verdict, or for an interval; empty where it does not."""
     number = len(cell.values)
-    if cell.verdict != "undecided" or not 0 < number < MIN_SEEDS:
-        return ""
-    return f"too few seeds: {number} of at least {MIN_SEEDS}"
+    short = cell.verdict == "undecided" or (cell.low is None and not cell.cell.measure.exact)
+    return f"too few seeds: {number} of at least {MIN_SEEDS}" if short and 0 < number < MIN_SEEDS else ""
 
 
 def incomparable(result: TableResult) -> list[str]:

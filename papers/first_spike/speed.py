@@ -62,7 +62,7 @@ def _phase(measured: Sequence[dict[str, Run]], phase: str) -> Comparison:
     text = f"the eager loop took {min(middles):.3g} to {max(middles):.3g} times as long at {len(ratios)} sizes"
     # The intervals come with the measurement: one wholly below the limit at every size speaks against the claim.
     against = 0.0 if max(high for _, _, high in ratios) < MUCH else 1.0
-    return Comparison(text, min(low for _, low, _ in ratios) > MUCH, against, lacks="", effects=times(ratios))
+    return Comparison(text, min(low for _, low, _ in ratios) > MUCH, against, lacks="", effects=times(ratios, MUCH))
 
 
 def _ratio(run: Run, phase: str) -> Interval | None:

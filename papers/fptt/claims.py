@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ..claims import Comparison, Effect, Finding, conclude
+from ..claims import TIMES, Comparison, Effect, Finding, conclude
 from ..comparison import (
     AGAINST,
     MARGIN,
@@ -92,7 +92,10 @@ def _level(
     low, high = (10**end for end in estimate.interval())
     under, over = estimate.below(math.log10(bound)), estimate.above(math.log10(bound))
     p_for, p_against = (under, over) if below else (over, under)
-    return [Comparison(f"{text} [{low:.3g}, {high:.3g}]", p_for <= ALPHA, p_against, name, planned=planned)]
+    middle = 10 ** statistics.fmean(logs)
+    against = Effect(low / bound, middle / bound, high / bound, f"{TIMES} {bound:.4g}", 1.0)
+    text = f"{text} [{low:.3g}, {high:.3g}]"
+    return [Comparison(text, p_for <= ALPHA, p_against, name, planned=planned, effects=(against,))]
 
 
 def _solves(row: str, *where: str) -> Decide:

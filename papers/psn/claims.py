@@ -211,7 +211,7 @@ def _reached(evidence: Evidence) -> Finding:
                 missing.above(REACHED),
                 column=where,
                 planned=ours.planned,
-                effects=(effect(missing, ACCURACY.difference),),
+                effects=(effect(missing, ACCURACY.difference, limits=(REACHED,)),),
             )
         )
     finding = finish(evidence, found, test, unit="row")

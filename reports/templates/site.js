@@ -87,7 +87,7 @@
     bar.append(make("label", {}, "Words ", words), count);
     more.addEventListener("click", () => ((shown += atOnce), show()));
     const place = table.closest(".scroll") ?? table;
-    place.before(bar);
+    if (table.dataset.bare === undefined) place.before(bar);
     place.after(more);
     const sorted = /^(\d+)(-?)$/.exec(state.get(`${key}.sort`) ?? "");
     if (sorted && heads[sorted[1]]) sort(Number(sorted[1]), sorted[2] === "-");

@@ -150,5 +150,5 @@ def test_a_scheme_and_a_neuron_of_its_own_get_rows_a_claim_and_a_page(reproduce:
     assert runs["gated"].backend == "torch"  # no kernel computes a neuron that sees the others
     assert re.search(r"^undecided +P1 +Gates help", done.stdout, re.M), done.stdout
     page = (tmp_path / "out" / "report" / "chunked-quick.html").read_text(encoding="utf-8")
-    for text in ("gated", "Gates help", "not comparable", "(1 seed), needs 3"):
+    for text in ("gated", "Gates help", "not comparable", "(1 seed), a test needs 3 seeds"):
         assert text in page

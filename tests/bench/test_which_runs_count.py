@@ -75,7 +75,7 @@ def test_runs_of_older_code_do_not_stand_beside_newer_ones(store: Store) -> None
     assert cell is not None
     assert cell.values == (70.0,)
     assert cell.reason.endswith("; 3 runs of other code or data left out")
-    assert "1 and 3 seeds), needs 3" in claimed(store)
+    assert "1 and 3 seeds), a test needs 3 seeds" in claimed(store)
 
 
 def test_a_plan_after_the_fact_decides_nothing(store: Store) -> None:

@@ -107,3 +107,10 @@ def test_without_runs_there_is_no_board(tmp_path: Path) -> None:
 
 def test_letters() -> None:
     assert [letter(number) for number in (0, 25, 26, 27, 52)] == ["a", "z", "aa", "ab", "ba"]
+
+
+def test_the_opposite_is_as_likely_as_the_rest(found: tuple[League, ...]) -> None:
+    for (one, other), ahead in found[0].better.items():
+        opposite = found[0].better[other, one]
+        assert ahead.value + opposite.value == pytest.approx(1)
+        assert ahead.low + opposite.high == pytest.approx(1)

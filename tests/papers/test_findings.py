@@ -150,7 +150,10 @@ def test_a_plan_that_is_not_carried_out_decides_nothing() -> None:
 
 def test_three_seeds_of_each_arm_are_needed() -> None:
     found = AHEAD(evidence(a=BETTER, b=WORSE[:2]))
-    assert (found.status, found.parts[0].evidence) == ("undecided", "+10.5 points (3 and 2 seeds), needs 3")
+    assert (found.status, found.parts[0].evidence) == (
+        "undecided",
+        "+10.5 points (3 and 2 seeds), a test needs 3 seeds",
+    )
 
 
 def test_on_stand_ins_nothing_is_chosen_on_the_test_set() -> None:
@@ -180,8 +183,10 @@ def test_the_margin_of_comparable_goes_with_the_error(larger: float, difference:
     rule = near(ACCURACY)
     better, worse = ([mean - 0.001, mean, mean + 0.001] for mean in (larger, larger - difference))
     for pair in ((better, worse), (worse, better)):
-        p_for, p_against = rule(*pair, 0.0)
+        p_for, p_against = rule.test(*pair, 0.0)
         assert (p_for < 0.025, p_against < 0.025) == (near_enough, not near_enough)
+    assert rule.limits(better, worse)[1] == pytest.approx(min(2.0, (100 - larger) / 4))  # what is drawn
+    assert rule.limits(worse, better)[0] == -rule.limits(better, worse)[1]
     with pytest.raises(ValueError, match="known for shares"):
         near(Measure("mean_squared_error", "1", "lower", "student"))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from papers.claims import Comparison, Effect, conclude
 from reports.forest import EDGE, WIDTH, forest
 
@@ -31,6 +33,22 @@ def test_parts_share_an_axis_on_which_the_numbers_lie() -> None:
 def test_half_the_time_is_as_far_from_the_line_as_twice() -> None:
     (found,) = drawn(Comparison("1", True, 0.1, column="a", effects=(Effect(0.5, 1.0, 2.0, "times", 1.0),)))
     assert found == [WIDTH / 2, EDGE, WIDTH / 2, WIDTH - EDGE]
+
+
+def test_the_margin_of_a_claim_is_drawn_and_told() -> None:
+    part = Comparison("1", False, 0.1, column="a", effects=(Effect(1.0, 5.0, 10.0, "points", limits=(4.0,)),))
+    found = forest(conclude([part], "t"))
+    (limit,) = re.findall(r'class="limit" d="M([\d.]+) ', found.lines[0].svg)
+    assert float(limit) == pytest.approx(EDGE + (WIDTH - 2 * EDGE) * 0.4, abs=0.05)
+    assert found.axis == "line at 0 points, dashed at 4"
+    other = Comparison("2", False, 0.1, column="b", effects=(Effect(1.0, 5.0, 10.0, "points", limits=(-2.0, 2.0)),))
+    assert forest(conclude([part, other], "t")).axis == "line at 0 points, dashed where each is decided"
+
+
+def test_every_number_of_a_part_is_drawn() -> None:
+    effects = tuple(Effect(1.0, 2.0, 3.0, "times", 1.0) for _ in range(25))
+    (line,) = forest(conclude([Comparison("25 sizes", True, 0.0, column="a", effects=effects)], "t")).lines
+    assert line.svg.count("<circle") == 25
 
 
 def test_what_is_not_measured_is_said_once() -> None:

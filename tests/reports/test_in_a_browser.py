@@ -121,6 +121,20 @@ def test_filters_choose_rows_and_live_in_the_address(watched: Watched) -> None:
     assert "runs.words=nmnist" in page.url
 
 
+def test_ranks_and_costs_sort_and_the_front_stays_below(browser: Any, rare: dict[str, Path]) -> None:
+    one = Watched(browser, rare["ranks"].parent)
+    page = one.open(rare["ranks"].name)
+    assert one.column("ranks-1", 1) == ["psn", "lif", "if"]
+    page.locator("table[data-live=ranks-1]").get_by_role("button", name="at equal seconds").click()
+    assert one.column("ranks-1", 1) == ["lif", "psn", "if"]  # who has no rank stands last
+    costs = page.locator("table[data-live^=costs-1-]").first
+    costs.get_by_role("button", name="latency").press("Enter")
+    assert "costs-1-1.sort=" in page.url
+    assert costs.locator("tr").last.inner_text().startswith("on the front")
+    assert one.complaints == []
+    one.context.close()
+
+
 def test_claims_filter_by_scale(watched: Watched) -> None:
     page = watched.open("claims.html")
     assert set(watched.column("claims", 4)) == {"quick", "short"}

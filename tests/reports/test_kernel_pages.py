@@ -127,7 +127,7 @@ def test_verified_figures_are_compared_and_plotted(tmp_path: Path) -> None:
     assert "8.77" in row(page, "norse")
     assert "[7.89, 9.64]" in row(page, "norse")
     assert "unverified" not in row(page, "fused")
-    assert "1 ms" in row(page, "fused")
+    assert "1.00 ms" in row(page, "fused")
     assert page.count('<svg class="plot"') == 2  # training over T and its roofline; one N alone, no forward times
     assert "1e+03" not in page
     assert "parity_failed" in row(page, "torch")
@@ -179,9 +179,9 @@ def test_a_newer_measurement_replaces_an_older_one_of_the_same_machine(tmp_path:
     again = kernel(9, "norse", 4, 0.0055, 5.5)
     elsewhere = kernel(10, "norse", 4, 0.0022, 2.2, machine={"cpu": "another", "cores": 64})
     page = (built(tmp_path, [check(1)], [*RUNS, again, elsewhere]) / "kernels-lif.html").read_text()
-    assert "8.7 ms" not in page
-    assert "5.5 ms" in page
-    assert "2.2 ms" in page
+    assert "8.70 ms" not in page
+    assert "5.50 ms" in page
+    assert "2.20 ms" in page
     assert "another, 64 cores" in page
 
 
@@ -271,9 +271,9 @@ def test_parity_page_states_the_rule_and_what_a_green_check_left_out(tmp_path: P
 def test_the_overview_has_the_largest_size_and_what_may_be_compared(tmp_path: Path) -> None:
     jelly = kernel(6, "spikingjelly", 100, 0.04, 2.0)
     words = " ".join(Page(built(tmp_path, [check(1), closing(2)], [*RUNS, jelly]) / "kernels.html").text.split())
-    assert "lif T=100 N=1000 – 20 ms – 2 [1.8, 2.2] – green" in words
+    assert "lif T=100 N=1000 – 20.0 ms – 2.00 [1.80, 2.20] – green" in words
     unchecked = " ".join(Page(built(tmp_path / "u", [], [*RUNS, jelly]) / "kernels.html").text.split())
-    assert "lif T=100 N=1000 – 20 ms – – – unchecked" in unchecked
+    assert "lif T=100 N=1000 – 20.0 ms – – – unchecked" in unchecked
 
 
 def test_times_over_steps_and_neurons_are_a_map(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_times_over_steps_and_neurons_are_a_map(tmp_path: Path) -> None:
     page = (built(tmp_path, [check(1), closing(2)], runs) / "kernels-lif.html").read_text()
     heat = page.split('<table class="heat">')[-1].partition("</table>")[0]
     assert re.findall(r'<td class="(\w+)" style="--share: (\d+)%">([\d.]+)<', heat) == [
-        ("slower", "60", "8"),
+        ("slower", "60", "8.00"),
         ("even", "9", "1.05"),
     ]
 

@@ -21,9 +21,10 @@ import papers
 from core.registry import PluginError, Registry, UnknownName
 from papers import registry
 from papers.experiment import SCALES
+from papers.fptt.memory import FPTT_MEMORY
 from papers.plif.tables import PLIF_TABLE
 from papers.read_once import ReadOnce
-from reports import ReportError, build, kept, site, wording
+from reports import ReportError, build, curves, kept, site, wording
 from results import Dataset, Metric, Run, Sample, Store
 
 TABLES = ["plif_ablation", "plif_table"]  # those of the invented runs, where what is built of others is of no concern
@@ -219,6 +220,14 @@ def test_a_caption_counts_the_seeds_of_each_row(empty_store: Store, tmp_path: Pa
     assert "MNIST, 8x8 digits standing in; Fashion-MNIST, 8x8 digits standing in" in words
 
 
+def test_what_has_no_curve_has_no_heading_of_curves(empty_store: Store, tmp_path: Path) -> None:
+    experiment = FPTT_MEMORY.experiments("paper", [0])[0]
+    empty_store.record(invented.run(experiment, final=0.0, metrics=(Metric("saved", 0.44, "MiB"),)))
+    page = build(empty_store, tmp_path, ["paper"], ["fptt_memory"]).parent / "fptt_memory-paper.html"
+    assert "1 of 12 measured" in (page.parent / "index.html").read_text()
+    assert "Training curves" not in page.read_text()
+
+
 def test_a_run_page_tells_how_to_repeat_it(built: Path) -> None:
     experiment = cell("PLIF 2 max", "MNIST").experiment
     words = " ".join(Page(built / f"runs/{invented.run(experiment).id}.html").text.split())
@@ -333,6 +342,43 @@ def test_a_page_of_a_run_is_made_again_when_it_shows_something_else_or_was_chang
     assert sorted(made) == sorted([first.id, second.id])
 
 
+def test_the_costs_of_operations_are_among_what_makes_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "ROOT", tmp_path)
+    costs = tmp_path / "papers" / "costs.toml"
+    costs.parent.mkdir()
+    costs.write_text("add = 0.9")
+    before = kept._code.__wrapped__()
+    costs.write_text("add = 0.8")
+    assert kept._code.__wrapped__() != before
+
+
+def test_a_page_of_a_table_is_made_again_when_it_shows_something_else(
+    empty_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    groups = curves.groups
+
+    def noted(result: Any, *others: Any) -> Any:
+        drawn.append(f"{result.table.name}-{result.scale}")
+        return groups(result, *others)
+
+    monkeypatch.setattr(curves, "groups", noted)
+    first, second = (invented.run(cell("PLIF 2 max", "MNIST").experiment, seed) for seed in (1, 2))
+    for run, expected in ((first, ["plif_ablation-quick"]), (second, ["plif_ablation-quick"]), (second, [])):
+        drawn.clear()
+        empty_store.record(run)
+        page = build(empty_store, tmp_path, ["quick"], ["plif_ablation"]).parent / "plif_ablation-quick.html"
+        assert drawn == expected
+    whole = page.read_text()
+    assert second.id in whole
+    drawn.clear()
+    with empty_store.engine.begin() as connection:
+        connection.execute(text("UPDATE metric SET value = 0.5 WHERE name = 'test_accuracy' AND step = 3"))
+    build(empty_store, tmp_path, ["quick"], ["plif_ablation"])
+    assert drawn == ["plif_ablation-quick"]  # a point of a curve alone
+    assert page.read_text() != whole
+
+
 def test_what_no_longer_belongs_is_removed_and_nothing_else(store: Store, built: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(built, tmp_path / "report")
     (folder / "notes.html").write_text("mine")
@@ -408,7 +454,7 @@ def test_runs_of_different_experiments_have_different_names(tmp_path: Path) -> N
     pages = [(report / "runs" / f"{run.id}.html").read_text(encoding="utf-8") for run in runs]
     names = {re.sub("<.*?>", "", re.search(r"<h1>(.*)</h1>", page)[1]) for page in pages}  # type: ignore[index]
     assert len(names) == len(runs)
-    assert "nmnist T=10 · plif_nmnist max pooling · plif init_tau=2 nothing held out" in names
+    assert "nmnist · plif_nmnist · plif T=10 · max pooling · init_tau=2 · nothing held out" in names
 
 
 def test_values_that_were_read_once_are_what_the_store_says(store: Store) -> None:

@@ -9,7 +9,11 @@ import synthetic_runs as invented
 
 from papers.claims import SCALE, SEEDS, Finding, Part, nothing
 from papers.comparison import WELCH
-from papers.evaluate import PublishedValue, evaluate
+from papers.evaluate import PublishedValue, TableResult, evaluate
+from papers.first_spike.table import FS_TABLE
+from papers.fptt.adding import FPTT_ADDING
+from papers.fptt.memory import FPTT_MEMORY
+from papers.measures import ACCURACY
 from papers.plif.tables import PLIF_ABLATION, PLIF_TABLE
 from papers.table import Claim
 from reports import wording
@@ -68,7 +72,7 @@ def test_more_seeds_are_advised_where_they_can_decide_a_claim(store: Store) -> N
     missing = nothing()
     shown_only = Finding("undecided", "MNIST: +1.0 points", WELCH, lacks=SCALE)
     assert advice(Finding("holds", "MNIST: +1.0 points", WELCH), missing, shown_only) == []
-    too_few = Finding("undecided", "MNIST: undecided, +1.0 points (1 seed), needs 3", WELCH, lacks=SEEDS)
+    too_few = Finding("undecided", "MNIST: undecided, +1.0 points (1 seed), a test needs 3 seeds", WELCH, lacks=SEEDS)
     again = "python -m bench.reproduce plif_table --scale quick --seeds 3"
     assert advice(missing, too_few) == [f"undecided claims (1) rest on 1 seed; more may decide them: {again}"]
 
@@ -131,13 +135,13 @@ def test_as_many_digits_as_the_interval_deserves(
 ) -> None:
     result = evaluate(store, PLIF_TABLE, "quick")
     one = dataclasses.replace(result.cells[0], low=low, high=high, measured=value)
-    assert wording.decimals(dataclasses.replace(result, cells=(one,))) == places
+    assert wording.decimals(dataclasses.replace(result, cells=(one,))) == {one.cell.measure: places}
 
 
 def test_summary_tells_not_run_from_measured(store: Store, empty_store: Store) -> None:
     assert wording.summary(evaluate(store, PLIF_TABLE, "quick")) == {"not comparable": 12}
     assert wording.summary(evaluate(empty_store, PLIF_TABLE, "quick")) == {"not run": 12}
-    assert wording.decimals(evaluate(store, PLIF_TABLE, "quick")) == 1
+    assert wording.decimals(evaluate(store, PLIF_TABLE, "quick")) == {ACCURACY: 1}
 
 
 def test_the_number_of_an_epoch_is_no_count() -> None:
@@ -160,6 +164,39 @@ def test_the_best_value_of_a_column_is_marked_where_values_differ(store: Store) 
     assert wording.best(dataclasses.replace(alike, cells=cells)) == set()  # two protocols of one training never race
 
 
+def counted(result: TableResult) -> TableResult:
+    """The result as if the cells had been measured, each larger than the one before."""
+    cells = tuple(dataclasses.replace(c, measured=float(n), values=(float(n),)) for n, c in enumerate(result.cells))
+    return dataclasses.replace(result, cells=cells)
+
+
+def test_the_best_is_marked_where_each_row_makes_its_protocol_anew(empty_store: Store) -> None:
+    result = counted(evaluate(empty_store, FS_TABLE, "quick"))
+    best = {(result.cells[place].cell.row, result.cells[place].cell.column) for place in wording.best(result)}
+    assert best == {("PLIF, FS corrected", "SHD")}  # by first spike and by rate
+    assert wording.best(counted(evaluate(empty_store, FPTT_MEMORY, "paper"))) == set()  # rows are lengths
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.16, "0.160"), (57.0, "57.0"), (99.97, "100"), (1240.4, "1,240"), (3.8512e-6, "3.85e-06"), (0.0, "0")],
+)
+def test_three_digits(value: float, text: str) -> None:
+    assert wording.three(value) == text
+    assert wording.number(value, None) == text
+
+
+def test_each_measure_of_a_table_has_its_digits(empty_store: Store) -> None:
+    shares, errors = (evaluate(empty_store, table, "quick") for table in (PLIF_TABLE, FPTT_ADDING))
+    accuracy = dataclasses.replace(shares.cells[0], measured=90.0, low=88.0, high=92.0)
+    error = dataclasses.replace(errors.cells[0], measured=0.0021, low=0.00205, high=0.00215)
+    mixed = dataclasses.replace(shares, cells=(accuracy, error))
+    assert list(wording.decimals(mixed).values()) == [1, None]
+    assert mixed.unit == ""
+    assert [wording.measured(one, 1, mixed.unit) for one in mixed.cells] == ["90.0 %", "0.0"]
+    assert wording.measured(accuracy, 1, shares.unit) == "90.0"  # the table says it once
+
+
 def test_what_may_not_be_compared_has_no_difference_and_few_seeds_are_told(store: Store) -> None:
     cell = evaluate(store, PLIF_TABLE, "quick").cells[0]
     assert wording.apart(cell, 1) == ""
@@ -167,6 +204,10 @@ def test_what_may_not_be_compared_has_no_difference_and_few_seeds_are_told(store
     assert wording.apart(comparable, 1) == "-3.7 to published"  # 97.72
     assert wording.few(comparable) == "too few seeds: 1 of at least 3"
     assert wording.few(cell) == ""
+    equal = dataclasses.replace(comparable, measured=97.7199)
+    assert wording.apart(equal, 1) == "+0.0 to published"  # and not -0.0
+    alone = dataclasses.replace(cell, values=(94.0,), low=None, high=None)
+    assert wording.few(alone) == "too few seeds: 1 of at least 3"  # not comparable, and without an interval
 
 
 def test_a_reason_is_said_once_for_all_its_columns(store: Store) -> None:
