@@ -15,6 +15,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -322,9 +323,7 @@ def insert_plain(connection: Connection, table: Table, rows: Sequence[dict[str, 
         return
     compiled = insert(table).compile(dialect=connection.dialect, column_keys=list(rows[0]))
     order = compiled.positiontup
-    connection.exec_driver_sql(
-        str(compiled), list(rows) if order is None else [tuple(map(row.__getitem__, order)) for row in rows]
-    )
+    connection.exec_driver_sql(str(compiled), list(rows) if order is None else list(map(itemgetter(*order), rows)))
 
 
 def prepare(engine: Engine, shown: str, *, create: bool, read_only: bool) -> None:
@@ -348,7 +347,9 @@ def prepare(engine: Engine, shown: str, *, create: bool, read_only: bool) -> Non
     elif missing == set():
         return
     with writing(engine, shown) as connection:
-        if revision(connection, shown) != schema.REVISION:
+        if (found := revision(connection, shown)) is None:
+            _make(connection)
+        elif found != schema.REVISION:
             _migrate(connection)
         # Deletes nothing, but fails on a read-only file: now, and not when a long run is to be recorded.
         connection.execute(delete(schema.unit).where(false()))
@@ -408,6 +409,14 @@ def _require_older(found: str, shown: str) -> None:
             f"The store {shown} was written by a newer spikebench (schema {found}, this one knows up to "
             f"{schema.REVISION}). It was left as it is; update spikebench or name another store with --store."
         )
+
+
+def _make(connection: Connection) -> None:
+    """What all migrations lead to, at once: an empty database has nothing that they could keep."""
+    schema.METADATA.create_all(connection, checkfirst=False)
+    version = "version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)"
+    connection.execute(text(f"CREATE TABLE IF NOT EXISTS alembic_version ({version})"))  # as Alembic makes it
+    connection.execute(text("INSERT INTO alembic_version VALUES (:found)"), {"found": schema.REVISION})
 
 
 def _migrate(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""The tables of a store. They are created and changed by migrations/ alone; a test keeps both equal.
+"""The tables of a store, as a new one gets them; migrations/ brings older ones there, and a test keeps both equal.
 
 Documents (machine, environment, experiment, counts) are canonical JSON in text columns, so that a store of any
 database gives the same bytes back.

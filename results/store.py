@@ -137,12 +137,18 @@ class Store:
     ) -> None:
         """Replace what is known of a paper; `tables` give table, caption, source, provenance and note of each."""
         self._require_writable()
-        own = ("paper", "table", "row", "column", "protocol", "value", "unit", "decimals")
         rows = [
             {
-                **{name: getattr(value, name) for name in own},
+                "paper": value.paper,
+                "table": value.table,
+                "row": value.row,
+                "column": value.column,
+                "protocol": value.protocol,
                 "step": schema.WHOLE_RUN if value.step is None else value.step,
                 "position": position,
+                "value": value.value,
+                "unit": value.unit,
+                "decimals": value.decimals,
             }
             for position, value in enumerate(values)
         ]

@@ -4,8 +4,8 @@ Most of the time of a short command goes into imports, and into digests of our s
 and `Process` take the place of `subprocess.run` and `subprocess.Popen` for `python -m MODULE ...` and `python -c
 CODE ...`: the process is one of its own, with its own environment, folder, signals, output and end; only what is
 imported already differs. What an interpreter decides when it starts, such as how it takes names that are no ASCII, it
-decides by the variables `start`; those that ask for the same share one that has less imported. Tests of imports and
-other switches of the interpreter start real ones.
+decides by the variables `start`; those that ask for the same share one that has less imported. All processes of a run
+of pytest-xdist share these servers. Tests of imports and other switches of the interpreter start real ones.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from __future__ import annotations
 import atexit
 import functools
 import gc
+import hashlib
 import importlib
 import itertools
 import json
 import multiprocessing.util
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -73,7 +75,7 @@ class Process:
         }
         places = [kept if given is None else given for kept, given in zip(self._said, (stdout, stderr), strict=True)]
         with theirs:
-            server, _ = _server(*sorted((start or {}).items()))
+            server = _server(*sorted((start or {}).items()))
             socket.send_fds(server, [json.dumps(request).encode()], [theirs.fileno(), *places])
         self.pid = int(self._life.recv(MESSAGE))
 
@@ -142,30 +144,37 @@ def _name(text: str) -> str:
 
 
 @functools.cache
-def _server(*start: tuple[str, str]) -> tuple[socket.socket, subprocess.Popen[bytes]]:
-    """Where requests go to, and who answers them until this process ends; its interpreter starts with variables."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+def _server(*start: tuple[str, str]) -> socket.socket:
+    """Where requests go to. Who answers them has an interpreter that starts with variables, and ends after the last of
+    those that are connected to it."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    address = "\0spikebench " + hashlib.sha256(repr((run, start)).encode()).hexdigest()  # at most 107 bytes
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        try:
+            listener.bind(address)
+        except OSError:  # another process was first
+            pass
+        else:
+            listener.listen()
+            _start(listener, dict(start))
+    requests = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    while requests.connect_ex(address):  # between those two lines of another process
+        time.sleep(0.01)
+    atexit.register(requests.close)
+    return requests
+
+
+def _start(listener: socket.socket, start: dict[str, str]) -> None:
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    with theirs:
-        command = [sys.executable, "-P", __file__, str(theirs.fileno()), *(WITH_ITS_OWN_START if start else LOADED)]
-        # Its output is a pipe, which nothing is written to: what begins as a file would be taken for one ever after.
-        server = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            pass_fds=[theirs.fileno()],
-            env=kept | dict(start),
-            start_new_session=True,
-        )
-    atexit.register(_stop, ours, server)
-    return ours, server
+    command = [sys.executable, "-P", __file__, str(listener.fileno()), *(WITH_ITS_OWN_START if start else LOADED)]
+    # Its output is a pipe, which nothing is written to: what begins as a file would be taken for one ever after.
+    server = subprocess.Popen(
+        command, stdout=subprocess.PIPE, pass_fds=[listener.fileno()], env=kept | start, start_new_session=True
+    )
+    atexit.register(server.communicate)  # which ends once the requests of all are closed, ours before this
 
 
-def _stop(requests: socket.socket, server: subprocess.Popen[bytes]) -> None:
-    with server:  # which ends for want of requests
-        requests.close()
-
-
-def _serve(requests: socket.socket, loaded: Sequence[str]) -> dict[str, list[str]]:
+def _serve(listener: socket.socket, loaded: Sequence[str]) -> dict[str, list[str]]:
     """Returns a request, in the process that is to carry it out."""
     for name in loaded:
         importlib.import_module(name)
@@ -176,14 +185,20 @@ def _serve(requests: socket.socket, loaded: Sequence[str]) -> dict[str, list[str
     util.spawnv_passfds = _instead(_spawn, util.spawnv_passfds)
     subprocess._fork_exec = _instead(_fork_exec, subprocess._fork_exec)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the guardians
-    while True:
-        message, ends, _, _ = socket.recv_fds(requests, MESSAGE, 3)
-        if not message:
-            os._exit(0)
-        if not os.fork() and not _guard(*ends):
-            return dict(json.loads(message))
-        for end in ends:
-            os.close(end)
+    asking = [listener.accept()[0]]
+    while asking:
+        for one in select.select([listener, *asking], [], [])[0]:
+            if one is listener:
+                asking.append(listener.accept()[0])
+                continue
+            message, ends, _, _ = socket.recv_fds(one, MESSAGE, 3)
+            if not message:
+                asking.remove(one)
+            elif not os.fork() and not _guard(*ends):
+                return dict(json.loads(message))
+            for end in ends:
+                os.close(end)
+    os._exit(0)
 
 
 def _know_ours() -> None:
