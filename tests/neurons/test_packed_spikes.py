@@ -57,7 +57,7 @@ def test_as_pytorch(layer: Any, size: tuple[int, ...], parts: int, dtype: torch.
 @pytest.mark.parametrize("count", [1, 100, 40_000])
 def test_packing_loses_nothing(parts: int, count: int) -> None:
     x = spikes(count, parts=parts)
-    found = packed.pack(x, parts)
+    found, _ = packed.pack(x, parts)
     assert found is not None
     assert torch.equal(packed.expand(found, x.dtype, parts), x)
 
@@ -66,7 +66,7 @@ def test_packing_loses_nothing(parts: int, count: int) -> None:
 def test_what_no_byte_holds_is_kept_as_it_is(value: float) -> None:
     x = spikes(2, 1, 3, 4, 4)
     x[1, 0, 2, 3, 1] = value
-    assert (packed.pack(x, 1) is None) == (value != 2.0)  # two spikes are a number of spikes
+    assert (packed.pack(x, 1)[0] is None) == (value != 2.0)  # two spikes are a number of spikes
     layer = Conv2d(3, 2, 3)
     found = outcome(layer, packed.find(layer, x, 1), x)
     for one, other in zip(found, outcome(layer, layer, x), strict=True):

@@ -1,4 +1,5 @@
-"""A convolution of spikes, which keeps them as bytes for its backward pass and expands them where they are used.
+"""A convolution of spikes, which keeps them as bytes for its backward pass and expands them where they are used; where
+they are few, it is computed event by event.
 
 Spikes are 0 or 1, the mean of a window of n of them is a whole number of n-th parts. Whether that is so is looked at in
 the pass that packs; an input that holds anything else is kept as it is.
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import compiler, cpp_preamble, pool
+from . import compiler, cpp_preamble, events, pool
 from .graph import Graph
 from .kernel import call_library, note_threads, threads_for
 
@@ -46,26 +47,29 @@ def find(layer: Any, x: Tensor, parts: int) -> Callable[[Tensor], Tensor] | None
 def _convolve(layer: Any, parts: int, x: Tensor) -> Tensor:
     options = (layer.stride, layer.padding, layer.dilation, layer.groups)
     flat = x.flatten(0, 1)
-    return Convolution.apply(flat, _Shadow.apply(flat), layer.weight, layer.bias, options, parts).unflatten(
-        0, x.shape[:2]
-    )
+    few = int(events.FEW * x.numel()) if parts == 1 and events.fits(layer, x.dtype) else -1
+    y = Convolution.apply(flat, _Shadow.apply(flat), layer.weight, layer.bias, options, parts, few)
+    return y.unflatten(0, x.shape[:2])
 
 
 class Convolution(torch.autograd.Function):
-    """[N, C, ..] -> [N, C', ..], keeping the input in bytes where they hold it.
+    """[N, C, ..] -> [N, C', ..], keeping the input in bytes where they hold it; event by event for `few` spikes at most.
 
     `shadow` stands for the input where its gradient is differentiated once more: bytes have no derivative.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, shadow: Tensor, weight: Tensor, bias: Tensor | None, options: Any, parts: int
+        ctx: Any, x: Tensor, shadow: Tensor, weight: Tensor, bias: Tensor | None, options: Any, parts: int, few: int
     ) -> Tensor:
         stride, padding, dilation, groups = ctx.options = options
         ctx.parts, ctx.biases = parts, None if bias is None else list(bias.shape)
-        packed = pack(x, parts)
+        packed, ones = pack(x, parts)
         ctx.packed, ctx.shadow = packed is not None, shadow
         ctx.save_for_backward(x if packed is None else packed, weight)
+        ctx.few = packed is not None and 0 <= ones <= few
+        if ctx.few:
+            return events.convolve(packed, weight, bias, padding)
         zeros = [0] * len(stride)
         return torch.convolution(x, weight, bias, stride, padding, dilation, False, zeros, groups)
 
@@ -80,15 +84,20 @@ class Convolution(torch.autograd.Function):
                 gy, x, weight, ctx.biases, stride, padding, dilation, False, [0] * len(stride), groups, wanted
             )
 
+        if ctx.few and not torch.is_grad_enabled():  # it is only with create_graph
+            gx = gradients(_of_shape(kept.shape, gy), True, False, False)[0] if of_x else None
+            gw = events.gradient(kept, gy, weight, padding) if of_weight else None
+            gb = gy.sum([0, *range(2, gy.ndim)]) if of_bias else None
+            return gx, None, gw, gb, None, None, None
         x = _Expanded.apply(ctx.shadow, kept, weight.dtype, ctx.parts) if ctx.packed else kept
-        if torch.is_grad_enabled():  # it is only with create_graph
+        if torch.is_grad_enabled():
             gx, gw, gb = gradients(x, of_x, of_weight, of_bias)
         else:
             _, gw, gb = gradients(x, False, of_weight, of_bias)
             shape = x.shape
             del x
             gx = gradients(_of_shape(shape, gy), True, False, False)[0] if of_x else None
-        return gx, None, gw, gb, None, None
+        return gx, None, gw, gb, None, None, None
 
 
 def _of_shape(shape: torch.Size, gy: Tensor) -> Tensor:
@@ -125,15 +134,17 @@ class _Expanded(torch.autograd.Function):
         return g, None, None, None
 
 
-def pack(x: Tensor, parts: int) -> Tensor | None:
-    """`x` as bytes, each so many of `parts` parts; None where one of its numbers is none of these."""
+def pack(x: Tensor, parts: int) -> tuple[Tensor | None, int]:
+    """`x` as bytes, each so many of `parts` parts, None where one of its numbers is none of these; and how many bytes are
+    1, -1 where some are more."""
     library = _library(x.dtype)
     assert library is not None
     x = x.contiguous()
     packed = pool.empty(tuple(x.shape), x.stride(), torch.uint8)
-    other = torch.zeros(1, dtype=torch.int32, device="cpu")
-    _run(library.pack, [x, packed, other], x.numel(), parts)
-    return None if other.item() else packed
+    found = torch.zeros(3, dtype=torch.int64, device="cpu")
+    _run(library.pack, [x, packed, found], x.numel(), parts)
+    other, more, ones = found.tolist()
+    return None if other else packed, -1 if more else ones
 
 
 def expand(packed: Tensor, dtype: torch.dtype, parts: int) -> Tensor:
@@ -165,14 +176,19 @@ static void pack_block(void** arrays, const double* scalars, const long*, long b
   const C* __restrict x = (const C*)arrays[0] + b;
   unsigned char* __restrict to = (unsigned char*)arrays[1] + b;
   const C parts = C(scalars[0]);
-  int other = 0;
+  int other = 0, more = 0, ones = 0;
   for (long i = 0; i < n; i++) {
     const C scaled = x[i] * parts;
     const int whole = int(scaled >= 0 ? scaled < C(255.5) ? scaled + C(0.5) : C(0) : C(0));
     other |= C(whole) / parts != x[i];
     to[i] = (unsigned char)whole;
+    more |= whole > 1;
+    ones += whole == 1;
   }
-  if (other) *(volatile int*)arrays[2] = 1;
+  long* found = (long*)arrays[2];
+  if (other) *(volatile long*)found = 1;
+  if (more) *(volatile long*)(found + 1) = 1;
+  __atomic_fetch_add(found + 2, ones, __ATOMIC_RELAXED);
 }
 static void expand_block(void** arrays, const double* scalars, const long*, long b, long n) {
   const unsigned char* __restrict from = (const unsigned char*)arrays[0] + b;
