@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from core.compare import relative, tolerance
 
@@ -147,10 +148,9 @@ def _agrees(
         y = convolve(spikes, weight, bias, padding)
         gy = drawn(*y.shape)
         found = [y, gradient(spikes, gy, weight, padding)]
-        wide = [spikes.double(), weight.double(), None if bias is None else bias.double()]
-        options = ([1] * len(plane), list(padding), [1] * len(plane), False, [0] * len(plane), 1)
-        right = [
-            torch.convolution(*wide, *options),
-            torch.ops.aten.convolution_backward(gy.double(), *wide[:2], None, *options, [False, True, False])[1],
-        ]
+    with torch.enable_grad():
+        wide = weight.double().requires_grad_()
+        plain = functional.conv2d if len(plane) == 2 else functional.conv1d
+        outputs = plain(spikes.double(), wide, None if bias is None else bias.double(), padding=1)
+        right = [outputs, *torch.autograd.grad(outputs, wide, gy.double())]
     return all(relative(one, other) <= tolerance("use", dtype) for one, other in zip(found, right, strict=True))

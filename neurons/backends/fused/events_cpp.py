@@ -33,7 +33,8 @@ typedef int Places __attribute__((vector_size(32)));
 typedef int AnyPlaces __attribute__((vector_size(32), aligned(4), may_alias));
 struct Shape { long C, H, X, K, kh, kw, ph, pw, B, Ho, Xo; };
 static Shape shape_of(const long* s) {
-  return {s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12], s[13], s[6] + 2 * s[11] - s[9] + 1, s[7] + 2 * s[12] - s[10] + 1};
+  const long Ho = s[6] + 2 * s[11] - s[9] + 1, Xo = s[7] + 2 * s[12] - s[10] + 1;
+  return {s[5], s[6], s[7], s[8], s[9], s[10], s[11], s[12], s[13], Ho, Xo};
 }
 
 // Which of eight bytes, 0 or 1 each, are 1: those places, times `step`, follow each other; no branch depends on them.
@@ -54,7 +55,7 @@ struct Lists {
 };
 static inline unsigned bits_of_bytes(Word word) { return word * 0x0102040810204080ul >> 56; }
 
-// s[:] += w[at[i]][:] for i < n, which is a multiple of 4: several sums at once, for each addition waits for the one before
+// s[:] += w[at[i]][:] for i < n, a multiple of 4: several sums at once, for each addition waits for the one before
 template <int N> static inline void gather(const C* w, const int* at, long n, V* s) {
   enum { M = N <= 2 ? 4 : 2 };
   V more[M * N];
@@ -65,7 +66,9 @@ template <int N> static inline void gather(const C* w, const int* at, long n, V*
   UNROLL for (int j = 0; j < M * N; j++) s[j % N] = s[j % N] + more[j];
 }
 
-template <int N> static void image(const Shape& q, const C* w, const C* bias, int* const* first, C* y, C* row, int* seen) {
+// y [B, H', X'] of one image, whose spikes at a place begin at `first`; `row` [X', B] and `seen` are room
+template <int N>
+static void image(const Shape& q, const C* w, const C* bias, int* const* first, C* y, C* row, int* seen) {
   const int zero = q.C * q.kh * q.kw * q.B;  // where the weights of nothing stand
   for (long oy = 0; oy < q.Ho; oy++) {
     for (long ox = 0; ox < q.Xo; ox++) {
@@ -101,7 +104,8 @@ static void forward_block(void** arrays, const double*, const long* sizes, long 
   const Shape q = shape_of(sizes);
   const long plane = q.H * q.X, all = q.C * plane, out = q.Ho * q.Xo, words = (q.C + 7) / 8;
   const Lists lists(q.kw * q.B);
-  int* at = (int*)__builtin_malloc((all + 32) * sizeof(int)), *seen = (int*)__builtin_malloc((q.C * q.kh * q.kw + 32) * sizeof(int));
+  int* at = (int*)__builtin_malloc((all + 32) * sizeof(int));  // lists are read and written 8 or 16 at once
+  int* seen = (int*)__builtin_malloc((q.C * q.kh * q.kw + 32) * sizeof(int));
   int** first = (int**)__builtin_malloc((plane + 1) * sizeof(int*));
   Byte* bits = (Byte*)__builtin_malloc(words * plane);
   C* row = (C*)__builtin_malloc(q.Xo * q.B * sizeof(C));
@@ -127,19 +131,20 @@ static void forward_block(void** arrays, const double*, const long* sizes, long 
       (q.B == 4 * W ? image<4> : q.B == 2 * W ? image<2> : image<1>)(q, w, bias, first, y, row, seen);
     }
   }
-  __builtin_free(at); __builtin_free(first); __builtin_free(bits); __builtin_free(row);
+  __builtin_free(at); __builtin_free(seen); __builtin_free(first); __builtin_free(bits); __builtin_free(row);
 }
 
 // sums[ky][kx][:] += g[ky][kx][:] at the places of one channel's spikes, [kh][kw][N W]
-template <int KH, int KW, int N> static inline void add(const C* g, long up, const int* at, const int* end, C* sums, long next) {
-  V s[KH * KW * N];
-  UNROLL for (int y = 0; y < KH; y++) UNROLL for (int j = 0; j < KW * N; j++) s[y * KW * N + j] = load(sums + y * next + j * W);
+template <int KH, int KW, int N>
+static inline void add(const C* g, long up, const int* at, const int* end, C* sums, long next) {
+  enum { M = KW * N };
+  V s[KH][M];
+  UNROLL for (int y = 0; y < KH; y++) UNROLL for (int j = 0; j < M; j++) s[y][j] = load(sums + y * next + j * W);
   for (; at < end; at++) {
     const C* p = g + *at;
-    UNROLL for (int y = 0; y < KH; y++)
-      UNROLL for (int j = 0; j < KW * N; j++) s[y * KW * N + j] = s[y * KW * N + j] + load(p - y * up + j * W);
+    UNROLL for (int y = 0; y < KH; y++) UNROLL for (int j = 0; j < M; j++) s[y][j] = s[y][j] + load(p - y * up + j * W);
   }
-  UNROLL for (int y = 0; y < KH; y++) UNROLL for (int j = 0; j < KW * N; j++) save(sums + y * next + j * W, s[y * KW * N + j]);
+  UNROLL for (int y = 0; y < KH; y++) UNROLL for (int j = 0; j < M; j++) save(sums + y * next + j * W, s[y][j]);
 }
 
 static void weights_block(void** arrays, const double*, const long* sizes, long b, long n) {

@@ -28,9 +28,7 @@ def find(layer: Any, x: Tensor, parts: int) -> Callable[[Tensor], Tensor] | None
     """What computes the convolution `layer` of spikes like `x` [T, N, C, ..] in `parts` parts; None where bytes do not
     hold them, or where nothing is gained."""
     fits = (
-        torch.is_grad_enabled()
-        and layer.weight.requires_grad
-        and layer.padding_mode == "zeros"
+        layer.padding_mode == "zeros"
         and not isinstance(layer.padding, str)
         and parts <= MOST
         and x.nbytes >= SMALLEST
@@ -41,19 +39,21 @@ def find(layer: Any, x: Tensor, parts: int) -> Callable[[Tensor], Tensor] | None
         and not torch.compiler.is_compiling()
         and _library(x.dtype) is not None
     )
-    return partial(_convolve, layer, parts) if fits else None
+    by_events = fits and parts == 1 and events.fits(layer, x.dtype)
+    keeps = torch.is_grad_enabled() and layer.weight.requires_grad
+    return partial(_convolve, layer, parts, by_events) if fits and (keeps or by_events) else None
 
 
-def _convolve(layer: Any, parts: int, x: Tensor) -> Tensor:
+def _convolve(layer: Any, parts: int, by_events: bool, x: Tensor) -> Tensor:
     options = (layer.stride, layer.padding, layer.dilation, layer.groups)
     flat = x.flatten(0, 1)
-    few = int(events.FEW * x.numel()) if parts == 1 and events.fits(layer, x.dtype) else -1
+    few = int(events.FEW * x.numel()) if by_events else -1
     y = Convolution.apply(flat, _Shadow.apply(flat), layer.weight, layer.bias, options, parts, few)
     return y.unflatten(0, x.shape[:2])
 
 
 class Convolution(torch.autograd.Function):
-    """[N, C, ..] -> [N, C', ..], keeping the input in bytes where they hold it; event by event for `few` spikes at most.
+    """[N, C, ..] -> [N, C', ..], keeping the input in bytes where they hold it; up to `few` spikes event by event.
 
     `shadow` stands for the input where its gradient is differentiated once more: bytes have no derivative.
     """
@@ -67,8 +67,9 @@ class Convolution(torch.autograd.Function):
         packed, ones = pack(x, parts)
         ctx.packed, ctx.shadow = packed is not None, shadow
         ctx.save_for_backward(x if packed is None else packed, weight)
-        ctx.few = packed is not None and 0 <= ones <= few
-        if ctx.few:
+        ctx.few = False
+        if packed is not None and 0 <= ones <= few:
+            ctx.few = True
             return events.convolve(packed, weight, bias, padding)
         zeros = [0] * len(stride)
         return torch.convolution(x, weight, bias, stride, padding, dilation, False, zeros, groups)
@@ -135,8 +136,8 @@ class _Expanded(torch.autograd.Function):
 
 
 def pack(x: Tensor, parts: int) -> tuple[Tensor | None, int]:
-    """`x` as bytes, each so many of `parts` parts, None where one of its numbers is none of these; and how many bytes are
-    1, -1 where some are more."""
+    """`x` as bytes, each so many of `parts` parts, None where one of its numbers is none of these; and how many bytes
+    are 1, -1 where some are more."""
     library = _library(x.dtype)
     assert library is not None
     x = x.contiguous()
