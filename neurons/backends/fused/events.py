@@ -20,7 +20,7 @@ from core.compare import relative, tolerance
 from . import compiler, events_cpp, pool
 from .kernel import call_library, note_threads, threads_for
 
-FEW = 0.25  # share of spikes up to which this is the faster way
+FEW = 1 / 3  # share of spikes up to which this is the faster way
 _SUMS = 16  # of the gradient of weights, each of some images: at most so many threads work at them
 
 
