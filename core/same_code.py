@@ -120,7 +120,7 @@ SAME: dict[str, tuple[str, str | None]] = {
         None,
     ),
     "neurons.backends.fused.events_cpp": (
-        "98fb209474d464615d853b0c8203ae87bbc01076fa4ce9ab596afa50f30f25b3",
+        "e18c38606c0c78e5ece7d2ff59598cd37cdf4f6dbcef9452724ced70c714d2a5",
         None,
     ),
     "neurons.backends.fused.packed": (

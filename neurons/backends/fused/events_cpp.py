@@ -55,6 +55,34 @@ struct Lists {
 };
 static inline unsigned bits_of_bytes(Word word) { return word * 0x0102040810204080ul >> 56; }
 
+typedef decltype(V{} < V{}) Mask;
+// One stage of a transposition: the lanes of a and b whose numbers have the bit `s`, or have it not, side by side.
+static inline void exchange(V& a, V& b, long s) {
+  V low, high;
+#if defined(__clang__)
+  for (long j = 0; j < W; j++) low[j] = j & s ? b[j - s] : a[j], high[j] = j & s ? b[j] : a[j + s];
+#else
+  Mask first, second;
+  UNROLL for (long j = 0; j < W; j++) first[j] = j & s ? j - s + W : j, second[j] = j & s ? j + W : j + s;
+  low = __builtin_shuffle(a, b, first), high = __builtin_shuffle(a, b, second);
+#endif
+  a = low, b = high;
+}
+// to[j][i] = from[i][j] for i < n, j < m; rows of `from` and of `to` are apart by these steps
+static void transpose(const C* from, long apart, C* to, long step, long n, long m) {
+  const long whole_n = n / W * W, whole_m = m / W * W;
+  for (long i = 0; i < whole_n; i += W)
+    for (long j = 0; j < whole_m; j += W) {
+      V r[W];
+      UNROLL for (int k = 0; k < W; k++) r[k] = load(from + (i + k) * apart + j);
+      UNROLL for (int s = W / 2; s; s /= 2)
+        UNROLL for (int k = 0; k < W; k++) if (!(k & s)) exchange(r[k], r[k + s], s);
+      UNROLL for (int k = 0; k < W; k++) save(to + (j + k) * step + i, r[k]);
+    }
+  for (long i = 0; i < n; i++)
+    for (long j = i < whole_n ? whole_m : 0; j < m; j++) to[j * step + i] = from[i * apart + j];
+}
+
 // s[:] += w[at[i]][:] for i < n, a multiple of 4: several sums at once, for each addition waits for the one before
 template <int N> static inline void gather(const C* w, const int* at, long n, V* s) {
   enum { M = N <= 2 ? 4 : 2 };
@@ -93,10 +121,7 @@ static void image(const Shape& q, const C* w, const C* bias, int* const* first, 
       gather<N>(w, seen, last - seen, s);
       UNROLL for (int j = 0; j < N; j++) save(row + ox * q.B + j * W, s[j]);
     }
-    for (long k = 0; k < q.B; k++) {
-      C* to = y + (k * q.Ho + oy) * q.Xo;
-      for (long ox = 0; ox < q.Xo; ox++) to[ox] = row[ox * q.B + k];
-    }
+    transpose(row, q.B, y + oy * q.Xo, q.Ho * q.Xo, q.Xo, q.B);
   }
 }
 
@@ -188,11 +213,10 @@ static void weights_block(void** arrays, const double*, const long* sizes, long 
       const C* gy = (const C*)arrays[1] + (i * q.K + k) * out;
       for (long oy = 0; oy < q.Ho; oy++) {
         C* to = g + (oy + q.kh - 1) * wide + (q.kw - 1) * q.B;
-        for (long j = 0; j < q.B; j++) {
-          const C* from = gy + (j * q.Ho + oy) * q.Xo;
-          __builtin_prefetch(from + 2 * q.Xo); __builtin_prefetch(from + 2 * q.Xo + 16);
-          for (long ox = 0; ox < q.Xo; ox++) to[ox * q.B + j] = from[ox];
-        }
+        const C* from = gy + oy * q.Xo;
+        for (long j = 0; j < q.B; j++)  // planes may lie so that the first-level cache cannot hold a line of each
+          for (long x = 0; x < q.Xo; x += W) __builtin_prefetch(from + j * out + 2 * q.Xo + x, 0, 2);
+        transpose(from, out, to, q.B, q.B, q.Xo);
       }
       for (long m = 0; m < strips; m++)
         for (long c = 0; c < q.C; c++) {
