@@ -41,8 +41,21 @@ class Steps:
         self.x = torch.rand(BATCH, *shape)
         self.targets = torch.eye(CLASSES)[torch.arange(BATCH) % CLASSES]
         self.optimizer = torch.optim.Adam(made.parameters(), fused=True)
+        self.settle()
         self.train()
         self.infer()
+
+    def settle(self) -> None:
+        """Gives batch norm the statistics of the samples: with those that it begins with few neurons fire in inference."""
+        norms = [m for m in self.network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+        momentum = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.momentum = None
+        with torch.no_grad():
+            self.network.run(self.x)
+        for norm, own in zip(norms, momentum, strict=True):
+            norm.momentum = own
+        self.reset()
 
     def train(self) -> None:
         self.network.train()
