@@ -46,7 +46,7 @@ class Steps:
         self.infer()
 
     def settle(self) -> None:
-        """Gives batch norm the statistics of the samples: with those that it begins with few neurons fire in inference."""
+        """Gives batch norm the statistics of the samples; with those that it begins with, few neurons fire."""
         norms = [m for m in self.network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
         momentum = [norm.momentum for norm in norms]
         for norm in norms:
