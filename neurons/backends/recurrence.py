@@ -24,7 +24,7 @@ from ..adaptive_threshold import LTC
 from ..base import Neuron
 from ..surrogate import MultiGaussian
 from . import recurrence_cpp
-from .fused import compiler, cpp_preamble
+from .fused import compiler, cpp_preamble, pool
 from .fused.call import once_only
 from .fused.kernel import bind_functions
 
@@ -115,12 +115,14 @@ class _All(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         T, _, width = x.shape
         keep = any(ctx.needs_input_grad)
-        rows = [torch.empty((T if keep else 1, *x.shape[1:])) for _ in range(3)]
-        u, z = (torch.empty((T + 1, *x.shape[1:])) for _ in range(2))
+        rows = [_empty(T if keep else 1, *x.shape[1:]) for _ in range(3)]
+        u, z = (_empty(T + 1, *x.shape[1:]) for _ in range(2))
         u[0], z[0] = v, spikes
         weights = [w.t().contiguous() for w in (back, gate[:, :width], gate[:, width:])]
-        _call("forward", [x.contiguous(), *weights, bias.contiguous(), *rows, u, z], scalars, x.shape, keep)
+        fed = torch.zeros(torch.get_num_threads())
+        _call("forward", [x.contiguous(), *weights, bias.contiguous(), *rows, u, z, fed], scalars, x.shape, keep)
         if keep:
+            ctx.silent = not any(fed.tolist())
             ctx.save_for_backward(x, v, spikes, back, gate, bias, *rows, u, z)
             ctx.scalars = scalars
             ctx.set_materialize_grads(False)
@@ -130,7 +132,8 @@ class _All(torch.autograd.Function):
     def backward(ctx: Any, gz: Tensor | None, gu: Tensor | None) -> tuple[Tensor | None, ...]:
         x, v, spikes, back, gate, bias, *kept = ctx.saved_tensors  # once: checkpointing makes them anew each time
         with torch.no_grad():
-            gradients = _gradients(gz, gu, back, gate, kept, ctx.scalars)
+            first = any(ctx.needs_input_grad[1:3])
+            gradients = _gradients(gz, gu, back, gate, kept, ctx.scalars, first, ctx.silent)
         return (*once_only(gradients, gz, gu, x, v, spikes, back, gate, bias), None)
 
 
@@ -141,20 +144,34 @@ def _gradients(
     gate: Tensor,
     kept: list[Tensor],
     scalars: tuple[float, ...],
+    wanted: bool,
+    silent: bool,
 ) -> list[Tensor | None]:
-    """Those of the input, of the state before the first step and of the weights, as `_All` takes them."""
+    """Those of the input, of the state before the first step and of the weights, as `_All` takes them.
+
+    That state has none unless they are `wanted`; `silent` says that no spike was fed back.
+    """
     currents, gated, before, u, z = kept
     shape = currents.shape
     width = shape[-1]
     first = [torch.zeros(shape[1:]) for _ in range(2)]
-    into = [torch.empty(shape) for _ in range(2)]
+    into = [_empty(*shape) for _ in range(2)]
     weights = [w.contiguous() for w in (back, gate[:, :width], gate[:, width:])]
     told = [None if g is None else g.contiguous() for g in (gu, gz)]
-    _call("backward", [*weights, currents, gated, before, u, z, *told, *into, *first], scalars, shape, True)
+    infinite = torch.zeros(torch.get_num_threads()) if silent else None
+    arrays = [*weights, currents, gated, before, u, z, *told, *into, *first, infinite]
+    _call("backward", arrays, scalars, shape, wanted)
     of_current, of_gate = (g.flatten(0, 1) for g in into)
-    g_back = of_current.t() @ z[:-1].flatten(0, 1)
+    if infinite is None or any(infinite.tolist()):
+        g_back = of_current.t() @ z[:-1].flatten(0, 1)
+    else:
+        g_back = torch.zeros_like(back)  # the product of what is finite with zeros
     g_gate = torch.cat([of_gate.t() @ seen.flatten(0, 1) for seen in (currents, u[:-1])], 1)
-    return [into[0], *first, g_back, g_gate, of_gate.sum(0)]
+    return [into[0], *(first if wanted else [None, None]), g_back, g_gate, of_gate.sum(0)]
+
+
+def _empty(steps: int, batch: int, width: int) -> Tensor:
+    return pool.empty((steps, batch, width), (batch * width, width, 1), torch.float32)
 
 
 def _call(name: str, arrays: list[Tensor | None], scalars: tuple[float, ...], shape: torch.Size, keep: bool) -> None:

@@ -7,13 +7,19 @@ stay in its cache. What a step does with U and Z of the step before:
 
 The functions of the library, each returning nothing, with `sizes` as in SIZES:
 
-    forward   P Wz Wi Wu c I G H U Z
-    backward  Wz Wi Wu I G H U Z gU gZ gI gA gu gz    (the weights transposed)
+    forward   P Wz Wi Wu c I G H U Z n
+    backward  Wz Wi Wu I G H U Z gU gZ gI gA gu gz f    (the weights transposed)
 
 All are float32, [rows, batch, width] but for the weights. U and Z have a row more, the state before the first step;
 with `keep` 0 the rows of I, G and H are all the same one. gU and gZ [T, batch, width] may be absent; gu and gz hold
-the gradients of the last state and, in the end, of the first. gI and gA are those of I and of the argument of the
-sigmoid; the gradients of the weights are products of them, which PyTorch computes best.
+the gradients of the last state and, in the end, with `keep` of the first. gI and gA are those of I and of the argument
+of the sigmoid; the gradients of the weights are products of them, which PyTorch computes best. n [threads] is above 0
+where a thread's samples had any Z before a step but 0, and f, which may be absent, where some gI is not finite.
+
+Most Z are 0 and the others 1, and a block of them that has few spikes is multiplied by adding the rows of Wz that they
+name. That is the whole product to the last bit, but for the sign of a 0: its sums have the same order, and what is left
+out is 0 times a weight, which adds nothing to them. With many spikes, with other numbers than 0 and 1, and with weights
+that are not finite the product is whole.
 """
 
 from __future__ import annotations
@@ -40,7 +46,8 @@ def source() -> str:
 
 _SOURCE = """\
 #define UNROLL _Pragma("GCC unroll 16")
-enum { COLUMNS = BYTES == 64 ? 4 : 2, ROWS = 6 };
+enum { COLUMNS = BYTES == 64 ? 4 : 2, ROWS = 6, STRIP = 8, GROUP = 16, FEW = 3 };
+typedef int M __attribute__((vector_size(BYTES)));
 
 // o[r][:] += a[r][:] w  for R rows and N vectors of columns; w [k, n]
 template <int R, int N> static inline void tile(const C* a, const C* w, long n, long k, C* o, long row) {
@@ -69,6 +76,63 @@ static void product(const C* a, const C* w, long width, C* o, long rows) {
   for (; r < rows; r++) some<1>(a + r * width, w, width, width, o + r * width, width);
 }
 
+// The entries of GROUP that are not 0, a bit each.
+static inline unsigned spiking(const C* z) {
+  unsigned bits = 0;
+#if defined(__AVX512F__)
+  bits = (unsigned short)__builtin_ia32_cmpps512_mask(load(z), V{}, 4, -1, 4);
+#elif defined(__AVX__)
+  for (int k = 0; k < GROUP; k += W) bits |= __builtin_ia32_movmskps256((V)(load(z + k) != V{})) << k;
+#else
+  for (int k = 0; k < GROUP; k++) bits |= (unsigned)(z[k] != 0) << k;
+#endif
+  return bits;
+}
+// o = p + z w for spikes z [k] and N vectors of columns: the sum of `tile` without what adds nothing
+template <int N> static inline void gather(const C* z, const C* w, long n, long k, const C* p, C* o) {
+  V s[N];
+  UNROLL for (int j = 0; j < N; j++) s[j] = load(p + j * W);
+  for (long i = 0; i < k; i += GROUP)
+    for (unsigned bits = spiking(z + i); bits; bits &= bits - 1) {
+      const C* row = w + (i + __builtin_ctz(bits)) * n;
+      UNROLL for (int j = 0; j < N; j++) s[j] = s[j] + load(row + j * W);
+    }
+  UNROLL for (int j = 0; j < N; j++) save(o + j * W, s[j]);
+}
+static void sparse(const C* z, const C* w, long width, const C* p, C* o, long rows) {
+  for (long r = 0; r < rows; r++, z += width, p += width, o += width) {
+    long c = 0;
+    for (; c + STRIP * W <= width; c += STRIP * W) gather<STRIP>(z, w + c, width, width, p + c, o + c);
+    for (; c < width; c += W) gather<1>(z, w + c, width, width, p + c, o + c);
+  }
+}
+
+static inline C sum_of(V v) {
+  C sum = 0;
+  for (int k = 0; k < W; k++) sum += v[k];
+  return sum;
+}
+static inline bool any(M m) {
+  int bits = 0;
+  for (int k = 0; k < W; k++) bits |= m[k];
+  return bits;
+}
+static bool finite(const C* a, long n) {
+  V s = {};
+  for (long e = 0; e < n; e += W) s = s + load(a + e) * V{};  // 0, or NaN
+  return sum_of(s) == 0;
+}
+static long spikes(const C* z, long n) {  // how many; n where there are other numbers than 0 and 1
+  V count = {}, one_ = splat(C(1));
+  M other = {};
+  for (long e = 0; e < n; e += W) {
+    const V v = load(z + e);
+    count = count + (v != V{} ? one_ : V{});
+    other |= (v != V{}) & (v != one_);
+  }
+  return any(other) ? n : (long)sum_of(count);
+}
+
 static void forward_block(void** arrays, const double* scalars, const long* sizes, long b, long n) {
   const long T = sizes[0], width = sizes[5], all = sizes[1] * width, count = n * width, at = b * width;
   const long kept = sizes[6] ? all : 0;
@@ -76,13 +140,21 @@ static void forward_block(void** arrays, const double* scalars, const long* size
   C *I = (C*)arrays[5] + at, *G = (C*)arrays[6] + at, *H = (C*)arrays[7] + at;
   C *U = (C*)arrays[8] + at, *Z = (C*)arrays[9] + at;
   const V theta = splat(C(scalars[0])), one_ = splat(C(1));
+  const bool tame = finite(Wz, width * width);
+  long fed = 0, now = spikes(Z, count);
   P += at;
   for (long t = 0; t < T; t++, P += all, I += kept, G += kept, H += kept, U += all, Z += all) {
-    copy(I, P, count);
-    product(Z, Wz, width, I, n);
+    fed += now;
+    if (tame && now * FEW <= count) {
+      sparse(Z, Wz, width, P, I, n);
+    } else {
+      copy(I, P, count);
+      product(Z, Wz, width, I, n);
+    }
     for (long r = 0; r < n; r++) copy(G + r * width, c, width);
     product(I, Wi, width, G, n);
     product(U, Wu, width, G, n);
+    V sum = {};
     for (long e = 0; e < count; e += W) {
       const V g = one_ / (one_ + f_exp(-load(G + e))), u = load(U + e);
       const V h = u + g * (load(I + e) - u);
@@ -91,8 +163,11 @@ static void forward_block(void** arrays, const double* scalars, const long* size
       save(H + e, h);
       save(Z + all + e, z);
       save(U + all + e, h * (one_ - z));
+      sum = sum + z;
     }
+    now = (long)sum_of(sum);
   }
+  ((C*)arrays[10])[b / sizes[2]] = fed;
 }
 
 static void backward_block(void** arrays, const double* scalars, const long* sizes, long b, long n) {
@@ -103,6 +178,7 @@ static void backward_block(void** arrays, const double* scalars, const long* siz
   const C *gU = arrays[8] ? (C*)arrays[8] + at : nullptr, *gZ = arrays[9] ? (C*)arrays[9] + at : nullptr;
   C *gI = (C*)arrays[10] + at, *gA = (C*)arrays[11] + at;
   C *gu = (C*)arrays[12] + b * width, *gz = (C*)arrays[13] + b * width;
+  C* found = arrays[14] ? (C*)arrays[14] + b / sizes[2] : nullptr;
   const V theta = splat(C(scalars[0])), alpha = splat(C(scalars[1])), one_ = splat(C(1));
   const V wide = splat(C(-0.5 / (scalars[2] * scalars[2])));
   const V height = splat(C(scalars[3])), factor = splat(C(scalars[4]));
@@ -122,6 +198,8 @@ static void backward_block(void** arrays, const double* scalars, const long* siz
       save(gz + e, V{});
     }
     product(gA, Wi, width, gI, n);
+    if (found && !finite(gI, count)) *found = 1;
+    if (t + 1 == T && !sizes[6]) break;
     product(gA, Wu, width, gu, n);
     product(gI, Wz, width, gz, n);
     if (gU) gU -= all;

@@ -104,6 +104,107 @@ def test_a_sample_has_the_same_bits_in_any_company() -> None:
         assert all(torch.equal(a, b) for a, b in zip(bits(samples), whole, strict=True))
 
 
+def of(made: Recurrent) -> Tensor:
+    """The weight that spikes are fed back through."""
+    assert isinstance(made.feedback, nn.Linear)
+    return made.feedback.weight
+
+
+def beside(company: float, x: Tensor, spikes: Tensor, weight: Tensor) -> list[Tensor]:
+    """Spikes and gradients of the first samples of a layer whose last one begins with `company` for a spike."""
+    torch.manual_seed(0)
+    made = layer(x.shape[-1])
+    with torch.no_grad():
+        of(made).copy_(weight)
+    made.spikes = torch.cat([spikes, torch.full_like(spikes[:1], company)])
+    x = torch.cat([x, torch.zeros_like(x[:, :1])], 1).requires_grad_()
+    outputs = made(x)[:, :-1]
+    outputs.sum().backward()
+    assert x.grad is not None
+    return [outputs.detach(), x.grad[:, :-1]]
+
+
+@pytest.mark.parametrize("width", [16, 48, 128, 144])
+@pytest.mark.parametrize("rate", [0.0, 0.05, 0.3, 0.9, None])
+def test_few_spikes_and_other_numbers_are_summed_alike(width: int, rate: float | None) -> None:
+    """A number that is no spike has the block of samples multiplied as a whole, so that the two ways meet."""
+    torch.manual_seed(0)
+    weight, x = torch.randn(width, width) / 4, torch.randn(1, 9, width)
+    spikes = torch.randn(9, width) if rate is None else (torch.rand(9, width) < rate).float()
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # one block
+    try:
+        few, whole = (beside(company, x, spikes, weight) for company in (0.0, 0.5))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(a.view(torch.int32), b.view(torch.int32)) for a, b in zip(few, whole, strict=True))
+
+
+def test_a_first_step_may_be_fed_other_numbers_than_spikes() -> None:
+    torch.manual_seed(0)
+    fast = layer(32)
+    plain = copy.deepcopy(fast)
+    plain.neuron.backend = "torch"
+    fed = (torch.rand(6, 32) < 0.1) * torch.randn(6, 32)
+    found = []
+    for made in (fast, plain):
+        made.spikes, made.potentials = fed, True
+        found.append(made(torch.zeros(1, 6, 32)).detach())
+    assert fast.neuron.kernel == "dense recurrence"
+    assert relative(*found) < 1e-5
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_what_is_not_finite_is_found_without_a_spike(number: float) -> None:
+    fast = layer(16, v_threshold=1e6)
+    with torch.no_grad():
+        of(fast)[3, 5] = number
+    plain = copy.deepcopy(fast)
+    plain.neuron.backend = "torch"
+    found = []
+    for made in (fast, plain):
+        made.potentials = True
+        found.append(made(torch.zeros(2, 3, 16)).detach())
+    assert found[0].isnan().any()
+    assert torch.equal(found[0].isnan(), found[1].isnan())
+
+
+@pytest.mark.parametrize("number", [0.0, float("inf"), float("nan")])
+def test_without_a_spike_its_weights_have_the_gradient_of_the_steps(number: float) -> None:
+    torch.manual_seed(0)
+    fast = layer(16, v_threshold=1e6)
+    plain = copy.deepcopy(fast)
+    plain.neuron.backend = "torch"
+    found = []
+    for made in (fast, plain):
+        made.potentials = True
+        potentials = made(torch.ones(3, 2, 16))
+        potentials.backward(torch.full_like(potentials, number))
+        gradient = of(made).grad
+        assert gradient is not None
+        found.append(gradient.nan_to_num(1.0))
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("wanted", [(False, False), (True, False), (False, True)])
+def test_a_first_state_has_a_gradient_where_it_is_wanted(wanted: tuple[bool, bool]) -> None:
+    torch.manual_seed(0)
+    made, x, v = layer(16), torch.randn(3, 2, 16), torch.rand(2, 16)
+    states, found = [v, (torch.rand(2, 16) > 0.5).float()], []
+    for asked in (wanted, (True, True)):
+        leaves = [state.clone().requires_grad_(want) for state, want in zip(states, asked, strict=True)]
+        made.zero_grad()
+        sequence = recurrence.find(made.neuron, made.feedback, x)
+        assert sequence is not None
+        spikes, potentials, _ = sequence(x, [leaves[0], torch.zeros_like(v), leaves[1]], leaves[1])
+        (spikes + potentials).sum().backward()
+        grads = [p.grad.clone() for p in made.parameters() if p.grad is not None]
+        found.append((grads, [leaf.grad for leaf in leaves]))
+    assert all(torch.equal(a, b) for a, b in zip(found[0][0], found[1][0], strict=True))
+    for want, some, every in zip(wanted, found[0][1], found[1][1], strict=True):
+        assert torch.equal(some, every) if want else some is None  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_number_of_threads_changes_nothing(threads: int) -> None:
     torch.manual_seed(0)
