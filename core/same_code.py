@@ -55,6 +55,11 @@ SAME: dict[str, tuple[str, str | None]] = {
         "e5e61c9416373cb9d3f77919fbce3c7c66285879e35f620df5c35a88f8f3127b",
         "139d478e8b73c7cbfdb757c6d6fb800b1f15be02a873141216186f4dddf63a1b",
     ),
+    # The group of several processes is kept until they end: nothing that is computed changes.
+    "training.distributed": (
+        "fcb3ee70a1879fe4370844428e208f0f342fb2a2e24ed4323b61a16e0bbb760c",
+        "d7ca7243eb420224e60ef8de313181dbd8a956b34c1dde51c4055af44b4463eb",
+    ),
     # What follows the gradient has modules of its own; its passes have to leave PyTorch's bits before they are used.
     "training.fptt": (
         "35f19da457e0ebcd0326f9ff48b157ae6d823546317ad819a98f120426f01e76",

@@ -20,6 +20,11 @@ from torch import Tensor, nn
 PATIENCE = timedelta(days=1)
 
 
+# The last to let go of a group ends its threads. A replica would do so under Python's lock, which such a thread may
+# wait for (seen with PyTorch 2.11 and gloo): neither of them, nor the process, would ever end.
+_kept: list[Any] = []
+
+
 class DeviceMissing(RuntimeError):
     """There are fewer devices than processes."""
 
@@ -40,6 +45,7 @@ def group(device: str) -> Iterator[None]:
             raise DeviceMissing(f"{asked} processes need as many CUDA devices, {found} found; use --processes {found}")
         torch.cuda.set_device(number)
     dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
+    _kept.append(dist.group.WORLD)
     yield
     dist.destroy_process_group()
 

@@ -121,7 +121,7 @@ def members(asked: Request) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(OSError):
-            if os.readlink(f"/proc/{process.pid}/fd/1") == str(asked.log):
+            if os.readlink(f"/proc/{process.pid}/fd/1").removesuffix(" (deleted)") == str(asked.log):
                 found.append(process)
     return sorted(found, key=lambda process: (process.create_time(), process.pid))
 
@@ -168,8 +168,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("experiment", [PLAIN, CHUNKS], ids=["whole", "chunks"])
-def test_two_processes_train_as_one_does(pair: Pair, experiment: Experiment) -> None:
+def test_two_processes_train_as_one_does(pair: Pair, experiment: Experiment, alone: Callable[[Request], None]) -> None:
     folder, one, two = pair(experiment)
+    alone(request(experiment, 2, folder))
     assert (one.outcome, two.outcome, two.reason) == ("ok", "ok", "")
     first, second = values(one), values(two)
     assert first.keys() == second.keys()
