@@ -122,15 +122,15 @@ SAME: dict[str, tuple[str, str | None]] = {
     # Convolutions of few spikes, proven before their first use against PyTorch's, for inputs of at least 1 MiB. No
     # training of quick scale has such ones.
     "neurons.backends.fused.events": (
-        "43ecb2f3df98f626c42e64d8768fe9fcae4f6090696bf2844a8b4ea44b263f1c",
+        "f193962800ce642503a4e91f4212d83d85421adbf67a965ac51a7f09a2f6cd75",
         None,
     ),
     "neurons.backends.fused.events_cpp": (
-        "e18c38606c0c78e5ece7d2ff59598cd37cdf4f6dbcef9452724ced70c714d2a5",
+        "d336322fc4dd7123f213a7b4c6dbc40cc9614ac996a0f0f6850a209ebb151681",
         None,
     ),
     "neurons.backends.fused.packed": (
-        "afeabc80eaccc4ceaf354e845f0bf01b78a8584a054b5756bd2795553a5f4393",
+        "602c4c414bb16702aae596d41fffc0cf82ef0e3ee7d7c58223affc777b3dacbd",
         None,
     ),
     "neurons.blocks": (

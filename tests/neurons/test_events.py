@@ -9,9 +9,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.nn import functional
 
+import models
+import neurons
 from core.compare import relative, tolerance
+from models.chain import Chain
 from models.layers import Conv1d, Conv2d
 from neurons.backends.fused import events, packed
 
@@ -145,6 +149,38 @@ def test_a_layer_of_few_spikes(kind: Any, events_seen: list[str]) -> None:
     with torch.no_grad():
         assert torch.allclose(packed.find(layer, x, 1)(x), layer(x), rtol=1e-12)  # type: ignore[misc]
     assert events_seen == ["convolve"]
+
+
+def test_weights_in_another_order_of_memory(events_seen: list[str]) -> None:
+    layer = Conv2d(5, 16, 3, padding=1).double()
+    layer.weight.data = layer.weight.data.to(memory_format=torch.channels_last)
+    x = spikes(0, 0.1, 2, 3, 5, 9, 9).double()
+    convolve = packed.find(layer, x, 1)
+    assert convolve
+    for one, other in zip(outcome(layer, convolve, x), outcome(layer, layer, x), strict=True):
+        assert torch.allclose(one, other, rtol=1e-12)
+    assert events_seen == ["convolve", "gradient"]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # forward mode of PyTorch itself
+@pytest.mark.parametrize("enabled", [True, False])
+def test_transforms_have_the_layer_itself(enabled: bool, events_seen: list[str]) -> None:
+    chain = Chain(neurons.create("lif", backend="torch"), Conv2d(5, 16, 3, padding=1)).double()
+    x, direction = drawn(0, 3, 2, 5, 9, 9), drawn(1, 3, 2, 5, 9, 9)
+
+    def run(x: Tensor) -> Tensor:
+        models.reset(chain)
+        return chain(x)
+
+    with torch.set_grad_enabled(enabled):
+        expected = run(x)
+        events_seen.clear()
+        assert torch.allclose(torch.func.vmap(run)(x[None])[0], expected)
+        assert torch.allclose(torch.func.jvp(run, (x,), (direction,))[0], expected)
+        torch.func.grad(lambda x: run(x).sum())(x)
+        with forward_ad.dual_level():
+            run(forward_ad.make_dual(x, direction))
+    assert events_seen == []
 
 
 MANY = [

@@ -45,7 +45,9 @@ def convolve(spikes: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple
     parts, kh, kw, B = sizes.parts, sizes.kh, sizes.kw, sizes.B
     placed = weight.new_empty(parts, sizes.C * kh * kw + 1, B)
     placed[:, -1] = 0
-    placed[:, :-1].view(parts, kh, sizes.C, kw, B).copy_(weight.view(parts, B, sizes.C, kh, kw).permute(0, 3, 2, 4, 1))
+    placed[:, :-1].view(parts, kh, sizes.C, kw, B).copy_(
+        weight.reshape(parts, B, sizes.C, kh, kw).permute(0, 3, 2, 4, 1)
+    )
     shape = (sizes.N, sizes.K, *sizes.plane[-(spikes.ndim - 2) :])
     y = pool.empty(shape, torch.empty(shape, device="meta").stride(), weight.dtype)
     _run("forward", [spikes, placed, None if bias is None else bias.contiguous(), y], sizes)

@@ -29,8 +29,7 @@ _SOURCE = """\
 #define UNROLL _Pragma("GCC unroll 32")
 typedef unsigned char Byte;
 typedef unsigned long Word;
-typedef int Places __attribute__((vector_size(32)));
-typedef int AnyPlaces __attribute__((vector_size(32), aligned(4), may_alias));
+typedef int Places __attribute__((vector_size(32), aligned(4), may_alias));
 struct Shape { long C, H, X, K, kh, kw, ph, pw, B, Ho, Xo; };
 static Shape shape_of(const long* s) {
   const long Ho = s[6] + 2 * s[11] - s[9] + 1, Xo = s[7] + 2 * s[12] - s[10] + 1;
@@ -49,7 +48,7 @@ struct Lists {
     }
   }
   int* append(int* end, unsigned bits, long base) const {
-    *(AnyPlaces*)end = *(const AnyPlaces*)table[bits] + int(base);
+    *(Places*)end = *(const Places*)table[bits] + int(base);
     return end + __builtin_popcount(bits);
   }
 };
@@ -112,7 +111,7 @@ static void image(const Shape& q, const C* w, const C* bias, int* const* first, 
         const int here = (ky * q.C * q.kw - left) * q.B;
         long i = 0;
         do {
-          UNROLL for (int m = 0; m < 16; m += 8) *(AnyPlaces*)(last + i + m) = *(const AnyPlaces*)(at + i + m) + here;
+          UNROLL for (int m = 0; m < 16; m += 8) *(Places*)(last + i + m) = *(const Places*)(at + i + m) + here;
           i += 16;
         } while (i < n);
         last += n;

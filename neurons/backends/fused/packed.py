@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from . import compiler, cpp_preamble, events, pool
 from .graph import Graph
@@ -37,6 +38,8 @@ def find(layer: Any, x: Tensor, parts: int) -> Callable[[Tensor], Tensor] | None
         and x.dtype == layer.weight.dtype
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
+        and forward_ad._current_level < 0  # there is no rule here for these two
+        and torch._C._functorch.peek_interpreter_stack() is None
         and _library(x.dtype) is not None
     )
     by_events = fits and parts == 1 and events.fits(layer, x.dtype)
