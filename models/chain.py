@@ -1,8 +1,8 @@
 """Layers one after the other, which run batch norm, neurons and pooling that follow each other in one pass.
 
-The convolution after such a pass keeps the spikes that it is given as bytes, where they are many. A network is written
-as it always was; which layers run together is decided here, at every call, and `ran` and `kernel` of the neurons tell
-what computed them.
+The convolution after such a pass keeps the spikes that it is given as bytes, where its input is large, and looks at the
+spikes alone where they are few. A network is written as it always was; which layers run together is decided here, at
+every call, and `ran` and `kernel` of the neurons tell what computed them.
 """
 
 from __future__ import annotations

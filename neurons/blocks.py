@@ -1,5 +1,5 @@
 """What the kernels of the backend `fused` do for a network beyond its neurons: one pass for batch norm, neurons and
-pooling, and convolutions that keep spikes as bytes.
+pooling, and convolutions that keep spikes as bytes and look at them alone where they are few.
 
 Both are imported by name: they belong to the code of a kernel, which a result names beside that of its network.
 """
@@ -75,8 +75,8 @@ def find(
 
 
 def convolution(layer: Any, x: Tensor, parts: int) -> Callable[[Tensor], Tensor] | None:
-    """What computes the convolution `layer` of inputs like `x` [T, N, C, ..], which come in `parts` parts, and keeps
-    them as bytes; None where only the layer itself does.
+    """What computes the convolution `layer` of inputs like `x` [T, N, C, ..], which come in `parts` parts, keeps them as
+    bytes and visits the spikes alone where they are few; None where only the layer itself does.
     """
     found: Callable[[Tensor], Tensor] | None = _fused("packed").find(layer, x, parts)
     return found
