@@ -75,8 +75,8 @@ def find(
 
 
 def convolution(layer: Any, x: Tensor, parts: int) -> Callable[[Tensor], Tensor] | None:
-    """What computes the convolution `layer` of inputs like `x` [T, N, C, ..], which come in `parts` parts, keeps them as
-    bytes and visits the spikes alone where they are few; None where only the layer itself does.
+    """What computes the convolution `layer` of inputs like `x` [T, N, C, ..], which come in `parts` parts, keeps them
+    as bytes and visits the spikes alone where they are few; None where only the layer itself does.
     """
     found: Callable[[Tensor], Tensor] | None = _fused("packed").find(layer, x, parts)
     return found
