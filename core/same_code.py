@@ -38,7 +38,7 @@ SAME: dict[str, tuple[str, str | None]] = {
         "7d3edaa604876c3d2b51aa6caa0ddef30d1de522178cae14bebcb4fe48b5ab2e",
     ),
     "neurons.backends.recurrence": (
-        "828e97bd7860f89ae59dd659101bef9b0e41ec5244fe87fbb94743ebc1bc5b94",
+        "300ab27adbb80d599ae1f905e136f0928f21ff2856415204a9eb79ec1a487527",
         "19c4e0190270bcd0253b5790772f3351714a3cbe1beb5421529d2a7d70b22fc9",
     ),
     "neurons.backends.liquid_step": (
@@ -122,7 +122,7 @@ SAME: dict[str, tuple[str, str | None]] = {
     # Convolutions of few spikes, proven before their first use against PyTorch's, for inputs of at least 1 MiB. No
     # training of quick scale has such ones.
     "neurons.backends.fused.events": (
-        "f193962800ce642503a4e91f4212d83d85421adbf67a965ac51a7f09a2f6cd75",
+        "0798bbec79b9e775243c212fead67e94c693c4326953dc0268fb0a302520032f",
         None,
     ),
     "neurons.backends.fused.events_cpp": (
@@ -130,7 +130,7 @@ SAME: dict[str, tuple[str, str | None]] = {
         None,
     ),
     "neurons.backends.fused.packed": (
-        "602c4c414bb16702aae596d41fffc0cf82ef0e3ee7d7c58223affc777b3dacbd",
+        "9f8a674a5733da3156f9363918427d604078797fe03784651171f7bbdb32f4cc",
         None,
     ),
     "neurons.blocks": (

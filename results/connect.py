@@ -296,7 +296,10 @@ def reading(engine: Engine, shown: str) -> Iterator[Connection]:
 @contextmanager
 def writing(engine: Engine, shown: str) -> Iterator[Connection]:
     """A transaction that nobody else writes beside: all of it is kept, or nothing."""
-    with _explained(shown), engine.connect().execution_options(writes=True) as connection, connection.begin():
+    options: dict[str, Any] = {"writes": True}
+    if engine.dialect.name == "postgresql":  # else what others wrote before our turn might stay unseen
+        options["isolation_level"] = "READ COMMITTED"
+    with _explained(shown), engine.connect().execution_options(**options) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
         yield connection

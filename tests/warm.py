@@ -158,7 +158,9 @@ def _server(*start: tuple[str, str]) -> socket.socket:
             listener.listen()
             _start(listener, dict(start))
     requests = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    while requests.connect_ex(address):  # between those two lines of another process
+    end = time.monotonic() + 60
+    while error := requests.connect_ex(address):  # between those two lines of another process
+        assert time.monotonic() < end, os.strerror(error)
         time.sleep(0.01)
     atexit.register(requests.close)
     return requests

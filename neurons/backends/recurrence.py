@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from core.compare import relative, tolerance
 
@@ -88,7 +89,8 @@ def _fits(neuron: nn.Module, feedback: nn.Module, x: Tensor) -> bool:
         and not any(module._forward_hooks or module._forward_pre_hooks for m in inner for module in m.modules())
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
-        and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+        and forward_ad._current_level < 0  # there is no rule here for these two
+        and torch._C._functorch.peek_interpreter_stack() is None
     )
 
 
@@ -119,8 +121,8 @@ class _All(torch.autograd.Function):
         u, z = (_empty(T + 1, *x.shape[1:]) for _ in range(2))
         u[0], z[0] = v, spikes
         weights = [w.t().contiguous() for w in (back, gate[:, :width], gate[:, width:])]
-        fed = torch.zeros(torch.get_num_threads())
-        _call("forward", [x.contiguous(), *weights, bias.contiguous(), *rows, u, z, fed], scalars, x.shape, keep)
+        fed = x.new_zeros(torch.get_num_threads())
+        _call("forward", [x, *weights, bias, *rows, u, z, fed], scalars, x.shape, keep)
         if keep:
             ctx.silent = not any(fed.tolist())
             ctx.save_for_backward(x, v, spikes, back, gate, bias, *rows, u, z)
@@ -154,12 +156,11 @@ def _gradients(
     currents, gated, before, u, z = kept
     shape = currents.shape
     width = shape[-1]
-    first = [torch.zeros(shape[1:]) for _ in range(2)]
+    first = [currents.new_zeros(shape[1:]) for _ in range(2)]
     into = [_empty(*shape) for _ in range(2)]
     weights = [w.contiguous() for w in (back, gate[:, :width], gate[:, width:])]
-    told = [None if g is None else g.contiguous() for g in (gu, gz)]
-    infinite = torch.zeros(torch.get_num_threads()) if silent else None
-    arrays = [*weights, currents, gated, before, u, z, *told, *into, *first, infinite]
+    infinite = currents.new_zeros(torch.get_num_threads()) if silent else None
+    arrays = [*weights, currents, gated, before, u, z, gu, gz, *into, *first, infinite]
     _call("backward", arrays, scalars, shape, wanted)
     of_current, of_gate = (g.flatten(0, 1) for g in into)
     if infinite is None or any(infinite.tolist()):
@@ -178,7 +179,9 @@ def _call(name: str, arrays: list[Tensor | None], scalars: tuple[float, ...], sh
     T, batch, width = shape
     threads = min(torch.get_num_threads(), batch)
     sizes = (T, batch, -(-batch // threads), threads, 0, width, int(keep))
-    pointers = (ctypes.c_void_p * len(arrays))(*(None if a is None else a.data_ptr() for a in arrays))
+    # Hooks on saved tensors may have moved them; what is written to lies as it must.
+    held = [None if a is None else a.resolve_neg().contiguous() for a in arrays]
+    pointers = (ctypes.c_void_p * len(held))(*(None if a is None else a.data_ptr() for a in held))
     getattr(_library().functions, name)(
         pointers, (ctypes.c_double * len(scalars))(*scalars), (ctypes.c_long * len(sizes))(*sizes)
     )
@@ -193,17 +196,18 @@ def _library() -> compiler.Library:
 
 
 @cache
+@torch.inference_mode(False)
 def _sound() -> bool:
     """Whether the kernel can be compiled here and gives what the steps give, tried on a small layer."""
     try:
         _library()
     except compiler.CompilationError:
         return False
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator("cpu").manual_seed(0)
     T, N, width = 4, 7, recurrence_cpp.LANES
 
     def drawn(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator)
+        return torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu")
 
     x, v, back = drawn(T, N, width), drawn(N, width), drawn(width, width)
     gate, bias, surrogate = drawn(width, 2 * width), drawn(width), MultiGaussian(strict=True)

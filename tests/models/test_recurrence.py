@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -13,9 +15,10 @@ from torch import Tensor, nn
 
 import models
 import neurons
-from core.compare import relative
+from core.compare import relative, tolerance
 from models.recurrent import Recurrent
 from neurons.backends import recurrence
+from neurons.surrogate import MultiGaussian
 
 pytestmark = pytest.mark.skipif(not recurrence._sound(), reason="no C++ compiler here")
 
@@ -294,3 +297,35 @@ def test_the_adding_network_runs_on_it() -> None:
     network.run(torch.rand(3, 6, 2))
     (spiking,) = (module for module in network.modules() if isinstance(module, neurons.base.Neuron))
     assert spiking.kernel == "dense recurrence"
+
+
+@pytest.mark.parametrize("surroundings", ["float64", "bfloat16", "hooks", "negated", "inference"])
+def test_all_steps_at_once_whatever_surrounds_them(surroundings: str) -> None:
+    """Another default type, saved tensors that hooks moved, gradients that are negated when they are read."""
+    generator = torch.Generator().manual_seed(0)
+    T, N, width = 5, 9, recurrence.recurrence_cpp.LANES
+    shapes = (T, N, width), (N, width), (width, width), (width, 2 * width), (width,)
+    values = [torch.randn(shape, generator=generator) for shape in shapes]
+    weight = torch.randn(T, N, width, generator=generator)
+
+    def outcome(way: Callable[..., tuple[Tensor, Tensor]], sent: Tensor) -> list[Tensor]:
+        leaves = [value.clone().requires_grad_() for value in values]
+        outputs = way(leaves, MultiGaussian(strict=True))
+        return [*outputs, *torch.autograd.grad(outputs, leaves, [sent, sent])]
+
+    expected = outcome(recurrence._plain, weight)
+    before = torch.get_default_dtype()
+    moved = torch.autograd.graph.saved_tensors_hooks(lambda t: t.mT.contiguous().mT if t.ndim > 1 else t, lambda t: t)
+    try:
+        if surroundings in ("float64", "bfloat16"):
+            torch.set_default_dtype(getattr(torch, surroundings))
+        with moved if surroundings == "hooks" else nullcontext():
+            found = outcome(recurrence._fast, torch._neg_view(-weight) if surroundings == "negated" else weight)
+        if surroundings == "inference":
+            recurrence._sound.cache_clear()
+            with torch.inference_mode():
+                assert recurrence._sound()
+    finally:
+        torch.set_default_dtype(before)
+    for one, other in zip(found, expected, strict=True):
+        assert relative(one.detach(), other.detach()) <= tolerance("use", torch.float32)

@@ -211,3 +211,66 @@ def test_a_wrong_kernel_is_not_used(name: str, monkeypatch: pytest.MonkeyPatch) 
     original = getattr(events, name)
     monkeypatch.setattr(events, name, lambda *arguments: original(*arguments) * 1.001)
     assert not any(events._agrees(torch.float32, *case) for case in events._CASES)
+
+
+def test_the_proof_needs_no_surroundings() -> None:
+    """The first use may be anywhere."""
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        with torch.inference_mode(), torch.device("meta"):
+            assert all(events._agrees(dtype, *case) for dtype in DTYPES for case in events._CASES)
+    finally:
+        torch.set_default_dtype(before)
+
+
+def test_tensors_that_lie_otherwise(events_seen: list[str]) -> None:
+    """Saved ones that hooks moved, and gradients that are negated when they are read."""
+    layer = Conv2d(5, 16, 3, padding=1).double()
+    x = spikes(0, 0.1, 2, 3, 5, 9, 9).double()
+    convolve = packed.find(layer, x, 1)
+    assert convolve
+    expected = outcome(layer, layer, x)
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: t.to(memory_format=torch.channels_last) if t.ndim == 4 else t, lambda t: t
+    ):
+        found = outcome(layer, convolve, x)
+    for one, other in zip(found, expected, strict=True):
+        assert torch.allclose(one, other, rtol=1e-12)
+    gy = torch.linspace(-1, 1, 2 * 3 * 16 * 9 * 9, dtype=torch.float64).view(2, 3, 16, 9, 9)
+    (negated,) = torch.autograd.grad(convolve(x), layer.weight, torch._neg_view(gy))
+    (right,) = torch.autograd.grad(layer(x), layer.weight, -gy)
+    assert torch.allclose(negated, right, rtol=1e-12)
+    assert events_seen == ["convolve", "gradient"] * 2
+
+
+def test_many_gradients_at_once(events_seen: list[str]) -> None:
+    layer = Conv2d(5, 16, 3, padding=1).double()
+    x = spikes(0, 0.1, 2, 3, 5, 9, 9).double()
+    gy = drawn(1, 4, 2, 3, 16, 9, 9)
+    found, right = (
+        torch.autograd.grad(call(x), layer.weight, gy, is_grads_batched=True)[0]
+        for call in (packed.find(layer, x, 1), layer)
+    )
+    assert torch.allclose(found, right, rtol=1e-12)
+
+
+def test_what_does_not_fit_is_told_by_pytorch(events_seen: list[str]) -> None:
+    x = spikes(0, 0.1, 2, 3, 5, 9, 9).float()
+    for name, value in (
+        ("bias", torch.zeros(8)),
+        ("bias", torch.zeros(16, dtype=torch.float64)),
+        ("weight", torch.zeros(16, 4, 3, 3)),
+    ):
+        layer = Conv2d(5, 16, 3, padding=1)
+        setattr(layer, name, torch.nn.Parameter(value))
+        convolve = packed.find(layer, x, 1)
+        assert convolve
+        with pytest.raises(RuntimeError):
+            convolve(x)
+    layer = Conv2d(5, 16, 3)
+    convolve = packed.find(layer, x[..., :2, :], 1)
+    assert convolve
+    with pytest.raises(RuntimeError, match=r"[Kk]ernel size"):
+        convolve(x[..., :2, :])
+    assert events_seen == []

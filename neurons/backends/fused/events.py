@@ -24,15 +24,19 @@ FEW = 1 / 3  # share of spikes up to which this is the faster way
 _SUMS = 16  # of the gradient of weights, each of some images: at most so many threads work at them
 
 
-def fits(layer: Any, dtype: torch.dtype) -> bool:
-    """Whether the convolution `layer` is one of those that are computed here."""
-    kernel, padding = _two(layer.kernel_size, 1), _two(layer.padding, 0)
+def fits(layer: Any, x: Tensor) -> bool:
+    """Whether the convolution `layer` of inputs like `x` [T, N, C, ..] is one of those that are computed here."""
+    kernel, padding, dtype, bias = _two(layer.kernel_size, 1), _two(layer.padding, 0), x.dtype, layer.bias
     return (
         kernel in events_cpp.KERNELS
         and all(stride == 1 for stride in layer.stride)
         and all(dilation == 1 for dilation in layer.dilation)
         and layer.groups == 1
         and all(p < k for p, k in zip(padding, kernel, strict=True))
+        and all(n + 2 * p >= k for n, p, k in zip(_two(x.shape[3:], 1), padding, kernel, strict=True))
+        and layer.weight.shape == (layer.out_channels, x.shape[2], *layer.kernel_size)
+        and (bias is None or bias.shape == (layer.out_channels,))
+        and all(p.dtype == dtype and p.device == x.device for p in (layer.weight, bias) if p is not None)
         and dtype in (torch.float32, torch.float64)
         and _sound(dtype)
         and layer.out_channels % _lanes(dtype) == 0
@@ -50,7 +54,7 @@ def convolve(spikes: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple
     )
     shape = (sizes.N, sizes.K, *sizes.plane[-(spikes.ndim - 2) :])
     y = pool.empty(shape, torch.empty(shape, device="meta").stride(), weight.dtype)
-    _run("forward", [spikes, placed, None if bias is None else bias.contiguous(), y], sizes)
+    _run("forward", [spikes, placed, None if bias is None else bias.resolve_neg().contiguous(), y], sizes)
     return y
 
 
@@ -59,7 +63,7 @@ def gradient(spikes: Tensor, gy: Tensor, weight: Tensor, padding: tuple[int, ...
     sizes = _Sizes(spikes, weight, padding, "weights")
     count = -(-sizes.N // sizes.block)
     sums = weight.new_empty(count, sizes.parts, sizes.kh, sizes.C, sizes.kw, sizes.B)
-    _run("weights", [spikes, gy.contiguous(), sums], sizes)
+    _run("weights", [spikes.contiguous(), gy.resolve_neg().contiguous(), sums], sizes)  # hooks may have moved them
     return sums.sum(0).flip(3).permute(0, 4, 2, 1, 3).reshape(weight.shape)
 
 
@@ -135,10 +139,11 @@ _CASES = (
 )
 
 
+@torch.inference_mode(False)
 def _agrees(
     dtype: torch.dtype, N: int, C: int, plane: tuple[int, ...], vectors: int, share: float, biased: bool
 ) -> bool:
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator("cpu").manual_seed(0)
 
     def drawn(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=torch.float64, device="cpu").to(dtype)

@@ -42,7 +42,7 @@ def find(layer: Any, x: Tensor, parts: int) -> Callable[[Tensor], Tensor] | None
         and torch._C._functorch.peek_interpreter_stack() is None
         and _library(x.dtype) is not None
     )
-    by_events = fits and parts == 1 and events.fits(layer, x.dtype)
+    by_events = fits and parts == 1 and events.fits(layer, x)
     keeps = torch.is_grad_enabled() and layer.weight.requires_grad
     return partial(_convolve, layer, parts, by_events) if fits and (keeps or by_events) else None
 
@@ -88,7 +88,8 @@ class Convolution(torch.autograd.Function):
                 gy, x, weight, ctx.biases, stride, padding, dilation, False, [0] * len(stride), groups, wanted
             )
 
-        if ctx.few and not torch.is_grad_enabled():  # it is only with create_graph
+        batched = torch._C._functorch.is_legacy_batchedtensor(gy)  # with is_grads_batched
+        if ctx.few and not torch.is_grad_enabled() and not batched:  # gradients are enabled only with create_graph
             gx = gradients(_of_shape(kept.shape, gy), True, False, False)[0] if of_x else None
             gw = events.gradient(kept, gy, weight, padding) if of_weight else None
             gb = gy.sum([0, *range(2, gy.ndim)]) if of_bias else None
