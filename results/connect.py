@@ -318,7 +318,7 @@ def _explained(shown: str) -> Iterator[None]:
 
 
 def insert_plain(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Inserts rows of numbers and text, alike in their columns, as the driver takes them.
+    """Inserts rows of numbers and text, alike in their two or more columns, as the driver takes them.
 
     Tens of thousands of rows cost a quarter of what they do when SQLAlchemy looks at each value.
     """

@@ -183,6 +183,16 @@ def test_transforms_have_the_layer_itself(enabled: bool, events_seen: list[str])
     assert events_seen == []
 
 
+def test_sums_of_many_weights_would_take_more_than_they_gain(events_seen: list[str]) -> None:
+    layer = Conv2d(64, 64, 3, padding=1).double()
+    x = spikes(0, 0.1, 2, 3, 64, 3, 3).double()
+    convolve = packed.find(layer, x, 1)
+    assert convolve
+    for one, other in zip(outcome(layer, convolve, x), outcome(layer, layer, x), strict=True):
+        assert torch.allclose(one, other, rtol=1e-12)
+    assert events_seen == ["convolve"]
+
+
 MANY = [
     (Conv2d(5, 16, 3, padding=1), 1, spikes(0, 0.4, 2, 3, 5, 9, 9).double()),
     (Conv2d(5, 16, 3, padding=1), 1, 2 * spikes(0, 0.1, 2, 3, 5, 9, 9).double()),  # two spikes at a place

@@ -21,7 +21,7 @@ from . import compiler, events_cpp, pool
 from .kernel import call_library, note_threads, threads_for
 
 FEW = 1 / 3  # share of spikes up to which this is the faster way
-_SUMS = 16  # of the gradient of weights, each of some images: at most so many threads work at them
+_SUMS = 16  # of the gradient of weights at most, each of some images: so many threads can work at them
 
 
 def fits(layer: Any, x: Tensor) -> bool:
@@ -45,7 +45,7 @@ def fits(layer: Any, x: Tensor) -> bool:
 
 def convolve(spikes: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, ...]) -> Tensor:
     """[N, K, ..] of `spikes` [N, C, ..], bytes 0 or 1, and `weight` [K, C, ..]."""
-    sizes = _Sizes(spikes, weight, padding, "forward")
+    sizes = _Sizes(spikes, weight, padding, "forward", 4 * threads_for(spikes.numel()))
     parts, kh, kw, B = sizes.parts, sizes.kh, sizes.kw, sizes.B
     placed = weight.new_empty(parts, sizes.C * kh * kw + 1, B)
     placed[:, -1] = 0
@@ -58,19 +58,24 @@ def convolve(spikes: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple
     return y
 
 
+def sums_for(gy: Tensor, weight: Tensor) -> int:
+    """How many sums make up the gradient of `weight`: together they are no larger than `gy`. Where they are fewer than
+    two, with many channels on small planes, PyTorch's way is the faster one."""
+    return min(_SUMS, len(gy), gy.numel() // weight.numel())
+
+
 def gradient(spikes: Tensor, gy: Tensor, weight: Tensor, padding: tuple[int, ...]) -> Tensor:
     """That of `weight`, for the gradient `gy` of what `convolve` gave."""
-    sizes = _Sizes(spikes, weight, padding, "weights")
-    count = -(-sizes.N // sizes.block)
-    sums = weight.new_empty(count, sizes.parts, sizes.kh, sizes.C, sizes.kw, sizes.B)
+    sizes = _Sizes(spikes, weight, padding, "weights", max(1, sums_for(gy, weight)))
+    sums = weight.new_empty(-(-sizes.N // sizes.block), sizes.parts, sizes.kh, sizes.C, sizes.kw, sizes.B)
     _run("weights", [spikes.contiguous(), gy.resolve_neg().contiguous(), sums], sizes)  # hooks may have moved them
     return sums.sum(0).flip(3).permute(0, 4, 2, 1, 3).reshape(weight.shape)
 
 
 class _Sizes:
-    """Those of a call, in the order of events_cpp.SIZES."""
+    """Those of a call, in the order of events_cpp.SIZES, for the images in so many `shares`."""
 
-    def __init__(self, spikes: Tensor, weight: Tensor, padding: tuple[int, ...], function: str) -> None:
+    def __init__(self, spikes: Tensor, weight: Tensor, padding: tuple[int, ...], function: str, shares: int) -> None:
         self.N, self.C = spikes.shape[:2]
         self.K = weight.shape[0]
         H, X = _two(spikes.shape[2:], 1)
@@ -84,7 +89,7 @@ class _Sizes:
         self.B = vectors * lanes
         self.parts = self.K // self.B
         self.threads = threads_for(spikes.numel())
-        self.block = -(-self.N // (4 * self.threads if function == "forward" else _SUMS))
+        self.block = -(-self.N // shares)
         self.all = [1, self.N, self.block, self.threads, 0, self.C, H, X, self.K, self.kh, self.kw, ph, pw, self.B]
 
 

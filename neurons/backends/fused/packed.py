@@ -88,14 +88,14 @@ class Convolution(torch.autograd.Function):
                 gy, x, weight, ctx.biases, stride, padding, dilation, False, [0] * len(stride), groups, wanted
             )
 
-        batched = torch._C._functorch.is_legacy_batchedtensor(gy)  # with is_grads_batched
-        if ctx.few and not torch.is_grad_enabled() and not batched:  # gradients are enabled only with create_graph
+        plain = not torch.is_grad_enabled() and not torch._C._functorch.is_legacy_batchedtensor(gy)
+        if ctx.few and plain and events.sums_for(gy, weight) > 1:  # else with create_graph or is_grads_batched
             gx = gradients(_of_shape(kept.shape, gy), True, False, False)[0] if of_x else None
             gw = events.gradient(kept, gy, weight, padding) if of_weight else None
             gb = gy.sum([0, *range(2, gy.ndim)]) if of_bias else None
             return gx, None, gw, gb, None, None, None
         x = _Expanded.apply(ctx.shadow, kept, weight.dtype, ctx.parts) if ctx.packed else kept
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled():  # it is only with create_graph
             gx, gw, gb = gradients(x, of_x, of_weight, of_bias)
         else:
             _, gw, gb = gradients(x, False, of_weight, of_bias)
