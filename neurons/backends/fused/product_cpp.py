@@ -28,6 +28,11 @@ before + 1 (and after is 0), else M is [T, T]. `gathered`: the rows of a block o
 
 def source(program: Program, storage: str) -> str:
     """The whole translation unit for the stateless step of `program` (u -> spikes); `storage` as in `cpp.source`."""
+    return "\n".join([parts(program, storage), _STRIPS])
+
+
+def parts(program: Program, storage: str) -> str:
+    """What products over time are made of, without a function of the library: tiles, products and what fires."""
     u, gy = program.graph.input("x"), program.graph.input("gy")
     spike = cpp.statements(program, program.graph.ancestors([program.spikes]), {u: "u"})
     assert program.grad_x is not None
@@ -43,10 +48,10 @@ def source(program: Program, storage: str) -> str:
         f"  V slope(V u, V gy) const {{ {' '.join(slope)} return n{program.grad_x}; }}",
         "};",
     ]
-    return "\n".join([*cpp_preamble.preamble(program.graph, storage), *firing, _PRODUCT])
+    return "\n".join([*cpp_preamble.preamble(program.graph, storage), *firing, _PARTS])
 
 
-_PRODUCT = """\
+_PARTS = """\
 struct Sizes {
   long T, N, strip, threads, stream, x_row, gy_row, block, rows, before, after, diagonal, gathered, biases;
 };
@@ -63,9 +68,6 @@ static inline double total(V v) {
   return (s[0] + s[1]) + (s[2] + s[3]);
 }
 template <class P> static inline V some(const P* p, long n) { return n >= W ? load(p) : n > 0 ? Part{n}.get(p) : V{}; }
-template <bool NT, class P> static inline void write(P* p, V v, long n) {
-  if (n >= W) Full<NT>().put(p, v); else if (n > 0) Part{n}.put(p, v);
-}
 
 struct Room {
   void* raw; C* at;
@@ -129,26 +131,6 @@ template <int R> static void spread_bias(C* to, const C* b, const Sizes& s) {
   for (long t = 0; t < s.T + R; t++) to[t] = t < s.T ? b[s.biases == 1 ? 0 : t] : C(0);
 }
 
-template <int R, bool NT>
-static void forward_strip(void** arrays, const double* scalars, const Sizes& s, long b, long n) {
-  const Firing firing(scalars);
-  const S* x = (const S*)arrays[0]; S* y = (S*)arrays[1];
-  const Tiles<R> m(s, (const C*)arrays[2], false);
-  const Room bias(s.T + R), room(s.gathered ? s.T * row_of(s.block) : 0);
-  spread_bias<R>(bias.at, (const C*)arrays[3], s);
-  for (long end = b + n; b < end; b += s.block) {
-    const long count = least(s.block, end - b), row = s.gathered ? row_of(count) : s.x_row;
-    if (s.gathered) gather(room.at, row, x + b, s.x_row, s.T, count);
-    const C* in = s.gathered ? room.at : (const C*)(const void*)(x + b);
-    auto fire = [&](long t, long i, V u0, V u1) __attribute__((always_inline)) {
-      S* to = y + t * s.N + b + i;
-      write<NT>(to, firing.spike(u0), count - i);
-      write<NT>(to + W, firing.spike(u1), count - i - W);
-    };
-    product<R>(m, bias.at, in, row, whole(count), fire);
-  }
-}
-
 // sums[i][j] += g[i] x[j] over n neurons, vector by vector, for the j within the band of row i and some beside it.
 static void outer(const Sizes& s, V* sums, const C* g, long g_row, const C* x, long x_row, long n) {
   enum { A = 4, B = BYTES == 64 ? 4 : 2 };
@@ -202,6 +184,32 @@ static void diagonals(const Sizes& s, V* sums, const C* g, long g_row, const C* 
       }
       for (int q = 0; q < some; q++) sums[d + q] += even[q] + odd[q];
     }
+}
+"""
+
+_STRIPS = """\
+template <bool NT, class P> static inline void write(P* p, V v, long n) {
+  if (n >= W) Full<NT>().put(p, v); else if (n > 0) Part{n}.put(p, v);
+}
+
+template <int R, bool NT>
+static void forward_strip(void** arrays, const double* scalars, const Sizes& s, long b, long n) {
+  const Firing firing(scalars);
+  const S* x = (const S*)arrays[0]; S* y = (S*)arrays[1];
+  const Tiles<R> m(s, (const C*)arrays[2], false);
+  const Room bias(s.T + R), room(s.gathered ? s.T * row_of(s.block) : 0);
+  spread_bias<R>(bias.at, (const C*)arrays[3], s);
+  for (long end = b + n; b < end; b += s.block) {
+    const long count = least(s.block, end - b), row = s.gathered ? row_of(count) : s.x_row;
+    if (s.gathered) gather(room.at, row, x + b, s.x_row, s.T, count);
+    const C* in = s.gathered ? room.at : (const C*)(const void*)(x + b);
+    auto fire = [&](long t, long i, V u0, V u1) __attribute__((always_inline)) {
+      S* to = y + t * s.N + b + i;
+      write<NT>(to, firing.spike(u0), count - i);
+      write<NT>(to + W, firing.spike(u1), count - i - W);
+    };
+    product<R>(m, bias.at, in, row, whole(count), fire);
+  }
 }
 
 template <int R, bool NT>

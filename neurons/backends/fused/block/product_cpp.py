@@ -20,7 +20,7 @@ def source(program: Program, storage: str, normalised: bool) -> str:
     """The translation unit for the stateless step of `program`, whose input is `normalised` or taken as it is."""
     return "\n".join(
         [
-            product_cpp.source(program, storage),
+            product_cpp.parts(program, storage),
             "namespace block {",
             f"enum {{ MOST = {cpp.MOST}, ROOM = MOST + 12 * W, NORMALISED = {int(normalised)} }};",
             f"struct Sizes {{ long {', '.join(SIZES)}; }};",
