@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 
@@ -25,9 +26,14 @@ class Nodes:
 
     def __init__(self, folder: str, variables: dict[str, str]) -> None:
         command = [sys.executable, __file__, folder]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(command, env={**variables, **SETTINGS}, text=True, bufsize=1, **pipes)
+        said = Path(folder, "nodes.log")
+        with said.open("w") as log:
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": log}
+            self.process = subprocess.Popen(command, env={**variables, **SETTINGS}, text=True, bufsize=1, **pipes)
         self.address = self._answer()
+        if not self.address:  # a command would begin a cluster of its own
+            self.process.wait()
+            raise RuntimeError(f"The Ray cluster did not begin: {said.read_text()[-2000:]}")
 
     def kill_the_second(self) -> None:
         assert self.process.stdin is not None
