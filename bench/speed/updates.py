@@ -38,7 +38,7 @@ CHECKED_RATE = 0.1
 
 @dataclass(frozen=True)
 class Case:
-    """A network of the work with its neuron, batch, scheme and optimiser; `chunks` None: one step each."""
+    """A network of the work with its neuron, batch, scheme and optimiser; `last`: whether it trains the last chunk."""
 
     network: str
     neuron: str
@@ -50,11 +50,15 @@ class Case:
     scheme: dict[str, Any]
     last: bool
 
+    def updates(self, chunks: int) -> int:
+        """How many of `chunks` it trains; one alone is trained in any case."""
+        return chunks if self.last or chunks == 1 else chunks - 1
+
 
 CASES = {
     "adding": Case(
         "fptt_adding", "adding", 128, 16, 2, 0.5, {"name": "adam", "lr": 1e-3},
-        {"loss": {"name": "last_mse"}, "decision": {"name": "last_value"}, "weights": "slip", "last": False}, False,
+        {"loss": {"name": "last_mse"}, "decision": {"name": "last_value"}, "weights": "slip"}, False,
     ),
     "s-mnist": Case(
         "fptt_sequential", "sequential", 512, 32, 1, 0.1, {"name": "adamax", "lr": 3e-3},
@@ -75,7 +79,7 @@ def jobs(usual: Job, own: tuple[str, ...], quick: bool) -> list[tuple[Job, ...]]
     contenders = (LOOP, REFERENCE, *((FUSED,) if FUSED in own else ()), PRODUCTS)
     made = dataclasses.replace(usual, contenders=contenders, base=PRODUCTS, dtype="float32")
     steps = made.shapes[0][0]
-    cuts = dict.fromkeys([min(10, steps // 2), steps]) if usual.what == "adding" else [steps]
+    cuts = dict.fromkeys([1, min(10, steps // 2), steps]) if usual.what == "adding" else [steps]
     batch = case.small if quick else case.batch
     return [(dataclasses.replace(made, options={"batch": batch, "chunks": chunks}),) for chunks in cuts]
 
@@ -85,7 +89,7 @@ def _at(job: Job, shape: tuple[int, int], emitter: Emitter) -> None:
 
     case, size = CASES[job.what], job.size(shape)
     steps, batch, chunks = shape[0], size["batch"], size["chunks"]
-    updates = chunks if case.last else chunks - 1
+    updates = case.updates(chunks)
     label = f"{job.what} T={steps} chunks={chunks}"
     x, labels = _samples(job.what, steps, batch, job.device)
     names = [name for name in dict.fromkeys([LOOP, *job.contenders]) if name != PRODUCTS]
@@ -175,6 +179,7 @@ def _scheme(name: str, case: Case, shape: tuple[int, int], chunks: int, optimize
         network,
         optimizer=optimizer,
         chunks=chunks,
+        last=case.updates(chunks) == chunks,
         clip=1.0,
         regulariser={"alpha": case.alpha, "beta": 0.5},
         **case.scheme,
@@ -191,7 +196,7 @@ def _loop(case: Case, shape: tuple[int, int], chunks: int, optimizer: dict[str, 
     plain = kind(weights, shape[0])
     makers = {"adam": torch.optim.Adam, "adamax": torch.optim.Adamax, "sgd": torch.optim.SGD}
     descend = makers[optimizer["name"]](plain.parameters.values(), lr=optimizer["lr"])
-    return plain_updates.Loop(plain, descend, chunks, chunks if case.last else chunks - 1, case.alpha)
+    return plain_updates.Loop(plain, descend, chunks, case.updates(chunks), case.alpha)
 
 
 def _products(

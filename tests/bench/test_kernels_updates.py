@@ -30,13 +30,13 @@ def measured(job: Job) -> dict[str, Any]:
     return {result.contender: result for result in found.results}
 
 
-def test_sequences_are_cut_into_chunks_and_into_steps() -> None:
+def test_sequences_are_whole_or_cut_into_chunks_or_into_steps() -> None:
     work = [job for (job,) in plan.jobs(asked(whats=("adding",)))]
-    assert [job.options["chunks"] for job in work] == [10, 200]
+    assert [job.options["chunks"] for job in work] == [1, 10, 200]
     assert {(job.neuron, job.base, job.contenders[0], job.contenders[-1]) for job in work} == {
         ("ltc", "products", "plain loop", "products")
     }
-    assert work[0].size(work[0].shapes[0]) == {"T": 200, "hidden": 128, "batch": 128, "chunks": 10}
+    assert work[1].size(work[1].shapes[0]) == {"T": 200, "hidden": 128, "batch": 128, "chunks": 10}
     job = only(plan.jobs(asked(whats=("s-mnist",), quick=True)))
     assert job.options == {"batch": 32, "chunks": 4}
 
@@ -50,6 +50,14 @@ def test_everybody_learns_alike(what: str) -> None:
         assert found[name].value("updates_per_second") > 0
         assert found[name].value("training_ratio") is not None
     assert found[updates.LOOP].value("training_gain") == 1
+
+
+def test_one_chunk_alone_is_trained_though_the_last_of_several_is_not() -> None:
+    found = measured(small("adding", options={"batch": 16, "chunks": 1}))
+    assert {result.outcome for result in found.values()} == {"ok"}
+    assert found["fused"].value("largest_difference") < 1e-4
+    assert [updates.CASES["adding"].updates(chunks) for chunks in (1, 2, 10)] == [1, 1, 9]
+    assert updates.CASES["s-mnist"].updates(16) == 16
 
 
 def test_who_learns_something_else_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
