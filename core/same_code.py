@@ -61,6 +61,15 @@ SAME: dict[str, tuple[str, str | None]] = {
         "fcb3ee70a1879fe4370844428e208f0f342fb2a2e24ed4323b61a16e0bbb760c",
         "d7ca7243eb420224e60ef8de313181dbd8a956b34c1dde51c4055af44b4463eb",
     ),
+    # An update can be asked to run as a CUDA graph; without being asked, what is computed is what was.
+    "training.captured": (
+        "9779418be135126b1e393ae29b6042def10c75fca186b8d9d3f6b0250908a02e",
+        None,
+    ),
+    "training.descent": (
+        "5323f8b62f55c95287b9075f90bcfa9f4fa9601fb39c4f9891bc696225c5fc96",
+        "bdd9c7194c28cfb32b6bfa8f38e1f9d7ad82a195e427abe05c774ac38b5e4053",
+    ),
     # What follows the gradient has modules of its own; its passes have to leave PyTorch's bits before they are used.
     "training.fptt": (
         "35f19da457e0ebcd0326f9ff48b157ae6d823546317ad819a98f120426f01e76",

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 import models
+from core.errors import Unsupported
 from core.registry import unknown
 from models.network import Network, Whole
 
 from . import CONSTRAINTS, DECISIONS, LOSSES, OPTIMIZERS, SCHEDULES, distributed
+from .captured import Captured
 from .decisions import Decision
 from .losses import Loss
 from .optimizers import MakeOptimizer
@@ -33,9 +35,11 @@ class Descent:
 
     With `precision` "bf16" or "fp16" the training runs under autocast ("fp16" with gradient scaling) on float32
     parameters; outputs for predictions are always made in float32. In a group of processes (training.distributed) the
-    update is that of the whole batch.
+    update is that of the whole batch. With `captured` an update on a CUDA device is recorded once and played back
+    (training.captured).
 
-    Raises UnknownName for an unknown name, ValueError for an option that a part does not take.
+    Raises UnknownName for an unknown name, ValueError for an option that a part does not take and for options that do
+    not go together, Unsupported for `captured` elsewhere.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Descent:
         accumulate: bool = False,
         constraint: Spec | None = None,
         precision: str = "float32",
+        captured: bool = False,
     ) -> None:
         self.network = network
         self.replica = distributed.replica(Whole(network))
@@ -71,6 +76,16 @@ class Descent:
             )
         self.device = next(network.parameters()).device.type
         self.scaler = torch.amp.GradScaler(self.device, enabled=self.dtype is torch.float16)
+        if captured and (self.dtype is torch.float16 or distributed.size() > 1):
+            raise ValueError(
+                "captured=True records the whole update, which the scale of precision 'fp16' and the exchange between "
+                "processes do not allow; use precision 'bf16' or 'float32' and --processes 1."
+            )
+        if captured and self.device != "cuda":
+            raise Unsupported(
+                f"captured=True records the update as a CUDA graph, but this network is on {self.device}."
+            )
+        self.captured = Captured(self) if captured else None
 
     @property
     def lr(self) -> float:
@@ -79,6 +94,10 @@ class Descent:
 
     def train_batch(self, x: Tensor, labels: Tensor) -> Update:
         """One update."""
+        return self.update(x, labels) if self.captured is None else self.captured.update(x, labels)
+
+    def update(self, x: Tensor, labels: Tensor) -> Update:
+        """One update, step by step."""
         if not self.accumulate:
             self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device, self.dtype, enabled=self.dtype is not torch.float32):
@@ -109,6 +128,8 @@ class Descent:
     def end_epoch(self) -> None:
         """Moves the schedule on."""
         self.schedule.step()
+        if self.captured is not None:
+            self.captured.forget()
 
     def state_dict(self) -> dict[str, Any]:
         """Network, optimiser, schedule, scale of the gradients, and the gradients where they accumulate."""
@@ -124,6 +145,8 @@ class Descent:
         if self.accumulate:
             for parameter, gradient in zip(self.network.parameters(), state["gradients"], strict=True):
                 parameter.grad = None if gradient is None else gradient.to(parameter.device, copy=True)
+        if self.captured is not None:
+            self.captured.forget()
 
     def _parts(self) -> dict[str, Any]:
         return {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import contenders, contest, race
 from .contest import Contest, network_code
 from .job import Job, Measured
-from .step import PRODUCTS, backend, build, products_of, samples
+from .step import PRODUCTS, backend, build, product, products_of, samples
 from .step import jobs as of_training
 
 if TYPE_CHECKING:
@@ -74,15 +74,15 @@ def _trained(contender: str, job: Job, shape: tuple[int, int]) -> Any:
 
 
 def _products(network: Any, x: Tensor) -> Callable[[], object]:
-    """The convolutions and linear layers alone, each on the input that it has there."""
+    """The products alone, each on the input that it has there."""
     import torch
 
-    seen = products_of(network, x)
+    seen = [(product(layer), given) for layer, given in products_of(network, x)]
 
     def step() -> None:
         with torch.no_grad():
-            for layer, given in seen:
-                layer(given)
+            for multiply, given in seen:
+                multiply(given)
 
     return step
 

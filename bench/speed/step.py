@@ -2,7 +2,7 @@
 
 | contender             | what                                                                                        |
 |-----------------------|---------------------------------------------------------------------------------------------|
-| products              | every convolution and linear layer of the step alone: outputs, gradients of weights, inputs |
+| products              | every convolution, linear layer and product over time alone: outputs, gradients of both     |
 | fused                 | the network as it is: one pass for batch norm, neurons and pooling where one is proven      |
 | layers                | the same kernels for the neurons, the layers one after the other                            |
 | torch                 | every neuron as a loop over the steps, the layers one after the other                       |
@@ -173,28 +173,37 @@ def _one_by_one(module: nn.Module) -> nn.Module:
 
 
 def _products(network: Any, x: Tensor) -> Callable[[], object]:
-    """Forward and backward of the convolutions and linear layers of a step, each on the input that it has there."""
+    """Forward and backward of the products of a step, each on the input that it has there."""
     import torch
 
     seen = products_of(network, x)
     inputs = [layer_input.requires_grad_(place > 0) for place, (_, layer_input) in enumerate(seen)]
-    gradients = [torch.ones_like(layer(one)) for (layer, _), one in zip(seen, inputs, strict=True)]
+    gradients = [torch.ones_like(product(layer)(one)) for (layer, _), one in zip(seen, inputs, strict=True)]
 
     def step() -> None:
         for (layer, _), one, gradient in zip(seen, inputs, gradients, strict=True):
             wanted = [p for p in (one, *layer.parameters()) if p.requires_grad]
-            torch.autograd.grad(layer(one), wanted, gradient)
+            torch.autograd.grad(product(layer)(one), wanted, gradient)
 
     return step
 
 
+def product(layer: nn.Module) -> Callable[[Tensor], Tensor]:
+    """What a layer multiplies: a parallel neuron is a product over time before it is a threshold."""
+    from neurons.psn import ParallelNeuron
+
+    return layer.charge if isinstance(layer, ParallelNeuron) else layer
+
+
 def products_of(network: Any, x: Tensor) -> list[tuple[nn.Module, Tensor]]:
-    """The convolutions and linear layers of the network, each with the input that it has."""
+    """The convolutions, linear layers and parallel neurons of the network, each with the input that it has."""
     import torch
     from torch import nn
 
+    from neurons.psn import ParallelNeuron
+
     seen: list[tuple[nn.Module, Tensor]] = []
-    kinds = (nn.Conv1d, nn.Conv2d, nn.Linear)
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Linear, ParallelNeuron)
 
     def note(layer: nn.Module, args: tuple[Tensor, ...]) -> None:
         x = args[0].detach()

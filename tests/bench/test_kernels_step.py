@@ -84,3 +84,14 @@ def test_products_are_those_of_the_network() -> None:
     called.clear()
     products()
     assert called == ["static_conv.0", "conv.2", "fc.2", "fc.5"]
+
+
+def test_a_product_over_time_is_one_of_them() -> None:
+    job = Job("step", "psn", (), ((32, 4),), options={"network": "psn_sequential"})
+    seen = step.products_of(step.build(contenders.FUSED, job, (32, 4)), torch.rand(2, 3, 32, 32))
+    kinds = [type(layer).__name__ for layer, _ in seen]
+    assert kinds[:4] == ["Conv1d", "PSN", "Conv1d", "PSN"]
+    assert kinds[-2:] == ["PSN", "Linear"]
+    psn, x = seen[1]
+    potentials = torch.tensordot(psn.weight, x, 1) + psn.bias.view(-1, *[1] * (x.ndim - 1))
+    torch.testing.assert_close(step.product(psn)(x), potentials)
