@@ -1,8 +1,8 @@
-"""A training step of the convolutional networks, against its convolutions and matrix products alone.
+"""A training step of the convolutional networks, against its products alone: convolutions and those of matrices.
 
 | contender             | what                                                                                        |
 |-----------------------|---------------------------------------------------------------------------------------------|
-| products              | every convolution, linear layer and product over time alone: outputs, gradients of both     |
+| products              | every convolution, linear layer and product over time alone, forward and backward           |
 | fused                 | the network as it is: one pass for batch norm, neurons and pooling where one is proven      |
 | layers                | the same kernels for the neurons, the layers one after the other                            |
 | torch                 | every neuron as a loop over the steps, the layers one after the other                       |
