@@ -176,14 +176,15 @@ def _products(network: Any, x: Tensor) -> Callable[[], object]:
     """Forward and backward of the products of a step, each on the input that it has there."""
     import torch
 
-    seen = products_of(network, x)
-    inputs = [layer_input.requires_grad_(place > 0) for place, (_, layer_input) in enumerate(seen)]
-    gradients = [torch.ones_like(product(layer)(one)) for (layer, _), one in zip(seen, inputs, strict=True)]
+    work = []
+    for place, (layer, given) in enumerate(products_of(network, x)):
+        multiply, one = product(layer), given.requires_grad_(place > 0)
+        wanted = [p for p in (one, *layer.parameters()) if p.requires_grad]
+        work.append((multiply, one, wanted, torch.ones_like(multiply(one))))
 
     def step() -> None:
-        for (layer, _), one, gradient in zip(seen, inputs, gradients, strict=True):
-            wanted = [p for p in (one, *layer.parameters()) if p.requires_grad]
-            torch.autograd.grad(product(layer)(one), wanted, gradient)
+        for multiply, one, wanted, gradient in work:
+            torch.autograd.grad(multiply(one), wanted, gradient)
 
     return step
 

@@ -34,9 +34,10 @@ def measure(network: Network, split: Split, device: str) -> tuple[Metric, ...]:
 
     inference_throughput: answers to a whole batch, without gradients. latency: one sample from its input to the answer.
     spikes_per_sample: of all layers, over all steps. over_products: the time of forward and backward pass of the batch
-    as a multiple of that of its matrix products alone. over_copies: the time of the spiking layers in both passes as a
-    multiple of that of copying what they must read and write at least, an input and its spikes, a gradient in and one
-    out. The network is left as it was.
+    as a multiple of that of its linear layers and convolutions alone; the product over time of a parallel neuron is the
+    neuron's own cost here. over_copies: the time of the spiking layers in both passes as a multiple of that of copying
+    what they must read and write at least, an input and its spikes, a gradient in and one out. The network is left as
+    it was.
     """
     network = copy.deepcopy(network).eval()
     x = split.batch(torch.arange(min(BATCH, len(split))))[0].to(device)
